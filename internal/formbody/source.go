@@ -1,0 +1,80 @@
+package formbody
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Content is what is uploaded.
+type Content struct {
+	Size int64
+	// Open returns a new reader of exactly Size bytes. Any goroutine may call
+	// it, at any time, and may Close what it returned while another Reads, as
+	// an *os.File allows.
+	Open func() (io.ReadCloser, error)
+}
+
+// File is the regular file at path, opened anew by each reader. It never holds
+// a descriptor that somebody would have to close.
+func File(path string) (Content, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Content{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Content{}, fmt.Errorf("%w: %s is not a regular file", ErrInvalid, path)
+	}
+	size := info.Size()
+	return Content{Size: size, Open: func() (io.ReadCloser, error) { return openFile(path, size) }}, nil
+}
+
+// Bytes is b itself, not a copy.
+func Bytes(b []byte) Content {
+	return Content{Size: int64(len(b)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}}
+}
+
+// ReaderAt is the first size bytes of r. Like all io.ReaderAt it must allow
+// reads at the same time. It is never closed.
+func ReaderAt(r io.ReaderAt, size int64) Content {
+	return Content{Size: size, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
+	}}
+}
+
+// openFile looks before it opens, since opening what has meanwhile become a
+// fifo would wait for ever, and after it, since only then the file is fixed.
+func openFile(path string, size int64) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFile(info, size); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = checkFile(info, size)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func checkFile(info os.FileInfo, size int64) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: no longer a regular file", ErrChanged)
+	}
+	if info.Size() != size {
+		return fmt.Errorf("%w: %d bytes, was %d", ErrChanged, info.Size(), size)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package formbody
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// Spool reads r to its end, once, and keeps what it gave: up to memory bytes
+// in memory, more in a temporary file. cleanup, never nil, removes the file;
+// readers that are still at it then fail. After an error there is nothing left
+// to remove. ctx is looked at between two reads of r.
+func Spool(ctx context.Context, r io.Reader, memory int64) (content Content, cleanup func(), err error) {
+	src := &spoolReader{ctx: ctx, r: r}
+	mem, size, err := readChunks(src, memory)
+	if err == io.EOF {
+		return ReaderAt(mem, size), func() {}, nil
+	}
+	if err != nil {
+		return Content{}, func() {}, fmt.Errorf("spool content: %w", err)
+	}
+	tmp, size, err := spill(mem, src)
+	if err != nil {
+		return Content{}, func() {}, fmt.Errorf("spool content: %w", err)
+	}
+	return ReaderAt(tmp.file, size), sync.OnceFunc(tmp.remove), nil
+}
+
+// spill writes mem and then the rest of src to a temporary file.
+func spill(mem chunks, src io.Reader) (_ *tempFile, size int64, err error) {
+	tmp, err := newTempFile()
+	if err != nil {
+		return nil, 0, err
+	}
+	filled := false
+	defer func() { // deferred, for src may panic
+		if !filled {
+			tmp.remove()
+		}
+	}()
+	size, err = tmp.fill(mem, src)
+	filled = err == nil
+	return tmp, size, err
+}
+
+// tempFile is a temporary file that, where the system allows it, has no name
+// any more from the start: then not even a crash leaves it behind.
+type tempFile struct {
+	file  *os.File
+	named bool
+}
+
+func newTempFile() (*tempFile, error) {
+	f, err := os.CreateTemp("", "idngo-*")
+	if err != nil {
+		return nil, err
+	}
+	return &tempFile{file: f, named: os.Remove(f.Name()) != nil}, nil
+}
+
+func (t *tempFile) fill(mem chunks, src io.Reader) (size int64, err error) {
+	for _, piece := range mem {
+		n, err := t.file.Write(piece)
+		if err != nil {
+			return 0, err
+		}
+		size += int64(n)
+	}
+	n, err := io.Copy(t.file, src)
+	return size + n, err
+}
+
+// remove closes first: Windows removes no open file.
+func (t *tempFile) remove() {
+	_ = t.file.Close()
+	if t.named {
+		_ = os.Remove(t.file.Name())
+	}
+}
+
+const minChunk, maxChunk = 4 << 10, 512 << 10
+
+// chunks is a text in pieces. Pieces that grow with the text are never copied,
+// as one growing slice would be, and waste at most the last of them.
+type chunks [][]byte
+
+// readChunks reads until r ends, which it reports as io.EOF, or has given more
+// than limit bytes, which is no error.
+func readChunks(r io.Reader, limit int64) (c chunks, size int64, err error) {
+	limit = max(limit, 0)
+	for size <= limit {
+		last := len(c) - 1
+		if last < 0 || len(c[last]) == cap(c[last]) {
+			next := min(max(size, minChunk), maxChunk)
+			next = min(next-1, limit-size) + 1 // room for the one byte above the limit; limit+1 might overflow
+			c = append(c, make([]byte, 0, next))
+			last++
+		}
+		piece := c[last]
+		n, err := r.Read(piece[len(piece):cap(piece)])
+		c[last] = piece[:len(piece)+n]
+		size += int64(n)
+		if err != nil {
+			return c, size, err
+		}
+	}
+	return c, size, nil
+}
+
+func (c chunks) ReadAt(p []byte, off int64) (n int, err error) {
+	for _, piece := range c {
+		if off >= int64(len(piece)) {
+			off -= int64(len(piece))
+			continue
+		}
+		n += copy(p[n:], piece[off:])
+		off = 0
+		if n == len(p) {
+			return n, nil
+		}
+	}
+	return n, io.EOF
+}
+
+// spoolReader is the caller's reader with the context looked at before each read.
+type spoolReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s *spoolReader) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return readSome(s.r, p)
+}
