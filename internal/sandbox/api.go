@@ -1,0 +1,492 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// call is a request that was read to the end and found authentic.
+type call struct {
+	request *http.Request
+	ids     []string // what stands for {} in the pattern
+	query   url.Values
+	body    []byte
+	upload  *upload
+}
+
+// route is one of the eight calls.
+type route struct {
+	operation string
+	method    string
+	pattern   string // {} stands for an id
+	multipart bool
+	binary    bool
+	handle    func(*Server, *call) *reply
+}
+
+var routes = []route{
+	{operation: "CreateAction", method: "POST", pattern: "/resources/applicantActions/-/forApplicant/{}", handle: (*Server).createAction},
+	{operation: "CreateWebSDKLink", method: "POST", pattern: "/resources/sdkIntegrations/levels/{}/websdkLink", handle: (*Server).createLink},
+	{operation: "AddImage", method: "POST", pattern: "/resources/applicantActions/{}/images", multipart: true, handle: (*Server).addImage},
+	{operation: "SubmitAction", method: "POST", pattern: "/resources/applicantActions/{}/review/status/pending", handle: (*Server).submitAction},
+	{operation: "GetAction", method: "GET", pattern: "/resources/applicantActions/{}/one", handle: (*Server).getAction},
+	{operation: "ListActions", method: "GET", pattern: "/resources/applicantActions/-;applicantId={}", handle: (*Server).listActions},
+	{operation: "OpenImage", method: "GET", pattern: "/resources/applicantActions/{}/images/{}", binary: true, handle: (*Server).openImage},
+	{operation: "CreateAccessToken", method: "POST", pattern: "/resources/accessTokens", handle: (*Server).createAccessToken},
+}
+
+// unknownRoute is every other path.
+var unknownRoute = route{operation: "Unknown"}
+
+// serveCall answers a request for the API: reads it, checks its signature,
+// does what it asks for, and injects a fault where one is due.
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) {
+	rt, ids := findRoute(path)
+	out := &exchange{server: s, w: w, r: r, record: Request{
+		Operation: rt.operation, Method: r.Method, Target: requestTarget(r), Signature: VerdictUnsigned,
+	}}
+	defer func() {
+		out.book(0)
+		if out.abort {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	w.Header().Set("Date", s.date())
+
+	fault := s.faults.draw(rt.operation)
+	if fault.early() {
+		out.record.Fault = fault.Kind
+		out.inject(fault, nil)
+		return
+	}
+	body := s.newSignedBody(r)
+	c, malformed := s.read(r, rt, body)
+	c.ids = ids
+	if c.upload != nil {
+		defer c.upload.release(&s.images)
+	}
+	switch {
+	case errors.Is(body.err, errBodyTooLarge): // the signature cannot be judged
+		out.write(malformed)
+		return
+	case body.err != nil: // the client has gone, or sent what is no HTTP
+		out.abort = true
+		return
+	}
+	var p *reply
+	if out.record.Signature, p = s.authorize(r, body); p != nil {
+		if out.record.Signature == VerdictSignature {
+			out.record.StringToSign = body.stringToSign()
+		}
+		out.write(p)
+		return
+	}
+	out.record.Fault = fault.Kind
+	if fault.beforeEffect() {
+		out.inject(fault, nil)
+		return
+	}
+	if p = rt.check(c); p == nil {
+		p = malformed
+	}
+	if p == nil {
+		p = rt.handle(s, c)
+	}
+	out.inject(fault, p)
+}
+
+// finish enters a request into the books.
+func (s *Server) finish(record Request) {
+	s.stats.request(record)
+	if s.cfg.OnRequest != nil {
+		s.cfg.OnRequest(record)
+	}
+}
+
+// read reads a request to its last byte. The reply says what is wrong with the
+// body, for after the signature was checked.
+func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *reply) {
+	c := &call{request: r}
+	var malformed *reply
+	boundary, ok := multipartBoundary(r)
+	switch {
+	case rt.multipart && ok:
+		c.upload, malformed = s.readUpload(r, body, boundary)
+	case rt.multipart:
+		malformed = refusal(http.StatusBadRequest, "Multipart body without a boundary")
+	default:
+		c.body, _ = io.ReadAll(io.LimitReader(body, maxJSONBody+1))
+		if len(c.body) > maxJSONBody {
+			malformed = refusal(http.StatusRequestEntityTooLarge, fmt.Sprintf("JSON body above %d bytes", maxJSONBody))
+		}
+	}
+	body.drain()
+	if errors.Is(body.err, errBodyTooLarge) {
+		malformed = refusal(http.StatusRequestEntityTooLarge, fmt.Sprintf("Body above %d bytes", s.cfg.Limits.RequestBody)).with("Connection", "close")
+	}
+	return c, malformed
+}
+
+// check refuses what has the wrong method, Content-Type, Accept or query.
+func (rt *route) check(c *call) *reply {
+	r := c.request
+	if rt.handle == nil {
+		return refusal(http.StatusNotFound, "No such resource")
+	}
+	if r.Method != rt.method {
+		return refusal(http.StatusMethodNotAllowed, "Method not allowed").with("Allow", rt.method)
+	}
+	if r.Method == http.MethodPost {
+		want := "application/json"
+		if rt.multipart {
+			want = "multipart/form-data"
+		}
+		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != want {
+			return refusal(http.StatusUnsupportedMediaType, "Content-Type must be "+want)
+		}
+	}
+	if asks := acceptsJSON(r); asks == rt.binary {
+		text := "Add the header Accept: application/json"
+		if rt.binary {
+			text = "This answer is binary: leave out Accept: application/json"
+		}
+		return refusal(http.StatusMethodNotAllowed, text)
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refusal(http.StatusBadRequest, "Malformed query")
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return refusal(http.StatusBadRequest, "Parameter "+name+" is given more than once")
+		}
+	}
+	c.query = query
+	return nil
+}
+
+// createRequest is the body of a create.
+type createRequest struct {
+	ExternalActionID string          `json:"externalActionId"`
+	Email            string          `json:"email"`
+	Phone            string          `json:"phone"`
+	Questionnaires   json.RawMessage `json:"questionnaires"` // kept as they came: null, value and values differ
+	PaymentMethod    json.RawMessage `json:"paymentMethod"`
+	PaymentSource    json.RawMessage `json:"paymentSource"`
+}
+
+func (s *Server) createAction(c *call) *reply {
+	level := c.query.Get("levelName")
+	if level == "" {
+		return refusal(http.StatusBadRequest, "Parameter levelName is required")
+	}
+	var request createRequest
+	if err := json.Unmarshal(c.body, &request); err != nil {
+		return refusal(http.StatusBadRequest, "Body is not a JSON object of the expected kind")
+	}
+	if request.ExternalActionID == "" {
+		return refusal(http.StatusBadRequest, "Field externalActionId is required")
+	}
+	if wrong := checkQuestionnaires(request.Questionnaires); wrong != "" {
+		return refusal(http.StatusBadRequest, wrong)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owner := s.applicants[c.ids[0]]
+	if owner == nil {
+		return refusal(http.StatusNotFound, "Applicant not found")
+	}
+	if s.cfg.Quirks.ConflictOnDuplicate && s.findAction(owner, request.ExternalActionID) != nil {
+		return refusal(http.StatusConflict, "Action with this externalActionId already exists")
+	}
+	a, refused := s.newAction(owner, level, request, c.body)
+	if refused != nil {
+		return refused
+	}
+	return s.actionAnswer(a)
+}
+
+// newAction adds an action. The mutex is held.
+func (s *Server) newAction(owner *applicant, level string, request createRequest, body []byte) (*action, *reply) {
+	kind, refused := s.levelKind(level)
+	if refused != nil {
+		return nil, refused
+	}
+	if len(s.created) >= s.cfg.Limits.Actions || s.actionBytes+int64(len(body)) > s.cfg.Limits.ActionMemory {
+		return nil, refusal(http.StatusBadRequest, "The sandbox is full: it keeps no more actions")
+	}
+	s.actionBytes += int64(len(body))
+	now := s.now()
+	a := &action{
+		id: s.ids.object(now), externalActionID: request.ExternalActionID, levelName: level, kind: kind,
+		applicant: owner, request: request, body: slices.Clip(body), created: now,
+		reviewID: s.ids.attempt(), attemptID: s.ids.attempt(), status: statusInit,
+	}
+	s.actions[a.id] = a
+	s.created = append(s.created, a)
+	owner.actions = append(owner.actions, a)
+	return a, nil
+}
+
+// findAction is the newest action of an applicant with this external id.
+func (s *Server) findAction(owner *applicant, externalActionID string) *action {
+	for _, a := range slices.Backward(owner.actions) {
+		if a.externalActionID == externalActionID {
+			return a
+		}
+	}
+	return nil
+}
+
+// levelKind says what a level is for. The mutex is held.
+func (s *Server) levelKind(level string) (string, *reply) {
+	kind, ok := s.levels[level]
+	if !ok && !s.cfg.AnyLevel {
+		return "", refusal(http.StatusNotFound, "Level not found")
+	}
+	if !ok {
+		kind = ActionFaceAuth
+	}
+	return kind, nil
+}
+
+// actionAnswer is the answer of create and submit, of which IDnGO documents
+// none. The mutex is held.
+func (s *Server) actionAnswer(a *action) *reply {
+	switch {
+	case s.cfg.Quirks.EmptyAnswers:
+		return answer(nil)
+	case s.cfg.Quirks.OKAnswers:
+		return answer(map[string]int{"ok": 1})
+	default:
+		return answer(s.wire(a))
+	}
+}
+
+func (s *Server) submitAction(c *call) *reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.actions[c.ids[0]]
+	if a == nil {
+		return refusal(http.StatusNotFound, "Action not found")
+	}
+	a.submits++
+	if a.status == statusInit {
+		s.startReview(a)
+	}
+	return s.actionAnswer(a)
+}
+
+func (s *Server) getAction(c *call) *reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.actions[c.ids[0]]
+	if a == nil {
+		return refusal(http.StatusNotFound, "Action not found")
+	}
+	return answer(s.wire(a))
+}
+
+func (s *Server) listActions(c *call) *reply {
+	limit, refused := number(c.query, "limit", 1000, 0)
+	if refused != nil {
+		return refused
+	}
+	offset, refused := number(c.query, "offset", 10, 0) // so the specification says
+	if refused != nil {
+		return refused
+	}
+	order := c.query.Get("order")
+	if order != "" && order != "-createdAt" && order != "createdAt" {
+		return refusal(http.StatusBadRequest, "Parameter order is neither -createdAt nor createdAt")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owner := s.applicants[c.ids[0]]
+	if owner == nil {
+		return refusal(http.StatusNotFound, "Applicant not found")
+	}
+	all := owner.actions
+	page := wirePage{Items: []wireAction{}, TotalItems: len(all)}
+	for i := offset; i < len(all) && len(page.Items) < limit; i++ {
+		a := all[len(all)-1-i]
+		if order == "createdAt" {
+			a = all[i]
+		}
+		item := s.wire(a)
+		if s.cfg.Quirks.ListWithoutExternalIDs {
+			item.ExternalActionID = ""
+		}
+		page.Items = append(page.Items, item)
+	}
+	if s.cfg.Quirks.BareList {
+		return answer(page)
+	}
+	return answer(map[string]wirePage{"list": page})
+}
+
+func (s *Server) createAccessToken(c *call) *reply {
+	t, refused := s.newTicket(c, c.query.Get("levelName"), "userId", 600)
+	if refused != nil {
+		return refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token := "_act-sbx-" + newUUID()
+	s.tokens.add(token, t)
+	return answer(struct {
+		Token            string `json:"token"`
+		UserID           string `json:"userId"`
+		ExternalActionID string `json:"externalActionId,omitempty"`
+	}{token, t.user, t.externalActionID})
+}
+
+func (s *Server) createLink(c *call) *reply {
+	t, refused := s.newTicket(c, c.ids[0], "externalUserId", 1800)
+	if refused != nil {
+		return refused
+	}
+	if t.externalActionID == "" {
+		return refusal(http.StatusBadRequest, "Parameter externalActionId is required for a level of actions")
+	}
+	code := rand.Text()
+	link := s.linkBase(c.request) + pageRoot + "#/" + code
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links.add(code, t)
+	return answer(map[string]string{"url": link})
+}
+
+// newTicket reads the query that tokens and links have in common.
+func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int) (ticket, *reply) {
+	user := c.query.Get(userParameter)
+	if user == "" {
+		return ticket{}, refusal(http.StatusBadRequest, "Parameter "+userParameter+" is required")
+	}
+	if level == "" {
+		return ticket{}, refusal(http.StatusBadRequest, "Parameter levelName is required")
+	}
+	ttl, refused := number(c.query, "ttlInSecs", defaultTTL, 1)
+	if refused != nil {
+		return ticket{}, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, refused := s.levelKind(level); refused != nil {
+		return ticket{}, refused
+	}
+	if s.users[user] == nil {
+		return ticket{}, refusal(http.StatusNotFound, "Applicant not found")
+	}
+	return ticket{
+		user: user, externalActionID: c.query.Get("externalActionId"), levelName: level,
+		locale: c.query.Get("locale"), expires: s.now().Add(time.Duration(ttl) * time.Second),
+	}, nil
+}
+
+// checkQuestionnaires says what is wrong with answers that are neither a value,
+// values, nor an explicit null.
+func checkQuestionnaires(raw json.RawMessage) string {
+	if raw == nil {
+		return ""
+	}
+	var list []struct {
+		ID       string `json:"id"`
+		Sections map[string]struct {
+			Items map[string]map[string]json.RawMessage `json:"items"`
+		} `json:"sections"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return "Field questionnaires is not of the expected kind"
+	}
+	for _, q := range list {
+		if q.ID == "" {
+			return "A questionnaire has no id"
+		}
+		for _, section := range q.Sections {
+			for _, item := range section.Items {
+				var value *string
+				var values []string
+				one, hasValue := item["value"]
+				many, hasValues := item["values"]
+				switch {
+				case hasValue == hasValues:
+					return "A questionnaire item has either value or values"
+				case hasValue && json.Unmarshal(one, &value) != nil:
+					return "A questionnaire value is a string or null"
+				case hasValues && json.Unmarshal(many, &values) != nil:
+					return "Questionnaire values are strings"
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// findRoute matches an escaped path. An id ends at a raw semicolon, as with
+// every server that has matrix parameters.
+func findRoute(path string) (*route, []string) {
+	given := strings.Split(path, "/")
+	for i := range routes {
+		if ids, ok := routes[i].match(given); ok {
+			return &routes[i], ids
+		}
+	}
+	return &unknownRoute, nil
+}
+
+func (rt *route) match(given []string) ([]string, bool) {
+	pattern := strings.Split(rt.pattern, "/")
+	if len(pattern) != len(given) {
+		return nil, false
+	}
+	var ids []string
+	for i, want := range pattern {
+		literal, takesID := strings.CutSuffix(want, "{}")
+		rest, ok := strings.CutPrefix(given[i], literal)
+		if !ok || !takesID && rest != "" {
+			return nil, false
+		}
+		if takesID {
+			rest, _, _ = strings.Cut(rest, ";")
+			id, err := url.PathUnescape(rest)
+			if err != nil || id == "" {
+				return nil, false
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids, true
+}
+
+// number is a parameter that is a whole number from least up.
+func number(query url.Values, name string, absent, least int) (int, *reply) {
+	if !query.Has(name) {
+		return absent, nil
+	}
+	n, err := strconv.ParseUint(query.Get(name), 10, 31)
+	if err != nil || int(n) < least {
+		return 0, refusal(http.StatusBadRequest, fmt.Sprintf("Parameter %s is not a whole number from %d up", name, least))
+	}
+	return int(n), nil
+}
+
+// acceptsJSON wants JSON named: the vendor answers 405 to Accept: */*.
+func acceptsJSON(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		if media, _, err := mime.ParseMediaType(part); err == nil && media == "application/json" {
+			return true
+		}
+	}
+	return false
+}

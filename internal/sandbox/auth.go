@@ -1,0 +1,149 @@
+package sandbox
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Verdict says how a request fared with its three X-App headers.
+type Verdict string
+
+// All verdicts. Every one but VerdictOK and VerdictUnsigned was answered 401.
+const (
+	VerdictOK        Verdict = "ok"
+	VerdictUnsigned  Verdict = "unsigned"  // nothing is signed here: the verification page, a fault before the body was read
+	VerdictMissing   Verdict = "missing"   // 4006: a header is not there
+	VerdictMalformed Verdict = "malformed" // 4005: a header is doubled, or the timestamp is not decimal digits
+	VerdictToken     Verdict = "token"     // 4000, 4001, 4002: another app token
+	VerdictTimestamp Verdict = "timestamp" // 4004: more than 60 s from the server's clock
+	VerdictSignature Verdict = "signature" // 4003: signed something else, or with another key
+)
+
+// timeWindow is how far a timestamp may be from the server's clock.
+const timeWindow = 60 * time.Second
+
+var errBodyTooLarge = errors.New("body too large")
+
+// signedBody hashes the body of a request while it is read. The signature
+// covers timestamp, method, the raw request target and the raw body, so that
+// nothing can be said about it before the last byte.
+type signedBody struct {
+	source io.Reader
+	prefix string // what is signed before the body
+	mac    hash.Hash
+	sum    hash.Hash
+	size   int64
+	limit  int64
+	err    error // first failure, io.EOF aside
+}
+
+func (s *Server) newSignedBody(r *http.Request) *signedBody {
+	b := &signedBody{
+		source: r.Body,
+		prefix: r.Header.Get("X-App-Access-Ts") + r.Method + requestTarget(r),
+		mac:    hmac.New(sha256.New, []byte(s.cfg.SecretKey)),
+		sum:    sha256.New(),
+		limit:  s.cfg.Limits.RequestBody,
+	}
+	if b.source == nil {
+		b.source = http.NoBody
+	}
+	io.WriteString(b.mac, b.prefix)
+	return b
+}
+
+// Read hashes what it hands out.
+func (b *signedBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.source.Read(p)
+	b.mac.Write(p[:n])
+	b.sum.Write(p[:n])
+	if b.size += int64(n); b.size > b.limit {
+		err = errBodyTooLarge
+	}
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// drain reads and hashes what is left. What goes wrong is kept in err.
+func (b *signedBody) drain() { _, _ = io.Copy(io.Discard, b) }
+
+// stringToSign is what should have been signed, with the body as its length
+// and SHA-256: enough to find a difference, and nobody's data.
+func (b *signedBody) stringToSign() string {
+	if b.size == 0 {
+		return b.prefix
+	}
+	return fmt.Sprintf("%s<body: %d bytes, SHA-256 %x>", b.prefix, b.size, b.sum.Sum(nil))
+}
+
+// authorize judges the three headers of a request whose body was read to the
+// end. The reply is nil when they are right.
+func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
+	for _, name := range []string{"X-App-Token", "X-App-Access-Sig", "X-App-Access-Ts"} {
+		switch values := r.Header.Values(name); {
+		case len(values) > 1:
+			return VerdictMalformed, unauthorized(4005, "invalid-auth-values", "Header "+name+" is given more than once")
+		case len(values) == 0 || values[0] == "":
+			return VerdictMissing, unauthorized(4006, "not-all-auth-parameters", "Header "+name+" is missing")
+		}
+	}
+	if refused := s.checkToken(r.Header.Get("X-App-Token")); refused != nil {
+		return VerdictToken, refused
+	}
+	stamp := r.Header.Get("X-App-Access-Ts")
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil || strings.Trim(stamp, "0123456789") != "" {
+		return VerdictMalformed, unauthorized(4005, "invalid-auth-values", "X-App-Access-Ts is not a number of seconds")
+	}
+	// Compared as seconds: a stamp in milliseconds would overflow a Duration.
+	if away := seconds - s.now().Unix(); away > int64(timeWindow/time.Second) || away < -int64(timeWindow/time.Second) {
+		return VerdictTimestamp, unauthorized(4004, "app-token-timestamp-expired", "Request timestamp is too far from the server's time")
+	}
+	want := hex.EncodeToString(b.mac.Sum(nil))
+	if !hmac.Equal([]byte(want), []byte(r.Header.Get("X-App-Access-Sig"))) {
+		return VerdictSignature, unauthorized(4003, "app-token-signature mismatch", "Request signature mismatch")
+	}
+	return VerdictOK, nil
+}
+
+var tokenShape = regexp.MustCompile(`^(?:[a-z]+:)?([^.:]+)\.([^.:]+)$`)
+
+// checkToken tells the three ways in which an app token is wrong apart.
+func (s *Server) checkToken(token string) *reply {
+	if token == s.cfg.AppToken {
+		return nil
+	}
+	given, own := tokenShape.FindStringSubmatch(token), tokenShape.FindStringSubmatch(s.cfg.AppToken)
+	switch {
+	case given == nil:
+		return unauthorized(4000, "app-token-invalid-format", "Invalid format of the app token")
+	case own != nil && given[1] == own[1] && given[2] != own[2]:
+		return unauthorized(4002, "app-token-private-part-mismatch", "Private part of the app token mismatch")
+	default:
+		return unauthorized(4001, "app-token-not-found", "App token is not found in this environment")
+	}
+}
+
+// requestTarget is the target as it was on the wire. A request that no server
+// has read has none: then it is what a client would send.
+func requestTarget(r *http.Request) string {
+	if r.RequestURI != "" {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}

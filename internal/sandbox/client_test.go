@@ -1,0 +1,226 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mime/multipart"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// client signs by hand: nothing of it is the sandbox's.
+type client struct {
+	t             testing.TB
+	base          string // without path prefix
+	token, secret string
+	transport     http.RoundTripper
+	now           func() time.Time
+}
+
+// result is an answer that was read to its end.
+type result struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error // of reading the body
+}
+
+func (r result) json(t testing.TB) map[string]any {
+	t.Helper()
+	var v map[string]any
+	require.NoError(t, json.Unmarshal(r.body, &v), "%s", r.body)
+	return v
+}
+
+// at follows a path of member names and indices.
+func at(t testing.TB, v any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, ok := v.(map[string]any)
+			require.True(t, ok, "%v in %v", step, v)
+			v = m[step]
+		case int:
+			list, ok := v.([]any)
+			require.True(t, ok && step < len(list), "%v in %v", step, v)
+			v = list[step]
+		}
+	}
+	return v
+}
+
+// start runs a sandbox on loopback and gives a client for it.
+func start(t testing.TB, cfg sandbox.Config) (*sandbox.Server, *client) {
+	t.Helper()
+	s, err := sandbox.New(cfg)
+	require.NoError(t, err)
+	base, err := s.Start("")
+	require.NoError(t, err)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		require.NoError(t, s.Close())
+	})
+	return s, &client{
+		t: t, base: strings.TrimSuffix(base, cfg.PathPrefix), transport: transport, now: cfg.Clock,
+		token: cmp.Or(cfg.AppToken, sandbox.DefaultAppToken), secret: cmp.Or(cfg.SecretKey, sandbox.DefaultSecretKey),
+	}
+}
+
+// direct hands requests to a sandbox without a network, for virtual time.
+func direct(t testing.TB, s *sandbox.Server) *client {
+	return &client{
+		t: t, base: "http://sandbox.test", transport: handlerTransport{s},
+		token: sandbox.DefaultAppToken, secret: sandbox.DefaultSecretKey,
+	}
+}
+
+type handlerTransport struct{ http.Handler }
+
+func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := newRecorder()
+	defer func() { _ = recover() }() // http.ErrAbortHandler
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// change is what a test does to a signed request before it is sent.
+type change func(*http.Request)
+
+func header(name, value string) change {
+	return func(r *http.Request) {
+		if value == "" {
+			r.Header.Del(name)
+		} else {
+			r.Header.Set(name, value)
+		}
+	}
+}
+
+func (c *client) request(method, target string, body []byte, changes ...change) *http.Request {
+	c.t.Helper()
+	now := time.Now
+	if c.now != nil {
+		now = c.now
+	}
+	r, err := http.NewRequestWithContext(context.Background(), method, c.base+target, bytes.NewReader(body))
+	require.NoError(c.t, err)
+	stamp := strconv.FormatInt(now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(c.secret))
+	fmt.Fprint(mac, stamp, method, target)
+	mac.Write(body)
+	r.Header.Set("X-App-Token", c.token)
+	r.Header.Set("X-App-Access-Ts", stamp)
+	r.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if !strings.Contains(target, "/images/") {
+		r.Header.Set("Accept", "application/json")
+	}
+	for _, change := range changes {
+		change(r)
+	}
+	return r
+}
+
+// try sends a request; the error is the connection's.
+func (c *client) try(method, target string, body []byte, changes ...change) (result, error) {
+	response, err := c.transport.RoundTrip(c.request(method, target, body, changes...))
+	if err != nil {
+		return result{}, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	return result{response.StatusCode, response.Header, content, err}, nil
+}
+
+func (c *client) do(method, target string, body []byte, changes ...change) result {
+	c.t.Helper()
+	r, err := c.try(method, target, body, changes...)
+	require.NoError(c.t, err)
+	return r
+}
+
+const (
+	createTarget = "/resources/applicantActions/-/forApplicant/" + sandbox.DefaultApplicantID + "?levelName=" + sandbox.LevelFaceAuth
+	listTarget   = "/resources/applicantActions/-;applicantId=" + sandbox.DefaultApplicantID
+)
+
+func (c *client) create(external string) string {
+	c.t.Helper()
+	r := c.do("POST", createTarget, fmt.Appendf(nil, `{"externalActionId":%q}`, external))
+	require.Equal(c.t, 200, r.status, "%s", r.body)
+	return r.json(c.t)["id"].(string)
+}
+
+func (c *client) get(actionID string) map[string]any {
+	c.t.Helper()
+	r := c.do("GET", "/resources/applicantActions/"+actionID+"/one", nil)
+	require.Equal(c.t, 200, r.status, "%s", r.body)
+	return r.json(c.t)
+}
+
+func (c *client) submit(actionID string) result {
+	c.t.Helper()
+	r := c.do("POST", "/resources/applicantActions/"+actionID+"/review/status/pending", nil)
+	require.Equal(c.t, 200, r.status, "%s", r.body)
+	return r
+}
+
+// part is one part of a multipart body.
+type part struct{ disposition, contentType, content string }
+
+func metadata(text string) part { return part{`form-data; name="metadata"`, "", text} }
+
+func content(name, contentType, bytes string) part {
+	return part{`form-data; name="content"; filename="` + name + `"`, contentType, bytes}
+}
+
+func multipartBody(t testing.TB, parts ...part) ([]byte, change) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range parts {
+		h := textproto.MIMEHeader{"Content-Disposition": {p.disposition}}
+		if p.contentType != "" {
+			h.Set("Content-Type", p.contentType)
+		}
+		into, err := w.CreatePart(h)
+		require.NoError(t, err)
+		_, err = io.WriteString(into, p.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes(), header("Content-Type", w.FormDataContentType())
+}
+
+const selfie = `{"idDocType":"SELFIE","country":"GBR"}`
+
+func (c *client) addParts(actionID string, parts ...part) result {
+	c.t.Helper()
+	body, form := multipartBody(c.t, parts...)
+	return c.do("POST", "/resources/applicantActions/"+actionID+"/images", body, form)
+}
+
+func (c *client) addImage(actionID, bytes string) result {
+	c.t.Helper()
+	return c.addParts(actionID, metadata(selfie), content("name.jpg", "image/jpeg", bytes))
+}

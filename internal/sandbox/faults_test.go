@@ -1,0 +1,315 @@
+package sandbox_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+func script(t testing.TB, s *sandbox.Server, faults ...sandbox.Fault) {
+	t.Helper()
+	require.NoError(t, s.SetFaults(&sandbox.Faults{Script: faults}))
+}
+
+func TestStatusFaults(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault  sandbox.Fault
+		status int
+		effect int
+	}{
+		"before":        {sandbox.Fault{Kind: sandbox.FaultStatus}, 503, 0},
+		"429":           {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429, RetryAfter: "7"}, 429, 0},
+		"409":           {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "Sun, 01 Mar 2026 12:00:00 GMT"}, 409, 0},
+		"after":         {sandbox.Fault{Kind: sandbox.FaultStatusAfter, Status: 502}, 502, 1},
+		"early":         {sandbox.Fault{Kind: sandbox.FaultEarlyStatus}, 503, 0},
+		"HTML":          {sandbox.Fault{Kind: sandbox.FaultHTML, RetryAfter: "7"}, 502, 0},
+		"HTML with 200": {sandbox.Fault{Kind: sandbox.FaultHTML, Status: 403}, 403, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := start(t, sandbox.Config{})
+			script(t, s, test.fault)
+			r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
+			assert.Equal(t, test.status, r.status)
+			assert.Equal(t, test.fault.RetryAfter, r.header.Get("Retry-After"))
+			assert.Len(t, s.Actions(), test.effect)
+			if test.fault.Kind == sandbox.FaultHTML {
+				assert.Equal(t, "text/html", r.header.Get("Content-Type"))
+				assert.Contains(t, string(r.body), fmt.Sprintf("<h1>%d %s</h1>", test.status, http.StatusText(test.status)))
+			} else {
+				assert.Equal(t, float64(test.status), r.json(t)["code"])
+			}
+			assert.Equal(t, map[sandbox.FaultKind]int{test.fault.Kind: 1}, s.Stats().Faults)
+			c.create("b") // the script is at its end
+		})
+	}
+}
+
+func TestResets(t *testing.T) {
+	for kind, effect := range map[sandbox.FaultKind]int{
+		sandbox.FaultReset: 0, sandbox.FaultResetAfter: 1, sandbox.FaultResetEarly: 0,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			s, c := start(t, sandbox.Config{})
+			script(t, s, sandbox.Fault{Kind: kind})
+			_, err := c.try("POST", createTarget, []byte(`{"externalActionId":"a"}`))
+			assert.ErrorIs(t, err, syscall.ECONNRESET)
+			assert.Len(t, s.Actions(), effect)
+			assert.Equal(t, 1, s.Stats().ByStatus[0])
+			assert.Zero(t, s.Stats().OpenConnections)
+		})
+	}
+}
+
+func TestResetOverOtherTransports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c, stop := servePipe(t, sandbox.Config{})
+		defer stop()
+		script(t, s, sandbox.Fault{Kind: sandbox.FaultReset})
+		_, err := c.try("GET", listTarget, nil)
+		assert.ErrorIs(t, err, io.EOF)
+	})
+	for _, http2 := range []bool{false, true} {
+		s, err := sandbox.New(sandbox.Config{})
+		require.NoError(t, err)
+		server := httptest.NewUnstartedServer(s)
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		c := direct(t, s)
+		c.base, c.transport = server.URL, server.Client().Transport
+		assert.Regexp(t, "^"+server.URL+"/idensic/l/#/", c.link(t, "a"))
+		script(t, s, sandbox.Fault{Kind: sandbox.FaultReset})
+		_, err = c.try("POST", createTarget, []byte("{}")) // a GET would be repeated by net/http
+		if assert.Error(t, err) && http2 {
+			assert.ErrorContains(t, err, "INTERNAL_ERROR")
+		}
+		assert.Equal(t, 200, c.do("GET", listTarget, nil).status)
+		server.Close()
+	}
+}
+
+func TestSlowFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c, stop := servePipe(t, sandbox.Config{})
+		defer stop()
+		id := c.create("a")
+		want := c.get(id)
+		for name, test := range map[string]struct {
+			fault         sandbox.Fault
+			headers, body time.Duration
+		}{
+			"headers":            {sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: time.Minute}, time.Minute, 0},
+			"headers by default": {sandbox.Fault{Kind: sandbox.FaultSlowHeaders}, time.Second, 0},
+			"body":               {sandbox.Fault{Kind: sandbox.FaultSlowBody, Delay: time.Minute}, 0, time.Minute},
+			"body by default":    {sandbox.Fault{Kind: sandbox.FaultSlowBody}, 0, time.Second},
+		} {
+			script(t, s, test.fault)
+			begin := time.Now()
+			response, err := c.transport.RoundTrip(c.request("GET", "/resources/applicantActions/"+id+"/one", nil))
+			require.NoError(t, err)
+			assert.Equal(t, test.headers, time.Since(begin), name)
+			begin = time.Now()
+			body, err := io.ReadAll(response.Body)
+			assert.NoError(t, err)
+			assert.Equal(t, test.body, time.Since(begin), name)
+			assert.Equal(t, want, result{body: body}.json(t))
+			assert.NoError(t, response.Body.Close())
+		}
+		script(t, s, sandbox.Fault{Kind: sandbox.FaultStatus, Delay: time.Minute})
+		begin := time.Now()
+		assert.Equal(t, 503, c.do("GET", listTarget, nil).status)
+		assert.Equal(t, time.Minute, time.Since(begin))
+	})
+}
+
+func TestSlowFaultsEndWithTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c, stop := servePipe(t, sandbox.Config{})
+		defer stop()
+		for _, kind := range []sandbox.FaultKind{sandbox.FaultSlowHeaders, sandbox.FaultSlowBody} {
+			script(t, s, sandbox.Fault{Kind: kind, Delay: time.Hour})
+			transport := c.transport.(*http.Transport).Clone()
+			transport.ResponseHeaderTimeout = time.Second
+			response, err := transport.RoundTrip(c.request("GET", listTarget, nil))
+			if kind == sandbox.FaultSlowHeaders {
+				assert.ErrorContains(t, err, "timeout")
+			} else {
+				require.NoError(t, err)
+				require.NoError(t, response.Body.Close())
+			}
+			begin := time.Now()
+			synctest.Wait()
+			assert.Zero(t, time.Since(begin))
+			assert.Zero(t, s.Stats().OpenConnections)
+			transport.CloseIdleConnections()
+		}
+	})
+}
+
+func TestTruncatedBodies(t *testing.T) {
+	s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
+	c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
+	target := "/resources/applicantActions/" + s.Actions()[0].ID + "/one"
+	whole := c.do("GET", target, nil)
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultTruncate, sandbox.FaultTruncateChunked} {
+		script(t, s, sandbox.Fault{Kind: kind})
+		r := c.do("GET", target, nil)
+		assert.ErrorIs(t, r.err, io.ErrUnexpectedEOF)
+		assert.Equal(t, 200, r.status)
+		assert.Equal(t, string(whole.body[:len(whole.body)/2]), string(r.body))
+		assert.Equal(t, kind == sandbox.FaultTruncate, r.header.Get("Content-Length") != "")
+
+		script(t, s, sandbox.Fault{Kind: kind}) // nothing to cut
+		assert.ErrorIs(t, c.do("POST", createTarget, []byte(`{"externalActionId":"b"}`)).err, io.ErrUnexpectedEOF)
+	}
+	assert.Len(t, s.Actions(), 3, "the effect remains")
+}
+
+func TestOddAnswers(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	script(t, s, sandbox.Fault{Kind: sandbox.FaultGarbage}, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -time.Hour}, sandbox.Fault{Kind: sandbox.FaultWrongDate})
+	r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
+	assert.Equal(t, 200, r.status)
+	assert.Equal(t, "application/json", r.header.Get("Content-Type"))
+	assert.Contains(t, string(r.body), "nonsense")
+	assert.Len(t, s.Actions(), 1)
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		date, err := http.ParseTime(c.do("GET", listTarget, nil).header.Get("Date"))
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now().Add(off), date, 10*time.Second)
+	}
+}
+
+func TestEndlessBody(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	script(t, s, sandbox.Fault{Kind: sandbox.FaultEndless}, sandbox.Fault{Kind: sandbox.FaultEndless})
+	for n := range 2 {
+		response, err := c.transport.RoundTrip(c.request("GET", listTarget, nil))
+		require.NoError(t, err)
+		assert.Equal(t, int64(-1), response.ContentLength)
+		some := make([]byte, 1<<20)
+		_, err = io.ReadFull(response.Body, some)
+		require.NoError(t, err)
+		assert.Equal(t, `{"id":"000`, string(some[:10]))
+		assert.Equal(t, 1, strings.Count(string(some), "{"))
+		if n == 1 {
+			require.NoError(t, s.Close()) // ends it, with the client still there
+		}
+		require.NoError(t, response.Body.Close())
+	}
+}
+
+func TestEarlyStatusComesBeforeTheBody(t *testing.T) {
+	for kind, want := range map[sandbox.FaultKind]string{sandbox.FaultEarlyStatus: "HTTP/1.1 503 ", sandbox.FaultResetEarly: ""} {
+		s, c := start(t, sandbox.Config{})
+		script(t, s, sandbox.Fault{Kind: kind, Operation: "AddImage"})
+		conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "POST /resources/applicantActions/x/images HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
+		require.NoError(t, err)
+		start := make([]byte, len("HTTP/1.1 503 "))
+		n, err := io.ReadFull(conn, start)
+		assert.Equal(t, want, string(start[:n]))
+		if want == "" {
+			assert.ErrorIs(t, err, syscall.ECONNRESET)
+		}
+		assert.Zero(t, s.Stats().RefusedCredentials)
+		_ = conn.Close()
+	}
+}
+
+func TestWrongSignatureHasNoFault(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	script(t, s, sandbox.Fault{Kind: sandbox.FaultStatus}, sandbox.Fault{Kind: sandbox.FaultStatus})
+	assert.Equal(t, 401, c.do("GET", listTarget, nil, header("X-App-Access-Sig", "0")).status)
+	assert.Equal(t, 503, c.do("GET", listTarget, nil).status)
+	stats := s.Stats()
+	assert.Equal(t, 1, stats.RefusedSignatures)
+	assert.Equal(t, map[sandbox.FaultKind]int{sandbox.FaultStatus: 1}, stats.Faults)
+	c.do("GET", "/idensic/l/", nil) // nor has the page
+}
+
+func TestScript(t *testing.T) {
+	s, c := start(t, sandbox.Config{Faults: &sandbox.Faults{
+		Operations: []string{"CreateAction", "GetAction"},
+		Chances:    []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500, Operation: "GetAction"}, Probability: 1}},
+		Script: []sandbox.Fault{
+			{Kind: sandbox.FaultNone},
+			{Kind: sandbox.FaultStatus, Status: 429, Operation: "CreateAction"},
+		},
+	}})
+	get := func() int { return c.do("GET", "/resources/applicantActions/x/one", nil).status }
+	list := func() int { return c.do("GET", listTarget, nil).status }
+	create := func() int { return c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`)).status }
+	assert.Equal(t, []int{200, 404, 500, 200, 429, 200, 500}, []int{list(), get(), get(), list(), create(), create(), get()})
+	require.NoError(t, s.SetFaults(nil))
+	assert.Equal(t, []int{404, 200}, []int{get(), create()})
+}
+
+func TestChancesAreReproducible(t *testing.T) {
+	run := func(seed uint64) (statuses []int) {
+		s, err := sandbox.New(sandbox.Config{Faults: &sandbox.Faults{Seed: seed, Chances: []sandbox.Chance{
+			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}, Probability: 0.3},
+			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500, Operation: "CreateAction"}, Probability: 0.4},
+			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500}, Probability: 0.3},
+		}}})
+		require.NoError(t, err)
+		c := direct(t, s)
+		for range 1000 {
+			statuses = append(statuses, c.do("GET", listTarget, nil).status)
+		}
+		return statuses
+	}
+	first := run(1)
+	assert.Equal(t, first, run(1))
+	assert.NotEqual(t, first, run(2))
+	counts := map[int]int{}
+	for _, status := range first {
+		counts[status]++
+	}
+	assert.InDelta(t, 300, counts[429], 60)
+	assert.InDelta(t, 300, counts[500], 60)
+	assert.InDelta(t, 400, counts[200], 60)
+}
+
+func TestParseFaults(t *testing.T) {
+	got, err := sandbox.ParseFaults(" 429=0.1, 409:2=0.05,503-after=0.02,502-early@AddImage=0.03,reset-after=0.05,,slow=0.1,slow-body:250ms=0.1,wrong-date:-10m=0.1,html=0,seed=7")
+	require.NoError(t, err)
+	fault := func(p float64, f sandbox.Fault) sandbox.Chance { return sandbox.Chance{Fault: f, Probability: p} }
+	assert.Equal(t, &sandbox.Faults{Seed: 7, Chances: []sandbox.Chance{
+		fault(0.1, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}),
+		fault(0.05, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "2"}),
+		fault(0.02, sandbox.Fault{Kind: sandbox.FaultStatusAfter, Status: 503}),
+		fault(0.03, sandbox.Fault{Kind: sandbox.FaultEarlyStatus, Status: 502, Operation: "AddImage"}),
+		fault(0.05, sandbox.Fault{Kind: sandbox.FaultResetAfter}),
+		fault(0.1, sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: time.Second}),
+		fault(0.1, sandbox.Fault{Kind: sandbox.FaultSlowBody, Delay: 250 * time.Millisecond}),
+		fault(0.1, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -10 * time.Minute}),
+		fault(0, sandbox.Fault{Kind: sandbox.FaultHTML, Status: 502}),
+	}}, got)
+	_, err = sandbox.New(sandbox.Config{Faults: got})
+	assert.NoError(t, err)
+
+	got, err = sandbox.ParseFaults("")
+	assert.NoError(t, err)
+	assert.Equal(t, &sandbox.Faults{}, got)
+
+	for _, text := range []string{
+		"429", "429=", "429=2", "429=-1", "429=NaN", "=0.1", "200=0.1", "999=0.1", "429-later=0.1", "flood=0.1", "slow:x=0.1",
+		"slow:-1s=0.1", "seed=x", "reset@Dance=0.1",
+	} {
+		_, err := sandbox.ParseFaults(text)
+		assert.ErrorContains(t, err, "sandbox: fault ", text)
+	}
+}

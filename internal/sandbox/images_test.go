@@ -1,0 +1,220 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	imagejpeg "image/jpeg"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+func jpeg(t testing.TB) string {
+	var b bytes.Buffer
+	require.NoError(t, imagejpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2)), nil))
+	return b.String()
+}
+
+func TestUploadRefusals(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	id := c.create("a")
+	file := content("name.jpg", "image/jpeg", "x")
+	for name, test := range map[string]struct {
+		parts []part
+		code  any
+	}{
+		"nothing":                   {nil, nil},
+		"no metadata":               {[]part{file}, nil},
+		"no content":                {[]part{metadata(selfie)}, nil},
+		"metadata twice":            {[]part{metadata(selfie), metadata(selfie), file}, nil},
+		"content twice":             {[]part{metadata(selfie), file, file}, nil},
+		"another part":              {[]part{metadata(selfie), {`form-data; name="x"`, "", "x"}, file}, nil},
+		"metadata no JSON":          {[]part{metadata("selfie"), file}, nil},
+		"metadata huge":             {[]part{metadata(strings.Repeat(" ", 65<<10) + selfie), file}, nil},
+		"no document type":          {[]part{metadata(`{"country":"GBR"}`), file}, nil},
+		"no country":                {[]part{metadata(`{"idDocType":"SELFIE"}`), file}, nil},
+		"country of two letters":    {[]part{metadata(`{"idDocType":"SELFIE","country":"GB"}`), file}, nil},
+		"country in small letters":  {[]part{metadata(`{"idDocType":"SELFIE","country":"gbr"}`), file}, nil},
+		"content without a name":    {[]part{metadata(selfie), {`form-data; name="content"`, "image/jpeg", "x"}}, nil},
+		"content with an empty one": {[]part{metadata(selfie), content("", "image/jpeg", "x")}, nil},
+		"content without a type":    {[]part{metadata(selfie), content("x", "", "x")}, nil},
+		"content of an odd type":    {[]part{metadata(selfie), content("x", "image;;", "x")}, nil},
+		"content empty":             {[]part{metadata(selfie), content("x", "image/jpeg", "")}, 1003.0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.addParts(id, test.parts...)
+			assert.Equal(t, 400, r.status, "%s", r.body)
+			assert.Equal(t, test.code, r.json(t)["errorCode"])
+		})
+	}
+	body, form := multipartBody(t, metadata(selfie), file)
+	for cut := range len(body) - 2 { // the last line break may be missing
+		r := c.do("POST", "/resources/applicantActions/"+id+"/images", body[:cut], form)
+		require.Equal(t, 400, r.status, "%q", body[:cut])
+	}
+	assert.Equal(t, 404, c.addImage("x", "x").status)
+	assert.Empty(t, s.Images(id))
+	assert.Nil(t, s.Images("x"))
+	assert.Zero(t, s.Stats().RefusedSignatures)
+}
+
+func TestImagesComeBack(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	id := c.create("a")
+	random := make([]byte, 1<<20)
+	chacha := rand.NewChaCha8([32]byte{1})
+	chacha.Read(random)
+	for name, test := range map[string]struct {
+		fileName, contentType, bytes string
+		wantName, wantType, wantKind string
+	}{
+		"jpeg":             {"лицо/a.jpg", "application/octet-stream", jpeg(t), "лицо/a.jpg", "image/jpeg", "jpg"},
+		"pdf":              {`q\"uote.pdf`, "image/jpeg", "%PDF-1.7 ...", `q"uote.pdf`, "application/pdf", "pdf"},
+		"unknown":          {"x.heic", "image/heic", "\x00\x01", "x.heic", "image/heic", ""},
+		"a byte":           {"x", "image/png", "x", "x", "image/png", "png"},
+		"exactly a piece":  {"x", "video/mp4", string(random[:32<<10]), "x", "video/mp4", "mp4"},
+		"exactly a second": {"x", "video/webm", string(random[:(32+256)<<10]), "x", "video/webm", "webm"},
+		"many pieces":      {"x", "video/quicktime", string(random), "x", "video/quicktime", "mov"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.addParts(id, content(test.fileName, test.contentType, test.bytes), metadata(`{"idDocType":"PASSPORT","idDocSubType":"FRONT_SIDE","country":"KAZ"}`))
+			require.Equal(t, 200, r.status, "%s", r.body)
+			image := r.json(t)
+			assert.Equal(t, test.wantName, image["imageFileName"])
+			assert.Equal(t, test.wantKind, image["mimeType"])
+			assert.Equal(t, "FRONT_SIDE", at(t, image, "idDocDef", "idDocSubType"))
+			assert.Equal(t, float64(len(test.bytes)), image["fileSize"])
+			number := fmt.Sprintf("%.0f", image["imageId"])
+			for _, target := range []string{number, number + "?preview=false", number + "?preview=true", fmt.Sprintf("%.0f", image["resizedImageId"])} {
+				got := c.do("GET", "/resources/applicantActions/"+id+"/images/"+target, nil, header("Accept", "*/*"))
+				assert.Equal(t, 200, got.status)
+				assert.Equal(t, test.bytes, string(got.body))
+				assert.Equal(t, test.wantType, got.header.Get("Content-Type"))
+				assert.Equal(t, fmt.Sprint(len(test.bytes)), got.header.Get("Content-Length"))
+			}
+			again := c.addParts(id, content("other", "image/png", test.bytes), metadata(selfie))
+			assert.Equal(t, 409, again.status)
+			assert.Equal(t, 1000.0, again.json(t)["errorCode"])
+		})
+	}
+	book := s.Images(id)
+	require.Len(t, book, 7)
+	for _, i := range book {
+		assert.Equal(t, id, i.ActionID)
+		assert.True(t, i.Kept)
+		assert.Equal(t, "KAZ", i.Country)
+		assert.Len(t, i.SHA256, 64)
+	}
+}
+
+func TestTooManyImages(t *testing.T) {
+	_, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImagesPerAction: 1}})
+	id := c.create("a")
+	assert.Equal(t, 200, c.addImage(id, "1").status)
+	r := c.addImage(id, "2")
+	assert.Equal(t, 400, r.status)
+	assert.Equal(t, 1001.0, r.json(t)["errorCode"])
+}
+
+func TestImageMemory(t *testing.T) {
+	s, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImageMemory: 40 << 10}})
+	id := c.create("a")
+	for n := range 100 { // refused ones give their memory back
+		require.Equal(t, 404, c.addImage("x", strings.Repeat("x", 1000+n)).status)
+	}
+	small := c.addImage(id, "small").json(t)
+	require.Equal(t, 200, c.addImage(id, strings.Repeat("x", 100<<10)).status)
+	assert.True(t, s.Images(id)[0].Kept)
+	assert.False(t, s.Images(id)[1].Kept)
+	assert.Equal(t, 200, c.do("GET", fmt.Sprintf("/resources/applicantActions/%s/images/%.0f", id, small["imageId"]), nil).status)
+	assert.Equal(t, 410, c.do("GET", "/resources/applicantActions/"+id+"/images/"+s.Images(id)[1].ImageID, nil).status)
+	assert.Equal(t, 200, c.addImage(id, "small too").status)
+	assert.True(t, s.Images(id)[2].Kept)
+}
+
+// large sends an image of zeros without holding it.
+func large(t testing.TB, c *client, actionID string, size int64, chunked bool) result {
+	body, form := multipartBody(t, metadata(selfie), content("x", "video/mp4", "@"))
+	head, tail, _ := bytes.Cut(body, []byte("@"))
+	reader := func() io.Reader {
+		return io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, size), bytes.NewReader(tail))
+	}
+	r := c.request("POST", "/resources/applicantActions/"+actionID+"/images", nil, form)
+	mac := hmac.New(sha256.New, []byte(c.secret))
+	fmt.Fprint(mac, r.Header.Get("X-App-Access-Ts"), r.Method, r.URL.RequestURI())
+	_, err := io.Copy(mac, reader())
+	require.NoError(t, err)
+	r.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
+	r.Body = io.NopCloser(reader())
+	if r.ContentLength = int64(len(body)) - 1 + size; chunked {
+		r.ContentLength = -1
+	}
+	response, err := c.transport.RoundTrip(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return result{status: response.StatusCode, body: text}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestLargeImages(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("hashes 80 MB, one after the other")
+	}
+	s, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImageMemory: 1 << 20}})
+	id := c.create("a")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := large(t, c, id, 64<<20+1, true)
+	assert.Equal(t, 400, r.status)
+	assert.Equal(t, 1002.0, r.json(t)["errorCode"])
+	assert.Equal(t, 200, large(t, c, id, 16<<20, false).status)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
+	assert.Equal(t, int64(16<<20), s.Images(id)[0].Size)
+}
+
+func TestUploadThatBreaksOff(t *testing.T) {
+	seen := make(chan sandbox.Request, 1)
+	s, c := start(t, sandbox.Config{OnRequest: func(r sandbox.Request) { seen <- r }})
+	body, form := multipartBody(t, metadata(selfie), content("x", "image/jpeg", "x"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
+	require.NoError(t, err)
+	r := c.request("POST", "/resources/applicantActions/x/images", nil, form)
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		r.URL.Path, r.Header.Get("Content-Type"), len(body)+1, body)
+	require.NoError(t, err)
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	record := <-seen
+	assert.Zero(t, record.Status)
+	assert.Equal(t, sandbox.VerdictUnsigned, record.Signature)
+	assert.Equal(t, map[int]int{0: 1}, s.Stats().ByStatus)
+	_ = conn.Close()
+}
+
+func TestMalformedChunks(t *testing.T) {
+	_, c := start(t, sandbox.Config{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+	require.NoError(t, err)
+	answer, _ := io.ReadAll(conn)
+	assert.Empty(t, answer, "and no 200")
+}

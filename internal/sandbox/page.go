@@ -1,0 +1,186 @@
+package sandbox
+
+import (
+	"embed"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// pageRoot is where links lead, the code behind it in the fragment.
+const pageRoot = "/idensic/l/"
+
+// pagePolicy allows what comes from here, and no script or style inside the
+// page. The icon is an empty data URL, so that none is asked for.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+//go:embed page
+var pageFiles embed.FS
+
+// pageLabels are what the page offers for a rejection, the first one chosen.
+var pageLabels = []string{
+	"BAD_FACE_MATCHING", "FRAUDULENT_LIVENESS", "BAD_SELFIE", "SELFIE_MISMATCH", "NOT_ALONE", "FRAUDULENT_PATTERNS", "OTHER",
+}
+
+// pageRequest is what the script of the page sends.
+type pageRequest struct {
+	Code         string   `json:"code"`
+	Outcome      string   `json:"outcome"` // approve, reject, error, hold
+	RejectLabels []string `json:"rejectLabels"`
+	Final        bool     `json:"final"`
+	Comment      string   `json:"comment"`
+}
+
+// pageView is what it shows.
+type pageView struct {
+	ApplicantID      string   `json:"applicantId"`
+	ExternalUserID   string   `json:"externalUserId"`
+	ActionID         string   `json:"actionId"`
+	ExternalActionID string   `json:"externalActionId"`
+	LevelName        string   `json:"levelName"`
+	ReviewStatus     string   `json:"reviewStatus"`
+	ReviewAnswer     string   `json:"reviewAnswer,omitempty"`
+	RejectLabels     []string `json:"rejectLabels,omitempty"`
+	Labels           []string `json:"labels"`
+}
+
+// servePage answers what a browser asks for behind pageRoot. None of it is
+// signed: the code of the link is the key.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name string) {
+	p := s.pageReply(r, name)
+	s.finish(Request{Operation: "Page", Method: r.Method, Target: requestTarget(r), Status: p.status, Signature: VerdictUnsigned})
+	p.with("Date", s.date())
+	p.with("Content-Security-Policy", pagePolicy)
+	p.with("Referrer-Policy", "no-referrer")
+	p.with("Cache-Control", "no-store")
+	p.with("Cross-Origin-Opener-Policy", "same-origin")
+	p.with("Cross-Origin-Resource-Policy", "same-origin")
+	p.writeTo(w)
+}
+
+func (s *Server) pageReply(r *http.Request, name string) *reply {
+	switch name {
+	case "", "page.js", "page.css":
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return refusal(http.StatusMethodNotAllowed, "Method not allowed").with("Allow", "GET, HEAD")
+		}
+		return pageFile(name)
+	case "api/session":
+		return s.pageCall(r, nil)
+	case "api/decision":
+		return s.pageCall(r, pageRequest.decide)
+	default:
+		return refusal(http.StatusNotFound, "No such page")
+	}
+}
+
+func pageFile(name string) *reply {
+	if name == "" {
+		name = "page.html"
+	}
+	content, err := fs.ReadFile(pageFiles, "page/"+name)
+	if err != nil {
+		panic("sandbox: " + err.Error()) // embedded
+	}
+	types := map[string]string{"html": "text/html", "js": "text/javascript", "css": "text/css"}
+	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
+	return p.with("Content-Type", types[name[strings.LastIndex(name, ".")+1:]]+"; charset=utf-8")
+}
+
+// pageCall opens the action of a link, and decides it when there is a decision.
+// Like the vendor's WebSDK it creates an action that is not there yet.
+func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *reply)) *reply {
+	request, refused := readPageRequest(r)
+	if refused != nil {
+		return refused
+	}
+	var outcome Outcome
+	if decide != nil {
+		if outcome, refused = decide(request); refused != nil {
+			return refused
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, state := s.links.find(request.Code, s.now())
+	switch state {
+	case ticketUnknown:
+		return refusal(http.StatusNotFound, "This link is not known here. Links end when the sandbox is restarted: ask for a new one.")
+	case ticketExpired:
+		return refusal(http.StatusGone, "This link has expired. Ask for a new one.")
+	}
+	owner := s.users[t.user]
+	if owner == nil { // got another external user id since
+		return refusal(http.StatusNotFound, "The applicant of this link is not known here any more.")
+	}
+	a := s.findAction(owner, t.externalActionID)
+	if a == nil {
+		a, refused = s.newAction(owner, t.levelName, createRequest{ExternalActionID: t.externalActionID}, nil)
+		if refused != nil {
+			return refused
+		}
+	}
+	if decide != nil {
+		s.decide(a, outcome)
+	}
+	view := pageView{
+		ApplicantID: owner.id, ExternalUserID: owner.externalUserID, ActionID: a.id,
+		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels,
+	}
+	if a.status == statusCompleted {
+		view.ReviewAnswer, view.RejectLabels = a.outcome.Answer, a.outcome.RejectLabels
+	}
+	return answer(view)
+}
+
+// readPageRequest takes JSON from the page itself. A form of another site can
+// neither send this Content-Type nor hide where it comes from.
+func readPageRequest(r *http.Request) (pageRequest, *reply) {
+	var request pageRequest
+	if r.Method != http.MethodPost {
+		return request, refusal(http.StatusMethodNotAllowed, "Method not allowed").with("Allow", "POST")
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return request, refusal(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
+			return request, refusal(http.StatusForbidden, "Not from another site")
+		}
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxMetadata+1))
+	if err != nil || len(body) > maxMetadata || json.Unmarshal(body, &request) != nil {
+		return request, refusal(http.StatusBadRequest, "Body is not a JSON object of the expected kind")
+	}
+	return request, nil
+}
+
+// decide is the outcome that was chosen on the page.
+func (p pageRequest) decide() (Outcome, *reply) {
+	var o Outcome
+	switch p.Outcome {
+	case "approve":
+		o.Answer = "GREEN"
+	case "error":
+		o.Answer = "ERROR"
+	case "hold":
+		o.OnHold = true
+	case "reject":
+		o = Outcome{Answer: "RED", RejectLabels: p.RejectLabels, RejectType: "RETRY", ModerationComment: p.Comment}
+		if p.Final {
+			o.RejectType = "FINAL"
+		}
+	default:
+		return o, refusal(http.StatusBadRequest, "Choose one of: approve, reject, error, hold")
+	}
+	if len(p.RejectLabels) > 20 || utf8.RuneCountInString(p.Comment) > 500 || o.complete() != nil {
+		return o, refusal(http.StatusBadRequest, "Labels or comment are not usable")
+	}
+	return o, nil
+}

@@ -1,0 +1,229 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Request is what [Config.OnRequest] gets of one request. It holds no secret,
+// no token, and of a body nothing but size and hash.
+type Request struct {
+	Operation string // name of the call, such as "CreateAction"; "Page", "Unknown"
+	Method    string
+	Target    string    // as on the wire
+	Status    int       // of the answer; 0 when the connection ended before there was one
+	Signature Verdict   // what its three headers were worth
+	Fault     FaultKind // what was done to it on purpose
+
+	// StringToSign is what should have been signed, when the signature was
+	// wrong: timestamp, method, target, and the body as its length and SHA-256.
+	StringToSign string
+}
+
+// ActionRecord is an action as the sandbox's books have it.
+type ActionRecord struct {
+	ID, ApplicantID, ExternalActionID string
+	LevelName, Type                   string
+	Email, Phone                      string
+	Body                              json.RawMessage // what it was created with; nil for one that the page created
+	CreatedAt                         time.Time
+	Submits                           int // how often submit was called
+	Reviews                           int // how often it was decided
+	ReviewStatus                      string
+	Outcome                           Outcome // of the last review
+	Images                            int
+}
+
+// ImageRecord is an image as the sandbox's books have it.
+type ImageRecord struct {
+	ID        string // of the image object
+	ImageID   string // what it is downloaded by
+	PreviewID string // resizedImageId
+	ActionID  string
+
+	FileName    string // as sent
+	ContentType string // as sent with the part
+	MediaType   string // what the bytes are, as far as can be seen
+	Size        int64
+	SHA256      string // hex
+
+	IDDocType, IDDocSubType, Country string
+
+	Kept bool // false: there was no memory for its bytes, it cannot be opened
+}
+
+// AccessTokenRecord is what an access token is for.
+type AccessTokenRecord struct {
+	UserID, ExternalActionID, LevelName string
+	ExpiresAt                           time.Time
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	Requests            int            // all, the page's too
+	ByOperation         map[string]int // the same by name of the call
+	ByStatus            map[int]int    // answers by status; 0: the connection was broken before one
+	RefusedSignatures   int            // 401, code 4003
+	RefusedTimestamps   int            // 401, code 4004
+	RefusedCredentials  int            // 401, every other code
+	Faults              map[FaultKind]int
+	OpenConnections     int // of the sandbox's own listeners, now
+	WebhookEvents       int // copies on request included
+	WebhookAttempts     int
+	WebhooksDelivered   int
+	WebhooksGivenUp     int // every attempt failed
+	WebhooksDropped     int // the queue was full
+	WebhooksOutstanding int // waiting for an attempt, or in one
+}
+
+// Actions are all actions in order of creation.
+func (s *Server) Actions() []ActionRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	records := make([]ActionRecord, 0, len(s.created))
+	for _, a := range s.created {
+		records = append(records, a.record())
+	}
+	return records
+}
+
+// Images are the images of one action in order of upload.
+func (s *Server) Images(actionID string) []ImageRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.actions[actionID]
+	if a == nil {
+		return nil
+	}
+	records := make([]ImageRecord, 0, len(a.images))
+	for _, i := range a.images {
+		records = append(records, i.record(a.id))
+	}
+	return records
+}
+
+// AccessToken says what a token that was given out is for; false when it was
+// not, or has expired.
+func (s *Server) AccessToken(token string) (AccessTokenRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, state := s.tokens.find(token, s.now())
+	if state != ticketValid {
+		return AccessTokenRecord{}, false
+	}
+	return AccessTokenRecord{t.user, t.externalActionID, t.levelName, t.expires}, true
+}
+
+// Stats are the counts of this moment.
+func (s *Server) Stats() Stats {
+	stats := s.stats.copy()
+	s.courier.count(&stats)
+	return stats
+}
+
+// statsBook counts, under a lock of its own.
+type statsBook struct {
+	mu    sync.Mutex
+	stats Stats
+	open  map[net.Conn]struct{}
+}
+
+func (b *statsBook) request(r Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stats.ByOperation == nil {
+		b.stats.ByOperation, b.stats.ByStatus, b.stats.Faults = map[string]int{}, map[int]int{}, map[FaultKind]int{}
+	}
+	b.stats.Requests++
+	b.stats.ByOperation[r.Operation]++
+	b.stats.ByStatus[r.Status]++
+	if r.Fault != FaultNone {
+		b.stats.Faults[r.Fault]++
+	}
+	switch r.Signature {
+	case VerdictSignature:
+		b.stats.RefusedSignatures++
+	case VerdictTimestamp:
+		b.stats.RefusedTimestamps++
+	case VerdictMissing, VerdictMalformed, VerdictToken:
+		b.stats.RefusedCredentials++
+	}
+}
+
+// connection is the ConnState of our own servers. A hijacked connection is
+// closed by the fault that took it.
+func (b *statsBook) connection(c net.Conn, state http.ConnState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		if b.open == nil {
+			b.open = map[net.Conn]struct{}{}
+		}
+		b.open[c] = struct{}{}
+	case http.StateClosed, http.StateHijacked:
+		delete(b.open, c)
+	}
+}
+
+func (b *statsBook) copy() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	stats := b.stats
+	stats.ByOperation = maps.Clone(b.stats.ByOperation)
+	stats.ByStatus = maps.Clone(b.stats.ByStatus)
+	stats.Faults = maps.Clone(b.stats.Faults)
+	stats.OpenConnections = len(b.open)
+	return stats
+}
+
+// ticket is an access token or the code of a link.
+type ticket struct {
+	user, externalActionID, levelName, locale string
+	expires                                   time.Time
+}
+
+type ticketState int
+
+const (
+	ticketUnknown ticketState = iota
+	ticketExpired
+	ticketValid
+)
+
+// ticketBox holds the last so many tickets.
+type ticketBox struct {
+	tickets map[string]ticket
+	order   []string // ring, oldest at next once it is full
+	next    int
+}
+
+func newTicketBox(limit int) *ticketBox {
+	return &ticketBox{tickets: map[string]ticket{}, order: make([]string, 0, limit)}
+}
+
+func (b *ticketBox) add(key string, t ticket) {
+	b.tickets[key] = t
+	if len(b.order) < cap(b.order) {
+		b.order = append(b.order, key)
+		return
+	}
+	delete(b.tickets, b.order[b.next])
+	b.order[b.next] = key
+	b.next = (b.next + 1) % len(b.order)
+}
+
+func (b *ticketBox) find(key string, now time.Time) (ticket, ticketState) {
+	switch t, ok := b.tickets[key]; {
+	case !ok:
+		return ticket{}, ticketUnknown
+	case !now.Before(t.expires):
+		return ticket{}, ticketExpired
+	default:
+		return t, ticketValid
+	}
+}

@@ -1,0 +1,102 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// reply is an answer that is not written yet, so that a fault can come between
+// the effect and the wire.
+type reply struct {
+	status int
+	header http.Header
+	body   [][]byte // in pieces, since images are kept so
+}
+
+// errorBody is the vendor's error.
+type errorBody struct {
+	Description   string `json:"description"`
+	Code          int    `json:"code"`
+	CorrelationID string `json:"correlationId"`
+	ErrorCode     int    `json:"errorCode,omitempty"`
+	ErrorName     string `json:"errorName,omitempty"`
+}
+
+// answer is 200 with v as JSON; without a body when v is nil.
+func answer(v any) *reply {
+	return jsonReply(http.StatusOK, v)
+}
+
+// refusal is an error without a code of its own.
+func refusal(status int, description string) *reply {
+	return jsonReply(status, errorBody{Description: description, Code: status, CorrelationID: newCorrelationID()})
+}
+
+// codedRefusal is an error of the vendor's table.
+func codedRefusal(status, code int, name, description string) *reply {
+	return jsonReply(status, errorBody{description, status, newCorrelationID(), code, name})
+}
+
+func unauthorized(code int, name, description string) *reply {
+	return codedRefusal(http.StatusUnauthorized, code, name, description)
+}
+
+func jsonReply(status int, v any) *reply {
+	p := &reply{status: status, header: http.Header{}}
+	if v == nil {
+		return p
+	}
+	p.header.Set("Content-Type", "application/json")
+	p.body = [][]byte{encodeJSON(v)}
+	return p
+}
+
+// with sets a header.
+func (p *reply) with(name, value string) *reply {
+	p.header.Set(name, value)
+	return p
+}
+
+func (p *reply) size() int64 {
+	var n int64
+	for _, piece := range p.body {
+		n += int64(len(piece))
+	}
+	return n
+}
+
+// head writes everything before the body.
+func (p *reply) head(w http.ResponseWriter, size int64) {
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if size >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	}
+	w.WriteHeader(p.status)
+}
+
+// writeTo sends the whole reply. What cannot be written any more is nobody's
+// to read.
+func (p *reply) writeTo(w http.ResponseWriter) {
+	p.head(w, p.size())
+	for _, piece := range p.body {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+// encodeJSON is compact JSON with raw UTF-8, as the vendor sends it.
+func encodeJSON(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic("sandbox: " + err.Error()) // types of our own, all of which encode
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -1,0 +1,211 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Outcome is the verdict of a review.
+type Outcome struct {
+	Answer            string   // GREEN (default), RED, ERROR; YELLOW and IGNORED are known too
+	RejectLabels      []string // such as BAD_FACE_MATCHING
+	RejectType        string   // "", FINAL or RETRY
+	ModerationComment string   // may be shown to the user
+	ClientComment     string   // may not
+
+	// LivenessFailed makes liveness the reason of a RED: then there is no face
+	// match. The label FRAUDULENT_LIVENESS does the same.
+	LivenessFailed bool
+
+	// OnHold puts the action on hold instead: no verdict until
+	// [Server.Review], or somebody on the page, gives one.
+	OnHold bool
+}
+
+var (
+	answers    = []string{"GREEN", "RED", "ERROR", "YELLOW", "IGNORED"}
+	labelShape = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+)
+
+// ParseOutcome reads the value of a flag: an answer, with reject labels after a
+// colon: "GREEN", "RED", "RED:BAD_FACE_MATCHING,FRAUDULENT_LIVENESS", "ERROR",
+// "onHold". A RED without labels gets BAD_FACE_MATCHING; a RED may be tried
+// again (RETRY).
+func ParseOutcome(text string) (Outcome, error) {
+	if strings.EqualFold(text, statusOnHold) {
+		return Outcome{OnHold: true}, nil
+	}
+	name, labels, _ := strings.Cut(text, ":")
+	o := Outcome{Answer: strings.ToUpper(name)}
+	if labels != "" {
+		o.RejectLabels = strings.Split(labels, ",")
+	}
+	if o.Answer == "RED" {
+		o.RejectType = "RETRY"
+		if labels == "" {
+			o.RejectLabels = []string{"BAD_FACE_MATCHING"}
+		}
+	}
+	if name == "" {
+		return Outcome{}, errors.New("sandbox: outcome: GREEN, RED, ERROR or onHold")
+	}
+	if err := o.complete(); err != nil {
+		return Outcome{}, fmt.Errorf("sandbox: %w", err)
+	}
+	return o, nil
+}
+
+// Review decides an action as a person would, whatever its status: one that
+// was never submitted becomes pending first, a review that was to come does
+// not, and a verdict that was given is replaced.
+func (s *Server) Review(actionID string, o Outcome) error {
+	if err := o.complete(); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.actions[actionID]
+	if a == nil {
+		return errors.New("sandbox: no such action")
+	}
+	s.decide(a, o)
+	return nil
+}
+
+// complete checks an Outcome and fills in the default.
+func (o *Outcome) complete() error {
+	if o.Answer == "" {
+		o.Answer = "GREEN"
+	}
+	if !slices.Contains(answers, o.Answer) {
+		return fmt.Errorf("outcome: answer %q: one of %s", o.Answer, strings.Join(answers, ", "))
+	}
+	if !slices.Contains([]string{"", "FINAL", "RETRY"}, o.RejectType) {
+		return fmt.Errorf("outcome: reject type %q: FINAL or RETRY", o.RejectType)
+	}
+	for _, label := range o.RejectLabels {
+		if !labelShape.MatchString(label) {
+			return fmt.Errorf("outcome: reject label %q: capital letters, digits and _", label)
+		}
+	}
+	o.RejectLabels = slices.Clone(o.RejectLabels)
+	return nil
+}
+
+func (o Outcome) wire() *wireResult {
+	return &wireResult{o.Answer, o.RejectLabels, o.RejectType, o.ModerationComment, o.ClientComment}
+}
+
+// startReview submits an action and has it reviewed after the delay. The mutex
+// is held.
+func (s *Server) startReview(a *action) {
+	a.status = statusPending
+	s.notify(a, eventPending)
+	switch {
+	case s.cfg.ManualReview || s.closed:
+	case s.cfg.ReviewDelay < 0:
+		s.review(a)
+	default:
+		s.tasks.Add(1)
+		a.timer = time.AfterFunc(s.cfg.ReviewDelay, func() {
+			defer s.tasks.Done()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			// A person may have been faster by a hair.
+			if a.timer != nil && !s.closed {
+				a.timer = nil
+				s.review(a)
+			}
+		})
+	}
+}
+
+// stopReview takes back a review that is to come. The mutex is held.
+func (s *Server) stopReview(a *action) {
+	if a.timer != nil && a.timer.Stop() {
+		s.tasks.Done()
+	}
+	a.timer = nil
+}
+
+// review is the review that needs no person. A face authorization without an
+// image cannot be judged: that is an ERROR.
+func (s *Server) review(a *action) {
+	if a.kind == ActionFaceAuth && len(a.images) == 0 {
+		s.decide(a, Outcome{Answer: "ERROR", ModerationComment: "There is no image to compare"})
+		return
+	}
+	s.decide(a, s.outcome)
+}
+
+// decide gives a verdict. The mutex is held.
+func (s *Server) decide(a *action, o Outcome) {
+	s.stopReview(a)
+	if a.status == statusInit {
+		a.status = statusPending
+		s.notify(a, eventPending)
+	}
+	if o.OnHold {
+		a.status = statusOnHold
+		s.notify(a, eventOnHold)
+		return
+	}
+	a.status, a.outcome, a.reviewed = statusCompleted, o, s.now()
+	a.reviews++
+	a.checks = s.check(a, o)
+	s.notify(a, eventReviewed)
+}
+
+// check makes the checks that lead to a verdict. A face match is only looked
+// for once liveness has passed.
+func (s *Server) check(a *action, o Outcome) []wireCheck {
+	made := func(kind, answer string) wireCheck {
+		return wireCheck{
+			Answer: answer, CheckType: kind, CreatedAt: s.now().Format(dateForm),
+			ID: s.ids.object(s.now()), AttemptID: a.attemptID,
+		}
+	}
+	switch a.kind {
+	case ActionEmail:
+		return []wireCheck{made("EMAIL_CONFIRMATION", o.Answer)}
+	case ActionFaceAuth:
+		alive := o.Answer
+		failed := o.LivenessFailed || slices.Contains(o.RejectLabels, "FRAUDULENT_LIVENESS")
+		if o.Answer == "RED" && !failed {
+			alive = "GREEN"
+		}
+		liveness := made("FACE_LIVELINESS", alive)
+		liveness.LivenessInfo = &wireLiveness{}
+		liveness.LivenessInfo.LivenessData.SessionID = newUUID()
+		liveness.LivenessInfo.LivenessResult.Answer = alive
+		if alive == "RED" || alive == "ERROR" {
+			return []wireCheck{liveness}
+		}
+		match := made("FACE_MATCH", o.Answer)
+		match.FaceMatchInfo = &wireFaceMatch{o.Answer}
+		return []wireCheck{liveness, match}
+	}
+	return nil
+}
+
+// wireChecks are the checks of an action, with the images that liveness was
+// told by.
+func (s *Server) wireChecks(a *action) []wireCheck {
+	checks := slices.Clone(a.checks)
+	for i, check := range checks {
+		if check.LivenessInfo == nil {
+			continue
+		}
+		info := *check.LivenessInfo
+		info.LivenessData.Images = []wireImageRef{}
+		for _, image := range a.images {
+			info.LivenessData.Images = append(info.LivenessData.Images, wireImageRef{s.wireID(image.imageID)})
+		}
+		checks[i].LivenessInfo = &info
+	}
+	return checks
+}

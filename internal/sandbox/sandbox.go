@@ -1,0 +1,415 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What a sandbox has when nothing else is configured. All of it is made up.
+const (
+	DefaultAppToken      = "sbx:QmFzaWxUaHltZTA3.c2FuZGJveC1vbmx5LW5vdC1hLXNlY3JldA"
+	DefaultSecretKey     = "sandboxSecretKey0123456789abcdef"
+	DefaultWebhookSecret = "sandboxWebhookSecret0123456789ab"
+
+	// DefaultApplicantID is an approved applicant that every sandbox has, and
+	// DefaultExternalUserID what the integrator calls it.
+	DefaultApplicantID    = "63e096c51b6b4030f2e01154"
+	DefaultExternalUserID = "JamesBond007"
+
+	// Levels that every sandbox has, one for each kind of action.
+	LevelFaceAuth      = "action-liveness"
+	LevelQuestionnaire = "questionnaire-level"
+	LevelEmail         = "email-level"
+
+	// DefaultReviewDelay is the time from submit to completed.
+	DefaultReviewDelay = 300 * time.Millisecond
+)
+
+// Kinds of actions for [Server.AddLevel]. The specification shows only
+// selfieAuth in an answer, so that a questionnaire or an e-mail action has no
+// "type" on the wire. Any other text is sent as it is.
+const (
+	ActionFaceAuth      = "selfieAuth"
+	ActionQuestionnaire = "questionnaire"
+	ActionEmail         = "email"
+)
+
+// Config is what a sandbox is made of. The zero Config is a useful one.
+type Config struct {
+	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
+
+	Outcome      Outcome       // verdict of the reviews; default GREEN
+	ReviewDelay  time.Duration // from submit to completed; 0 is DefaultReviewDelay, negative: before submit is answered
+	ManualReview bool          // nothing is reviewed by itself, as in the vendor's sandbox: see Server.Review and the page
+
+	// Clock is the server's clock: the 60 s window, the Date header, every
+	// createdAt, and when links and tokens end. Default time.Now. A clock that
+	// is off is a fault worth testing. Delays do not follow it.
+	Clock func() time.Time
+
+	AnyLevel   bool   // an unknown level is a face authorization, instead of a 404
+	PathPrefix string // "/idngo": what every path begins with; it is part of what is signed
+
+	WebhookURL        string            // http or https, loopback only; "": no deliveries
+	WebhookSecret     string            // default DefaultWebhookSecret
+	WebhookAlgorithm  string            // HMAC_SHA256_HEX (default), HMAC_SHA512_HEX, HMAC_SHA1_HEX
+	WebhookTimeScale  float64           // what the schedule 30 s, 30 s, 1 min, 5 min is multiplied by; 0 is 1
+	WebhookDuplicates int               // how many more times each event is delivered, though it was accepted
+	WebhookShuffle    bool              // what follows an applicantActionPending overtakes it; copies come at any time
+	WebhookTransport  http.RoundTripper // default: a transport of its own that dials loopback addresses only
+
+	Faults *Faults // what goes wrong on purpose; nil: nothing
+	Quirks Quirks  // documented oddities of the wire
+	Limits Limits
+
+	// OnRequest is called once for every request, when its answer is known and
+	// before any of it is sent, by several goroutines at once.
+	OnRequest func(Request)
+}
+
+// Quirks are oddities that the vendor's family of services is known for. Each
+// is off by default.
+type Quirks struct {
+	BareList               bool // {"items","totalItems"} without the "list" around it
+	ListWithoutExternalIDs bool // list items lack externalActionId
+	EmptyAnswers           bool // create and submit answer 200 without a body
+	OKAnswers              bool // create and submit answer {"ok":1}
+	StringImageIDs         bool // imageId and resizedImageId are strings
+	RootReviewResult       bool // reviewResult stands at the root of an action, not in its review
+	ConflictOnDuplicate    bool // a second action of one applicant with the same externalActionId is 409
+}
+
+// Limits bound the memory of a sandbox. Zero fields: the defaults.
+type Limits struct {
+	Actions         int   // 20,000; a create above it is 400
+	ImagesPerAction int   // 200; an upload above it is 400, code 1001
+	ActionMemory    int64 // 64 MiB of JSON bodies that actions keep; a create above it is 400
+	ImageMemory     int64 // 128 MiB; of an image above it only size and hashes are kept, and opening it is 410
+	RequestBody     int64 // 1 GiB, which is read and hashed, not kept; above: 413 and the connection is closed
+}
+
+// What one request may hold. Fixed, since the vendor's documentation says so
+// or since nobody needs more.
+const (
+	// MaxImageSize is the largest image: 64 MB by the vendor's error table.
+	MaxImageSize = 64 << 20
+
+	maxJSONBody   = 1 << 20 // above: 413
+	maxTickets    = 10_000  // access tokens, and links; the oldest go
+	maxApplicants = 100_000
+)
+
+// Server is a sandbox. It is an [http.Handler], and with [Server.Start] a
+// whole server.
+type Server struct {
+	cfg     Config
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup // what Close waits for
+	courier *courier       // delivers webhooks
+	faults  faultSource
+	stats   statsBook
+	images  memoryBudget
+
+	mu          sync.Mutex // guards what follows
+	closed      bool
+	listeners   []*http.Server
+	baseURL     string
+	outcome     Outcome
+	applicants  map[string]*applicant // by applicant id
+	users       map[string]*applicant // by external user id
+	levels      map[string]string     // name to kind of action
+	actions     map[string]*action
+	created     []*action // in order of creation
+	actionBytes int64
+	tokens      *ticketBox
+	links       *ticketBox
+	ids         idMaker
+}
+
+type applicant struct {
+	id, externalUserID, inspectionID string
+	actions                          []*action // in order of creation
+}
+
+// New makes a sandbox. It has [DefaultApplicantID], the three default levels,
+// and answers as soon as it is given requests; it holds no goroutine until
+// then.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s := &Server{
+		cfg:        cfg,
+		outcome:    cfg.Outcome,
+		applicants: map[string]*applicant{},
+		users:      map[string]*applicant{},
+		levels: map[string]string{
+			LevelFaceAuth:      ActionFaceAuth,
+			LevelQuestionnaire: ActionQuestionnaire,
+			LevelEmail:         ActionEmail,
+		},
+		actions: map[string]*action{},
+		tokens:  newTicketBox(maxTickets),
+		links:   newTicketBox(maxTickets),
+		images:  memoryBudget{limit: cfg.Limits.ImageMemory},
+		courier: newCourier(cfg),
+	}
+	if err := s.SetFaults(cfg.Faults); err != nil {
+		return nil, err
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.AddApplicant(DefaultApplicantID, DefaultExternalUserID)
+	return s, nil
+}
+
+// ServeHTTP answers one request. A fault that breaks the connection panics
+// with [http.ErrAbortHandler] where the connection cannot be hijacked.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), s.cfg.PathPrefix)
+	switch {
+	case s.isClosed():
+		w.Header().Set("Date", s.date())
+		refusal(http.StatusServiceUnavailable, "The sandbox is closed").writeTo(w)
+	case ok && strings.HasPrefix(path, pageRoot):
+		s.servePage(w, r, strings.TrimPrefix(path, pageRoot))
+	default:
+		if !ok {
+			path = ""
+		}
+		s.serveCall(w, r, path)
+	}
+}
+
+// Start listens on addr, a loopback address such as "127.0.0.1:8080"; "" is a
+// free port of 127.0.0.1. It returns the base URL for clients and serves until
+// Close.
+func (s *Server) Start(addr string) (baseURL string, err error) {
+	addr = cmp.Or(addr, "127.0.0.1:0")
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("sandbox: address: %w", err)
+	}
+	if !isLoopback(host) {
+		return "", fmt.Errorf("sandbox: address %q: only loopback addresses are listened on, such as 127.0.0.1:8080", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("sandbox: %w", err)
+	}
+	baseURL = "http://" + l.Addr().String() + s.cfg.PathPrefix
+	s.mu.Lock()
+	s.baseURL = cmp.Or(s.baseURL, baseURL)
+	s.mu.Unlock()
+	server, err := s.admit(l)
+	if err != nil {
+		return "", errors.Join(err, l.Close())
+	}
+	go func() {
+		defer s.tasks.Done()
+		_ = server.Serve(l) // ends with ErrServerClosed
+	}()
+	return baseURL, nil
+}
+
+// Serve serves the connections of l until Close, and closes l. A TCP listener
+// has to be a loopback one; others, such as one made of [net.Pipe], are free.
+// With those it works in a bubble of testing/synctest.
+func (s *Server) Serve(l net.Listener) error {
+	server, err := s.admit(l)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer s.tasks.Done()
+	return server.Serve(l)
+}
+
+// Close stops listeners, reviews and deliveries, breaks what is under way, and
+// returns when none of its goroutines is left. It may be called again. Called
+// from inside OnRequest it would wait for itself.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	listeners := s.listeners
+	if first {
+		for _, a := range s.created {
+			s.stopReview(a)
+		}
+	}
+	s.mu.Unlock()
+
+	s.cancel()
+	var errs []error
+	if first {
+		for _, server := range listeners {
+			errs = append(errs, server.Close())
+		}
+	}
+	s.courier.close()
+	s.tasks.Wait()
+	return errors.Join(errs...)
+}
+
+// AddApplicant makes known an approved applicant. An applicant that is known
+// already keeps its actions and gets the new external user id.
+func (s *Server) AddApplicant(applicantID, externalUserID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.applicants[applicantID]
+	if a == nil {
+		if len(s.applicants) >= maxApplicants {
+			return
+		}
+		a = &applicant{id: applicantID, inspectionID: s.ids.object(s.now())}
+		s.applicants[applicantID] = a
+	}
+	delete(s.users, a.externalUserID)
+	a.externalUserID = externalUserID
+	s.users[externalUserID] = a
+}
+
+// AddLevel makes known a level, and which kind of action it is for.
+func (s *Server) AddLevel(name, actionType string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.levels[name] = actionType
+}
+
+// SetOutcome changes the verdict of the reviews that end from now on.
+func (s *Server) SetOutcome(o Outcome) error {
+	if err := o.complete(); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcome = o
+	return nil
+}
+
+// complete checks a Config and fills in the defaults.
+func (c *Config) complete() error {
+	c.AppToken = cmp.Or(c.AppToken, DefaultAppToken)
+	c.SecretKey = cmp.Or(c.SecretKey, DefaultSecretKey)
+	c.WebhookSecret = cmp.Or(c.WebhookSecret, DefaultWebhookSecret)
+	c.WebhookAlgorithm = cmp.Or(c.WebhookAlgorithm, "HMAC_SHA256_HEX")
+	c.WebhookTimeScale = cmp.Or(c.WebhookTimeScale, 1)
+	c.ReviewDelay = cmp.Or(c.ReviewDelay, DefaultReviewDelay)
+	c.Limits.Actions = cmp.Or(c.Limits.Actions, 20_000)
+	c.Limits.ImagesPerAction = cmp.Or(c.Limits.ImagesPerAction, 200)
+	c.Limits.ActionMemory = cmp.Or(c.Limits.ActionMemory, 64<<20)
+	c.Limits.ImageMemory = cmp.Or(c.Limits.ImageMemory, 128<<20)
+	c.Limits.RequestBody = cmp.Or(c.Limits.RequestBody, 1<<30)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if !regexp.MustCompile(`^[!-~]+$`).MatchString(c.AppToken) {
+		return errors.New("AppToken: only printable ASCII without spaces goes into a header")
+	}
+	if c.PathPrefix != "" && !regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`).MatchString(c.PathPrefix) {
+		return fmt.Errorf("PathPrefix %q: begins with a slash, ends without one, and has nothing to escape", c.PathPrefix)
+	}
+	if l := c.Limits; l.Actions < 0 || l.ImagesPerAction < 0 || l.ActionMemory < 0 || l.ImageMemory < 0 || l.RequestBody < 0 {
+		return errors.New("Limits: negative")
+	}
+	if c.WebhookURL != "" {
+		if err := checkWebhookURL(c.WebhookURL); err != nil {
+			return err
+		}
+	}
+	if digests[c.WebhookAlgorithm] == nil {
+		return fmt.Errorf("WebhookAlgorithm %q is unknown", c.WebhookAlgorithm)
+	}
+	if scale := c.WebhookTimeScale; math.IsNaN(scale) || scale < 0 || scale > 1000 {
+		return fmt.Errorf("WebhookTimeScale %v: from 0 to 1000", scale)
+	}
+	if c.WebhookDuplicates < 0 || c.WebhookDuplicates > 100 {
+		return fmt.Errorf("WebhookDuplicates %d: from 0 to 100", c.WebhookDuplicates)
+	}
+	return c.Outcome.complete()
+}
+
+// admit makes the server of one listener and counts it among the tasks.
+func (s *Server) admit(l net.Listener) (*http.Server, error) {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		return nil, fmt.Errorf("sandbox: listener on %v: only loopback addresses are served", tcp)
+	}
+	server := &http.Server{
+		Handler:           http.HandlerFunc(s.serveTracked),
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ConnState:         s.stats.connection,
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("sandbox: %w", http.ErrServerClosed)
+	}
+	s.tasks.Add(1)
+	s.listeners = append(s.listeners, server)
+	return server, nil
+}
+
+// serveTracked is ServeHTTP for connections of our own, whose end Close can
+// bring about and waits for.
+func (s *Server) serveTracked(w http.ResponseWriter, r *http.Request) {
+	if !s.begin() {
+		panic(http.ErrAbortHandler)
+	}
+	defer s.tasks.Done()
+	s.ServeHTTP(w, r)
+}
+
+// begin counts one more task, unless the sandbox is closed.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.tasks.Add(1)
+	return true
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func (s *Server) now() time.Time { return s.cfg.Clock().UTC() }
+
+func (s *Server) date() string { return s.now().Format(http.TimeFormat) }
+
+// linkBase is where links of this sandbox lead.
+func (s *Server) linkBase(r *http.Request) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.baseURL != "" {
+		return s.baseURL
+	}
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + r.Host + s.cfg.PathPrefix
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

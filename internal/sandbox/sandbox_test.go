@@ -1,0 +1,361 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// last keeps the records of requests.
+type records struct {
+	mu  sync.Mutex
+	all []sandbox.Request
+}
+
+func (r *records) add(q sandbox.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, q)
+}
+
+func (r *records) last() sandbox.Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[len(r.all)-1]
+}
+
+func TestSignatureVectors(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/vectors/request-signatures.json")
+	require.NoError(t, err)
+	var file struct {
+		Vectors []struct {
+			ID, Secret, Timestamp, Method, Signature string
+			RequestURI                               string `json:"request_uri"`
+			ContentType                              string `json:"content_type"`
+			BodyHex                                  string `json:"body_hex"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &file))
+	require.Len(t, file.Vectors, 32)
+	for _, v := range file.Vectors {
+		t.Run(v.ID, func(t *testing.T) {
+			seconds, err := strconv.ParseInt(v.Timestamp, 10, 64)
+			require.NoError(t, err)
+			var seen records
+			s, err := sandbox.New(sandbox.Config{
+				SecretKey: v.Secret, OnRequest: seen.add,
+				Clock: func() time.Time { return time.Unix(seconds, 0) },
+			})
+			require.NoError(t, err)
+			body, err := hex.DecodeString(v.BodyHex)
+			require.NoError(t, err)
+			ask := func(target string, body []byte) sandbox.Request {
+				r := httptest.NewRequest(v.Method, target, bytes.NewReader(body))
+				r.Header.Set("X-App-Token", sandbox.DefaultAppToken)
+				r.Header.Set("X-App-Access-Ts", v.Timestamp)
+				r.Header.Set("X-App-Access-Sig", v.Signature)
+				r.Header.Set("Content-Type", v.ContentType)
+				s.ServeHTTP(newRecorder(), r)
+				return seen.last()
+			}
+			assert.Equal(t, sandbox.VerdictOK, ask(v.RequestURI, body).Signature)
+
+			wrong := ask(v.RequestURI, append([]byte("x"), body...))
+			assert.Equal(t, sandbox.VerdictSignature, wrong.Signature)
+			changed := append([]byte("x"), body...)
+			assert.Equal(t, fmt.Sprintf("%s%s%s<body: %d bytes, SHA-256 %x>", v.Timestamp, v.Method, v.RequestURI, len(changed), sha256.Sum256(changed)), wrong.StringToSign)
+
+			wrong = ask(v.RequestURI+"x", body)
+			assert.Equal(t, sandbox.VerdictSignature, wrong.Signature)
+			assert.NotContains(t, wrong.StringToSign, v.Secret)
+		})
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var seen records
+	s, c := start(t, sandbox.Config{Clock: func() time.Time { return clock }, OnRequest: seen.add, AppToken: "sbx:public.private"})
+	stamped := func(d time.Duration) change {
+		return func(r *http.Request) {
+			own := *c
+			own.now = func() time.Time { return clock.Add(d) }
+			r.Header = own.request(r.Method, r.URL.RequestURI(), nil).Header
+		}
+	}
+	for name, test := range map[string]struct {
+		change  change
+		code    float64
+		verdict sandbox.Verdict
+	}{
+		"token missing":         {header("X-App-Token", ""), 4006, sandbox.VerdictMissing},
+		"signature missing":     {header("X-App-Access-Sig", ""), 4006, sandbox.VerdictMissing},
+		"timestamp missing":     {header("X-App-Access-Ts", ""), 4006, sandbox.VerdictMissing},
+		"token without a dot":   {header("X-App-Token", "nonsense"), 4000, sandbox.VerdictToken},
+		"token unknown":         {header("X-App-Token", "prd:other.private"), 4001, sandbox.VerdictToken},
+		"token's private part":  {header("X-App-Token", "sbx:public.other"), 4002, sandbox.VerdictToken},
+		"header twice":          {func(r *http.Request) { r.Header.Add("X-App-Token", "again") }, 4005, sandbox.VerdictMalformed},
+		"timestamp no number":   {header("X-App-Access-Ts", "soon"), 4005, sandbox.VerdictMalformed},
+		"timestamp with a sign": {header("X-App-Access-Ts", "+1772366400"), 4005, sandbox.VerdictMalformed},
+		"timestamp in ms":       {header("X-App-Access-Ts", "1772366400000"), 4004, sandbox.VerdictTimestamp},
+		"timestamp beyond ms":   {header("X-App-Access-Ts", "9223372036854775807"), 4004, sandbox.VerdictTimestamp},
+		"61 s late":             {stamped(-61 * time.Second), 4004, sandbox.VerdictTimestamp},
+		"61 s early":            {stamped(61 * time.Second), 4004, sandbox.VerdictTimestamp},
+		"signature of another":  {header("X-App-Access-Sig", strings.Repeat("0", 64)), 4003, sandbox.VerdictSignature},
+		"signature in capitals": {func(r *http.Request) {
+			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
+		}, 4003, sandbox.VerdictSignature},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.do("GET", listTarget, nil, test.change)
+			assert.Equal(t, 401, r.status)
+			body := r.json(t)
+			assert.Equal(t, test.code, body["errorCode"])
+			assert.Equal(t, float64(401), body["code"])
+			assert.NotEmpty(t, body["errorName"])
+			assert.NotEmpty(t, body["description"])
+			assert.Regexp(t, `^req-[0-9a-f-]{36}$`, body["correlationId"])
+			assert.Equal(t, test.verdict, seen.last().Signature)
+			assert.Equal(t, "Sun, 01 Mar 2026 12:00:00 GMT", r.header.Get("Date"))
+		})
+	}
+	for _, d := range []time.Duration{-60 * time.Second, 60 * time.Second} {
+		assert.Equal(t, 200, c.do("GET", listTarget, nil, stamped(d)).status)
+	}
+	stats := s.Stats()
+	assert.Equal(t, 17, stats.Requests)
+	assert.Equal(t, 17, stats.ByOperation["ListActions"])
+	assert.Equal(t, map[int]int{200: 2, 401: 15}, stats.ByStatus)
+	assert.Equal(t, 2, stats.RefusedSignatures)
+	assert.Equal(t, 4, stats.RefusedTimestamps)
+	assert.Equal(t, 9, stats.RefusedCredentials)
+}
+
+func TestPathPrefixIsSigned(t *testing.T) {
+	s, c := start(t, sandbox.Config{PathPrefix: "/idngo/v1"})
+	assert.Equal(t, 200, c.do("GET", "/idngo/v1"+listTarget, nil).status)
+	assert.Equal(t, 404, c.do("GET", listTarget, nil).status)
+	link := c.do("POST", "/idngo/v1/resources/sdkIntegrations/levels/action-liveness/websdkLink?externalUserId=JamesBond007&externalActionId=a", nil).json(t)["url"]
+	assert.Regexp(t, `^http://127\.0\.0\.1:\d+/idngo/v1/idensic/l/#/[A-Z2-7]{26}$`, link)
+	assert.Equal(t, 1, s.Stats().ByOperation["Unknown"])
+}
+
+func TestBadConfig(t *testing.T) {
+	for name, cfg := range map[string]sandbox.Config{
+		"token with a space":    {AppToken: "sbx: x"},
+		"prefix without slash":  {PathPrefix: "idngo"},
+		"prefix with a slash":   {PathPrefix: "/idngo/"},
+		"prefix to escape":      {PathPrefix: "/id ngo"},
+		"limits":                {Limits: sandbox.Limits{Actions: -1}},
+		"webhook host":          {WebhookURL: "http://example.com/"},
+		"webhook https host":    {WebhookURL: "https://10.0.0.1/"},
+		"webhook scheme":        {WebhookURL: "ftp://127.0.0.1/"},
+		"webhook user":          {WebhookURL: "http://u:p@127.0.0.1/"},
+		"webhook no URL":        {WebhookURL: "http://%zz"},
+		"webhook algorithm":     {WebhookAlgorithm: "MD5"},
+		"webhook scale":         {WebhookTimeScale: -1},
+		"webhook scale NaN":     {WebhookTimeScale: math.NaN()},
+		"webhook duplicates":    {WebhookDuplicates: 101},
+		"answer":                {Outcome: sandbox.Outcome{Answer: "green"}},
+		"reject type":           {Outcome: sandbox.Outcome{Answer: "RED", RejectType: "LATER"}},
+		"reject label":          {Outcome: sandbox.Outcome{Answer: "RED", RejectLabels: []string{"two words"}}},
+		"fault kind":            {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: "flood"}}}},
+		"fault operation":       {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Operation: "Dance"}}}},
+		"faults' operations":    {Faults: &sandbox.Faults{Operations: []string{"Dance"}}},
+		"fault status":          {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 200}}}},
+		"fault delay":           {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultReset, Delay: -1}}}},
+		"chance kind":           {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: "x"}}}}},
+		"chance probability":    {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 1.1}}}},
+		"chance not a number":   {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: math.NaN()}}}},
+		"chances above one":     {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 0.6}, {Probability: 0.6}}}},
+		"chances above one (b)": {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 0.6}, {Fault: sandbox.Fault{Operation: "AddImage"}, Probability: 0.6}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := sandbox.New(cfg)
+			assert.Nil(t, s)
+			assert.ErrorContains(t, err, "sandbox: ")
+		})
+	}
+}
+
+func TestStartOnLoopbackOnly(t *testing.T) {
+	s, err := sandbox.New(sandbox.Config{})
+	require.NoError(t, err)
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "example.com:80", "nonsense", "192.0.2.1:0", "127.0.0.1:99999"} {
+		_, err := s.Start(addr)
+		assert.ErrorContains(t, err, "sandbox: ", addr)
+	}
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	require.NoError(t, err)
+	assert.ErrorContains(t, s.Serve(l), "only loopback")
+	_, err = l.Accept()
+	assert.ErrorIs(t, err, net.ErrClosed)
+
+	base, err := s.Start("localhost:0")
+	require.NoError(t, err)
+	response, err := http.Get(base + "/idensic/l/")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	_, err = s.Start("")
+	assert.ErrorIs(t, err, http.ErrServerClosed)
+	assert.ErrorIs(t, s.Serve(newPipeListener()), http.ErrServerClosed)
+	w := newRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", listTarget, nil))
+	assert.Equal(t, 503, w.Code)
+}
+
+// pipeListener accepts net.Pipe connections, which virtual time understands.
+type pipeListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// servePipe runs a sandbox inside a synctest bubble.
+func servePipe(t *testing.T, cfg sandbox.Config) (*sandbox.Server, *client, func()) {
+	s, err := sandbox.New(cfg)
+	require.NoError(t, err)
+	l := newPipeListener()
+	served := make(chan error)
+	go func() { served <- s.Serve(l) }()
+	transport := &http.Transport{DialContext: l.dial}
+	c := direct(t, s)
+	c.transport = transport
+	return s, c, func() {
+		transport.CloseIdleConnections()
+		assert.NoError(t, s.Close())
+		assert.ErrorIs(t, <-served, http.ErrServerClosed)
+	}
+}
+
+func TestVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c, stop := servePipe(t, sandbox.Config{ReviewDelay: time.Hour})
+		defer stop()
+		id := c.create("a")
+		require.Equal(t, 200, c.addImage(id, "face").status)
+		assert.Equal(t, "pending", at(t, c.submit(id).json(t), "review", "reviewStatus"))
+		assert.Equal(t, 1, s.Stats().OpenConnections)
+
+		<-time.After(time.Hour - time.Second)
+		assert.Equal(t, "pending", at(t, c.get(id), "review", "reviewStatus"))
+		<-time.After(2 * time.Second)
+		assert.Equal(t, "completed", at(t, c.get(id), "review", "reviewStatus"))
+		assert.Regexp(t, `^http://sandbox\.test/idensic/l/#/`, c.link(t, "b"))
+	})
+}
+
+func TestCloseEndsWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		receiver := &receiver{silent: true}
+		s, c, stop := servePipe(t, sandbox.Config{
+			ReviewDelay: time.Hour, WebhookURL: "http://127.0.0.1/", WebhookTransport: receiver, WebhookTimeScale: 1000,
+			Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultSlowHeaders, Operation: "GetAction", Delay: time.Hour}}},
+		})
+		c.submit(c.create("a"))
+		held := make(chan error)
+		go func() {
+			_, err := c.try("GET", "/resources/applicantActions/x/one", nil)
+			held <- err
+		}()
+		synctest.Wait()
+		begin := time.Now()
+		stop()
+		assert.Error(t, <-held)
+		assert.Zero(t, time.Since(begin))
+		// Its clocks have stopped: nothing happens any more.
+		assert.Equal(t, "pending", s.Actions()[0].ReviewStatus)
+		assert.NoError(t, s.Review(s.Actions()[0].ID, sandbox.Outcome{}))
+		assert.Equal(t, 1, receiver.count())
+		assert.Equal(t, 1, s.Stats().WebhooksDropped)
+	})
+}
+
+func TestManyClients(t *testing.T) {
+	s, c := start(t, sandbox.Config{
+		ReviewDelay: time.Millisecond,
+		Faults:      &sandbox.Faults{Seed: 1, Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}, Probability: 0.1}}},
+	})
+	const clients, flows = 64, 2
+	var group sync.WaitGroup
+	for n := range clients {
+		group.Go(func() {
+			again := func(method, target string, body []byte, changes ...change) result {
+				for {
+					if r, err := c.try(method, target, body, changes...); !assert.NoError(t, err) || r.status != 429 {
+						return r
+					}
+				}
+			}
+			for flow := range flows {
+				created := again("POST", createTarget, fmt.Appendf(nil, `{"externalActionId":"a%d-%d"}`, n, flow))
+				var a struct{ ID string }
+				assert.NoError(t, json.Unmarshal(created.body, &a))
+				body, form := multipartBody(t, metadata(selfie), content("x", "image/png", strings.Repeat("x", 1000)))
+				assert.Equal(t, 200, again("POST", "/resources/applicantActions/"+a.ID+"/images", body, form).status)
+				assert.Equal(t, 200, again("POST", "/resources/applicantActions/"+a.ID+"/review/status/pending", nil).status)
+				assert.Equal(t, 200, again("GET", listTarget+"?limit=5&offset=0", nil).status)
+			}
+		})
+	}
+	group.Wait()
+	require.Len(t, s.Actions(), clients*flows)
+	seen := map[string]bool{}
+	for _, a := range s.Actions() {
+		assert.False(t, seen[a.ID+a.ExternalActionID])
+		seen[a.ID+a.ExternalActionID] = true
+		assert.Equal(t, 1, a.Submits)
+		assert.Len(t, s.Images(a.ID), 1)
+	}
+	stats := s.Stats()
+	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps+stats.RefusedCredentials)
+	assert.Equal(t, stats.ByStatus[429], stats.Faults[sandbox.FaultStatus])
+}

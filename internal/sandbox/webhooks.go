@@ -1,0 +1,353 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Types of webhooks about actions.
+const (
+	eventPending  = "applicantActionPending"
+	eventReviewed = "applicantActionReviewed"
+	eventOnHold   = "applicantActionOnHold"
+)
+
+// retryDelays are the vendor's, for its three types of action webhooks: five
+// attempts in all.
+var retryDelays = []time.Duration{30 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
+
+const (
+	deliveryTimeout = 5 * time.Second
+	// minTimeout is what a scaled down time-out does not go below: a receiver
+	// needs the time it needs.
+	minTimeout      = time.Second
+	maxOutstanding  = 10_000
+	deliveryWorkers = 8
+)
+
+var digests = map[string]func() hash.Hash{
+	"HMAC_SHA1_HEX": sha1.New, "HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New,
+}
+
+// event is a webhook in the shape of the specification's examples, with what
+// real deliveries add: createdAt, levelName, clientId, sandboxMode.
+type event struct {
+	ApplicantID              string      `json:"applicantId"`
+	ApplicantActionID        string      `json:"applicantActionId"`
+	ExternalApplicantActions string      `json:"externalApplicantActionId,omitempty"`
+	InspectionID             string      `json:"inspectionId"`
+	ApplicantType            string      `json:"applicantType,omitempty"`
+	CorrelationID            string      `json:"correlationId"`
+	LevelName                string      `json:"levelName"`
+	SandboxMode              bool        `json:"sandboxMode"`
+	ExternalUserID           string      `json:"externalUserId"`
+	Type                     string      `json:"type"`
+	ReviewResult             *wireResult `json:"reviewResult,omitempty"`
+	ReviewStatus             string      `json:"reviewStatus"`
+	CreatedAt                string      `json:"createdAt"`
+	CreatedAtMs              string      `json:"createdAtMs"`
+	ClientID                 string      `json:"clientId"`
+}
+
+// notify sends a webhook about an action. The reviewStatus of Pending and
+// OnHold, and what OnHold lacks, are the oddities of the specification's
+// examples: a receiver has to go by the type. The mutex is held.
+func (s *Server) notify(a *action, kind string) {
+	if s.cfg.WebhookURL == "" {
+		return
+	}
+	now := s.now()
+	e := event{
+		ApplicantID: a.applicant.id, ApplicantActionID: a.id, ExternalApplicantActions: a.externalActionID,
+		InspectionID: a.applicant.inspectionID, CorrelationID: newCorrelationID(), LevelName: a.levelName,
+		SandboxMode: true, ExternalUserID: a.applicant.externalUserID, Type: kind, ReviewStatus: statusCompleted,
+		CreatedAt: now.Format(dateZoneForm), CreatedAtMs: now.Format(dateMillisForm), ClientID: clientID,
+	}
+	var hold time.Duration
+	switch kind {
+	case eventPending:
+		e.ApplicantType = "individual"
+		hold = max(s.cfg.ReviewDelay, 0)
+	case eventReviewed:
+		e.ReviewResult = a.outcome.wire()
+	case eventOnHold:
+		e.ExternalApplicantActions, e.ReviewStatus = "", statusInit
+	}
+	s.courier.send(a.id, prettyJSON(encodeJSON(e)), hold, kind == eventPending)
+}
+
+// courier delivers webhooks: a few at a time, those of one action one after
+// the other until the first attempt of each was made.
+type courier struct {
+	cfg       Config
+	client    *http.Client
+	transport *http.Transport // own; nil when one was given
+	ctx       context.Context
+	cancel    context.CancelFunc
+	tasks     sync.WaitGroup // workers and timers
+
+	mu      sync.Mutex
+	closed  bool
+	queues  map[any][]*delivery // what waits in order; by action, or by delivery once it is a retry
+	ready   []any               // keys of queues that no worker is at
+	workers int
+	timers  map[*time.Timer]struct{}
+	stats   Stats
+}
+
+type delivery struct {
+	body    []byte
+	attempt int // how many were made
+}
+
+func newCourier(cfg Config) *courier {
+	c := &courier{cfg: cfg, queues: map[any][]*delivery{}, timers: map[*time.Timer]struct{}{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	transport := cfg.WebhookTransport
+	if transport == nil {
+		dialer := &net.Dialer{Control: refuseOtherHosts}
+		c.transport = &http.Transport{
+			DialContext: dialer.DialContext, MaxIdleConnsPerHost: deliveryWorkers, IdleConnTimeout: time.Minute,
+			TLSHandshakeTimeout: deliveryTimeout,
+		}
+		transport = c.transport
+	}
+	c.client = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       max(min(c.scaled(deliveryTimeout), deliveryTimeout), minTimeout),
+	}
+	return c
+}
+
+// send takes an event. When events are to be shuffled, what can be overtaken
+// is held back for longer than the next one takes.
+func (c *courier) send(actionID string, body []byte, hold time.Duration, overtaken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for copies := range c.cfg.WebhookDuplicates + 1 {
+		c.stats.WebhookEvents++
+		if c.closed || c.stats.WebhooksOutstanding >= maxOutstanding {
+			c.stats.WebhooksDropped++
+			continue
+		}
+		c.stats.WebhooksOutstanding++
+		d := &delivery{body: body}
+		if !c.cfg.WebhookShuffle {
+			c.queue(actionID, d)
+			continue
+		}
+		step := c.scaled(retryDelays[0])
+		switch wait := rand.Float64(); {
+		case copies > 0:
+			c.queueAfter(time.Duration(wait*2*float64(step+hold)), d)
+		case overtaken:
+			c.queueAfter(hold+step, d)
+		default:
+			c.queueAfter(time.Duration(wait*float64(step)/2), d)
+		}
+	}
+}
+
+// queue puts a delivery behind the others of its key and sees to a worker. The
+// mutex is held.
+func (c *courier) queue(key any, d *delivery) {
+	waiting, busy := c.queues[key]
+	c.queues[key] = append(waiting, d)
+	if busy {
+		return
+	}
+	c.ready = append(c.ready, key)
+	if c.workers < deliveryWorkers {
+		c.workers++
+		c.tasks.Go(c.work)
+	}
+}
+
+// queueAfter queues a delivery of its own after a while. The mutex is held.
+func (c *courier) queueAfter(wait time.Duration, d *delivery) {
+	var timer *time.Timer
+	c.tasks.Add(1)
+	timer = time.AfterFunc(wait, func() {
+		defer c.tasks.Done()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.timers, timer)
+		if !c.closed {
+			c.queue(d, d)
+		}
+	})
+	c.timers[timer] = struct{}{}
+}
+
+// work delivers until nothing is ready.
+func (c *courier) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.ready) > 0 && !c.closed {
+		key := c.ready[0]
+		c.ready = c.ready[1:]
+		d := c.queues[key][0]
+		c.stats.WebhookAttempts++
+		c.mu.Unlock()
+		accepted := c.attempt(d.body)
+		c.mu.Lock()
+		c.settle(d, accepted)
+		if c.queues[key] = c.queues[key][1:]; len(c.queues[key]) > 0 {
+			c.ready = append(c.ready, key)
+		} else {
+			delete(c.queues, key)
+		}
+	}
+	c.workers--
+}
+
+// settle is what follows an attempt. The mutex is held.
+func (c *courier) settle(d *delivery, accepted bool) {
+	d.attempt++
+	switch {
+	case accepted:
+		c.stats.WebhooksDelivered++
+	case c.closed:
+	case d.attempt > len(retryDelays):
+		c.stats.WebhooksGivenUp++
+	default:
+		c.queueAfter(c.scaled(retryDelays[d.attempt-1]), d)
+		return
+	}
+	c.stats.WebhooksOutstanding--
+}
+
+// attempt is one POST. Anything but a 2xx within the time-out has failed.
+func (c *courier) attempt(body []byte) bool {
+	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, c.cfg.WebhookURL, bytes.NewReader(body))
+	if err != nil {
+		return false // the URL was parsed before
+	}
+	mac := hmac.New(digests[c.cfg.WebhookAlgorithm], []byte(c.cfg.WebhookSecret))
+	mac.Write(body)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "idngo-sandbox")
+	r.Header.Set("X-Payload-Digest", hex.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
+	response, err := c.client.Do(r)
+	if err != nil {
+		return false
+	}
+	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
+	_ = response.Body.Close()
+	return response.StatusCode/100 == 2
+}
+
+func (c *courier) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * c.cfg.WebhookTimeScale)
+}
+
+// close ends deliveries and waits for them.
+func (c *courier) close() {
+	c.mu.Lock()
+	c.closed = true
+	for timer := range c.timers {
+		if timer.Stop() {
+			c.tasks.Done()
+		}
+		delete(c.timers, timer)
+	}
+	c.mu.Unlock()
+	c.cancel()
+	c.tasks.Wait()
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+}
+
+func (c *courier) count(into *Stats) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	into.WebhookEvents = c.stats.WebhookEvents
+	into.WebhookAttempts = c.stats.WebhookAttempts
+	into.WebhooksDelivered = c.stats.WebhooksDelivered
+	into.WebhooksGivenUp = c.stats.WebhooksGivenUp
+	into.WebhooksDropped = c.stats.WebhooksDropped
+	into.WebhooksOutstanding = c.stats.WebhooksOutstanding
+}
+
+// checkWebhookURL refuses what would send made-up events to somebody else.
+func checkWebhookURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("WebhookURL is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https", u.User != nil:
+		return errors.New("WebhookURL: http or https, without a user")
+	case !isLoopback(u.Hostname()):
+		return fmt.Errorf("WebhookURL: host %q is not a loopback one, such as 127.0.0.1", u.Hostname())
+	}
+	return nil
+}
+
+// refuseOtherHosts sees to it that a name like localhost leads here.
+func refuseOtherHosts(_, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("sandbox: webhooks go to loopback addresses only, not to %s", address)
+	}
+	return nil
+}
+
+// prettyJSON lays out compact JSON as the vendor's deliveries are: one member a
+// line, `"key" : value`, arrays on one line, no newline at the end. Whoever
+// verifies a digest over anything but the raw bytes will notice.
+func prettyJSON(compact []byte) []byte {
+	var b bytes.Buffer
+	decoder := json.NewDecoder(bytes.NewReader(compact))
+	decoder.UseNumber()
+	prettyValue(&b, decoder, "\n")
+	return b.Bytes()
+}
+
+func prettyValue(b *bytes.Buffer, decoder *json.Decoder, newline string) {
+	token, _ := decoder.Token() // our own encoding: well-formed
+	switch token {
+	case json.Delim('{'):
+		inner, separator := newline+"  ", ""
+		b.WriteByte('{')
+		for decoder.More() {
+			key, _ := decoder.Token()
+			b.WriteString(separator + inner)
+			b.Write(encodeJSON(key))
+			b.WriteString(" : ")
+			prettyValue(b, decoder, inner)
+			separator = ","
+		}
+		_, _ = decoder.Token()
+		b.WriteString(newline + "}")
+	case json.Delim('['):
+		b.WriteByte('[')
+		for separator := " "; decoder.More(); separator = ", " {
+			b.WriteString(separator)
+			prettyValue(b, decoder, newline)
+		}
+		_, _ = decoder.Token()
+		b.WriteString(" ]")
+	default:
+		b.Write(encodeJSON(token))
+	}
+}
