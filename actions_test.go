@@ -1,0 +1,383 @@
+package idngo_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+const (
+	getTarget  = "/resources/applicantActions/a1/one"
+	listTarget = "/resources/applicantActions/-;applicantId=p1?limit=100&offset=0&order=-createdAt"
+)
+
+func TestCreateAction(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	onDo(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=some%20level",
+		func(_ *http.Request, body []byte) (*http.Response, error) {
+			assert.JSONEq(t, `{"externalActionId":"e1","email":"example@email.com","phone":"+49 123456789"}`, string(body))
+			return httpmock.NewStringResponse(201, `{"id":"a1","externalActionId":"e1","review":{"reviewStatus":"init"},"unknown":{}}`), nil
+		})
+	action, err := client.CreateAction(t.Context(), "p1", idngo.CreateActionParams{
+		LevelName: "some level", ExternalActionID: "e1", Email: "example@email.com", Phone: "+49 123456789",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "a1", action.ID)
+	assert.Equal(t, idngo.ReviewStatusInit, action.Review.ReviewStatus)
+}
+
+// IDnGO documents no answer: one without the action is completed.
+func TestCreateActionAnswerWithoutAction(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{"empty": "", "blank": " \n", "ok": `{"ok":1}`, "null": "null"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, mock := newMock(t)
+			on(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=L", 200, answer)
+			p := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e1"}
+			_, err := client.CreateAction(t.Context(), "p1", p)
+			require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "it was created, but cannot be found")
+
+			on(t, mock, "GET", listTarget, 200, `{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`)
+			action, err := client.CreateAction(t.Context(), "p1", p)
+			require.NoError(t, err)
+			assert.Equal(t, "a1", action.ID)
+		})
+	}
+}
+
+func TestSubmitAction(t *testing.T) {
+	t.Parallel()
+	const target = "/resources/applicantActions/a1/review/status/pending"
+	for name, answer := range map[string]string{
+		"empty": "", "ok": `{"ok":1}`, "action": `{"id":"a1","review":{"reviewStatus":"completed"},"reviewResult":{"reviewAnswer":"GREEN"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, mock := newMock(t)
+			on(t, mock, "POST", target, 200, answer)
+			on(t, mock, "GET", getTarget, 200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`)
+			action, err := client.SubmitAction(t.Context(), "a1")
+			require.NoError(t, err)
+			assert.True(t, action.Approved())
+		})
+	}
+	client, mock := newMock(t)
+	on(t, mock, "POST", target, 200, "")
+	on(t, mock, "GET", getTarget, 404, "")
+	_, err := client.SubmitAction(t.Context(), "a1")
+	require.ErrorIs(t, err, idngo.ErrNotFound)
+	require.ErrorContains(t, err, "it was submitted")
+}
+
+func TestGetAction(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	on(t, mock, "GET", getTarget, 200, `{"id":"a1","applicantId":"p1","type":"selfieAuth","createdAt":"2019-10-10 18:20:00",
+		"review":{"reviewResult":{"reviewAnswer":"GREEN"}},
+		"checks":[{"answer":"GREEN","checkType":"FACE_MATCH","faceMatchInfo":{"answer":"GREEN"}}]}`)
+	var r idngo.Response
+	action, err := client.GetAction(t.Context(), "a1", idngo.WithResponse(&r))
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2019, 10, 10, 18, 20, 0, 0, time.UTC), action.CreatedAt.Time)
+	assert.Equal(t, idngo.ReviewAnswerGreen, action.Review.ReviewResult.ReviewAnswer)
+	assert.False(t, action.Approved(), "an answer counts only when the status is completed")
+	assert.Equal(t, idngo.ReviewAnswer("GREEN"), action.Checks[0].FaceMatchInfo.Answer)
+	assert.Nil(t, action.Checks[0].LivenessInfo)
+	assert.Equal(t, 200, r.StatusCode)
+	assert.Contains(t, string(r.Body), "selfieAuth")
+}
+
+func TestListActions(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"wrapped": `{"list":{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":213}}`,
+		"bare":    `{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":213}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, mock := newMock(t)
+			on(t, mock, "GET", listTarget, 200, answer)
+			page, err := client.ListActions(t.Context(), "p1", idngo.ListActionsParams{})
+			require.NoError(t, err)
+			assert.Equal(t, 213, page.TotalItems)
+			require.Len(t, page.Items, 2)
+			assert.Equal(t, "a2", page.Items[1].ID)
+		})
+	}
+}
+
+func TestAllActions(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	page := func(offset int, answer string) {
+		on(t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer)
+	}
+	// a0 arrives in front between the first page and the second.
+	page(1, `{"list":{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":4}}`)
+	page(3, `{"list":{"items":[{"id":"a2"},{"id":"a3"}],"totalItems":6}}`)
+	page(5, `{"items":[{"id":"a4"}],"totalItems":6}`)
+	all := client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2, Offset: 1})
+	for range 2 {
+		var ids []string
+		for action, err := range all {
+			require.NoError(t, err)
+			ids = append(ids, action.ID)
+		}
+		assert.Equal(t, []string{"a1", "a2", "a3", "a4"}, ids)
+	}
+	assert.Equal(t, 6, mock.GetTotalCallCount(), "it stops at the total")
+	for range all {
+		break
+	}
+	assert.Equal(t, 7, mock.GetTotalCallCount(), "it stops where the caller does")
+
+	// An empty page ends it, whatever the total says; an error is the last pair.
+	mock.Reset()
+	page(0, `{"list":{"items":[{"id":"a1"}]}}`)
+	page(1, `{"list":{"items":[],"totalItems":9}}`)
+	n := 0
+	for _, err := range client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2}) {
+		require.NoError(t, err)
+		n++
+	}
+	assert.Equal(t, 1, n)
+	page(1, "<html>")
+	var last error
+	for _, last = range client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2}) {
+		n++
+	}
+	require.Error(t, last)
+	assert.Equal(t, 3, n)
+
+	// A service that ignores the offset does not keep us for ever.
+	mock.Reset()
+	for offset := range 10 {
+		page(offset, `{"list":{"items":[{"id":"a1"}]}}`)
+	}
+	for _, last = range client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2}) { //nolint:revive // the last pair counts
+	}
+	require.ErrorContains(t, last, "the same page")
+	assert.LessOrEqual(t, mock.GetTotalCallCount(), 5)
+}
+
+func TestCreateWebSDKLink(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	on(t, mock, "POST", "/resources/sdkIntegrations/levels/action%2Flevel%20%D0%B6/websdkLink?externalActionId=e1&externalUserId=u1&locale=kk&ttlInSecs=90",
+		200, `{"url":"https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk"}`)
+	link, err := client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{
+		LevelName: "action/level ж", ExternalUserID: "u1", ExternalActionID: "e1", Locale: "kk", TTL: 90 * time.Second,
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk", link.URL)
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s %q", link, *link, *link, link, *link), "lPDn")
+
+	on(t, mock, "POST", "/resources/sdkIntegrations/levels/L/websdkLink?externalUserId=u1", 200, `{}`)
+	_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: "L", ExternalUserID: "u1"})
+	require.ErrorContains(t, err, "missing")
+}
+
+// Whatever is wrong is named, before anything is sent.
+func TestBadArguments(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	ctx := t.Context()
+	create := func(applicant string, p idngo.CreateActionParams) error {
+		_, err := client.CreateAction(ctx, applicant, p)
+		_, ensured := client.EnsureAction(ctx, applicant, p)
+		if err == nil || ensured == nil || err.Error() != ensured.Error() {
+			return fmt.Errorf("CreateAction says %w, EnsureAction says %w", err, ensured) //nolint:errorlint // they must agree
+		}
+		return err
+	}
+	image := func(action string, p idngo.AddImageParams) error {
+		_, err := client.AddImage(ctx, action, p)
+		return err
+	}
+	good := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e"}
+	selfie := idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", nil)}
+	with := func(change func(*idngo.CreateActionParams)) idngo.CreateActionParams {
+		p := good
+		change(&p)
+		return p
+	}
+	withImage := func(change func(*idngo.AddImageParams)) idngo.AddImageParams {
+		p := selfie
+		change(&p)
+		return p
+	}
+	item := func(i idngo.QuestionnaireItem) []idngo.Questionnaire {
+		return []idngo.Questionnaire{{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}}}
+	}
+	tests := []struct {
+		field string
+		err   error
+	}{
+		{"LevelName", create("p", with(func(p *idngo.CreateActionParams) { p.LevelName = "" }))},
+		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "" }))},
+		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "\xff" }))},
+		{"Email", create("p", with(func(p *idngo.CreateActionParams) { p.Email = "\xff" }))},
+		{"Phone", create("p", with(func(p *idngo.CreateActionParams) { p.Phone = "\xff" }))},
+		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValue("\xff")) }))},
+		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) }))},
+		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
+		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
+		{"actionID", image("..", selfie)},
+		{"IDDocType", image("a", withImage(func(p *idngo.AddImageParams) { p.IDDocType = "" }))},
+		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "" }))},
+		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "kaz" }))},
+		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "KAZA" }))},
+		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "ЖЖЖ" }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = nil }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReader("x", nil) }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", nil, 1) }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", strings.NewReader(""), -1) }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata/none.jpg") }))},
+		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata") }))},
+		{"ContentType", image("a", withImage(func(p *idngo.AddImageParams) { p.ContentType = "image/jpeg\r\nX: y" }))},
+	}
+	for _, id := range []string{"", ".", ".."} {
+		_, get := client.GetAction(ctx, id)
+		_, submit := client.SubmitAction(ctx, id)
+		_, waiting := client.WaitForReview(ctx, id, idngo.WaitParams{})
+		_, confirm := client.ConfirmAction(ctx, id, idngo.ActionExpectation{ApplicantID: "p"})
+		_, open := client.OpenImage(ctx, id, "1", idngo.OpenImageParams{})
+		_, openImage := client.OpenImage(ctx, "a", idngo.ImageID(id), idngo.OpenImageParams{})
+		_, list := client.ListActions(ctx, id, idngo.ListActionsParams{})
+		_, find := client.FindAction(ctx, id, "e")
+		_, link := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "u"})
+		for _, tt := range []struct {
+			field string
+			err   error
+		}{
+			{"actionID", get}, {"actionID", submit}, {"actionID", waiting}, {"actionID", confirm}, {"actionID", open},
+			{"imageID", openImage}, {"applicantID", list}, {"applicantID", find}, {"LevelName", link},
+			{"applicantID", create(id, good)}, {"actionID", image(id, selfie)},
+		} {
+			tests = append(tests, tt)
+		}
+		for _, err := range client.AllActions(ctx, id, idngo.ListActionsParams{}) {
+			tests = append(tests, struct {
+				field string
+				err   error
+			}{"applicantID", err})
+		}
+	}
+	add := func(field string, err error) {
+		tests = append(tests, struct {
+			field string
+			err   error
+		}{field, err})
+	}
+	_, err := client.FindAction(ctx, "p", "")
+	add("externalActionID", err)
+	_, err = client.ConfirmAction(ctx, "a", idngo.ActionExpectation{})
+	add("ApplicantID", err)
+	_, err = client.ListActions(ctx, "p", idngo.ListActionsParams{Limit: -1})
+	add("Limit", err)
+	_, err = client.ListActions(ctx, "p", idngo.ListActionsParams{Offset: -1})
+	add("Offset", err)
+	for _, err := range client.AllActions(ctx, "p", idngo.ListActionsParams{Offset: -1}) {
+		add("Offset", err)
+	}
+	_, err = client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: "L"})
+	add("ExternalUserID", err)
+	_, err = client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: "L", ExternalUserID: "u", TTL: -time.Second})
+	add("TTL", err)
+	_, err = client.WaitForReview(ctx, "a", idngo.WaitParams{MinInterval: -1})
+	add("WaitParams", err)
+	_, err = client.WaitForReview(ctx, "a", idngo.WaitParams{MinInterval: 2, MaxInterval: 1})
+	add("WaitParams", err)
+	_, err = client.DownloadImage(ctx, "a", "1", nil, idngo.OpenImageParams{})
+	add("w", err)
+	_, err = client.EnsureAction(ctx, "p", good, idngo.WithRepeatable())
+	add("WithRepeatable", err)
+	_, err = client.GetAction(nil, "a") //nolint:staticcheck // on purpose
+	add("context", err)
+
+	for _, tt := range tests {
+		require.ErrorIs(t, tt.err, idngo.ErrInvalidArgument, tt.field)
+		require.ErrorContains(t, tt.err, tt.field)
+	}
+	assert.Zero(t, mock.GetTotalCallCount(), "nothing was sent")
+}
+
+// Ids and levels that look odd are valid: they are escaped once and signed as
+// they are sent. The sandbox recomputes the signature from the raw target.
+func TestOddIDs(t *testing.T) {
+	t.Parallel()
+	client, sb := newSandbox(t, sandbox.Config{AnyLevel: true})
+	for _, id := range []string{"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//"} {
+		sb.AddApplicant(id, "user "+id)
+		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
+		require.NoError(t, err, "%q", id)
+		page, err := client.ListActions(t.Context(), id, idngo.ListActionsParams{})
+		require.NoError(t, err, "%q", id)
+		require.Len(t, page.Items, 1)
+		assert.Equal(t, action.ID, page.Items[0].ID)
+		assert.Equal(t, "level "+id, page.Items[0].Review.LevelName)
+		_, err = client.GetAction(t.Context(), id)
+		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
+		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.OpenImageParams{})
+		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
+		_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id})
+		require.NoError(t, err, "%q", id)
+		_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "user " + id, ExternalActionID: id})
+		require.NoError(t, err, "%q", id)
+	}
+	assert.Zero(t, sb.Stats().RefusedSignatures)
+}
+
+// The whole path over real HTTP.
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	client, sb := newSandbox(t, sandbox.Config{ReviewDelay: 20 * time.Millisecond})
+	ctx := t.Context()
+	applicant := sandbox.DefaultApplicantID
+	action, err := client.CreateAction(ctx, applicant, idngo.CreateActionParams{LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	require.NoError(t, err)
+	assert.Equal(t, "e1", action.ExternalActionID)
+	picture := strings.Repeat("picture", 1000)
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("я.jpg", strings.NewReader(picture))})
+	require.NoError(t, err)
+	assert.Equal(t, "я.jpg", image.ImageFileName)
+	_, err = client.SubmitAction(ctx, action.ID)
+	require.NoError(t, err)
+	polls := 0
+	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond, OnPoll: func(*idngo.Action) { polls++ }})
+	require.NoError(t, err)
+	assert.True(t, action.Approved())
+	assert.Positive(t, polls)
+	require.Len(t, action.Checks, 2)
+	assert.Equal(t, idngo.CheckTypeFaceLiveliness, action.Checks[0].CheckType)
+	require.NotNil(t, action.Checks[0].LivenessInfo)
+	var back strings.Builder
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.OpenImageParams{})
+	require.NoError(t, err)
+	assert.Equal(t, int64(len(picture)), n)
+	assert.Equal(t, picture, back.String())
+	found, err := client.FindAction(ctx, applicant, "e1")
+	require.NoError(t, err)
+	assert.Equal(t, action.ID, found.ID)
+	_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: sandbox.LevelFaceAuth})
+	require.NoError(t, err)
+	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	require.NoError(t, err)
+	assert.NotEmpty(t, token.Token)
+	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{ExternalUserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	require.NoError(t, err)
+	assert.NotEmpty(t, link.URL)
+	stats := sb.Stats()
+	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps)
+}

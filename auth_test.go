@@ -1,0 +1,329 @@
+package idngo_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+)
+
+type signatureVector struct {
+	ID          string `json:"id"`
+	Secret      string `json:"secret"`
+	Timestamp   string `json:"timestamp"`
+	Method      string `json:"method"`
+	RequestURI  string `json:"request_uri"`
+	ContentType string `json:"content_type"`
+	BodyHex     string `json:"body_hex"`
+	Signature   string `json:"signature"`
+}
+
+func signatureVectors(t *testing.T) []signatureVector {
+	t.Helper()
+	var file struct{ Vectors []signatureVector }
+	readJSON(t, "testdata/vectors/request-signatures.json", &file)
+	require.Len(t, file.Vectors, 32)
+	return file.Vectors
+}
+
+func (v signatureVector) signer(t *testing.T) *idngo.Signer {
+	t.Helper()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: idngo.Secret(v.Secret)})
+	require.NoError(t, err)
+	return signer
+}
+
+func (v signatureVector) request(t *testing.T) (*http.Request, []byte, time.Time) {
+	t.Helper()
+	body, err := hex.DecodeString(v.BodyHex)
+	require.NoError(t, err)
+	seconds, err := strconv.ParseInt(v.Timestamp, 10, 64)
+	require.NoError(t, err)
+	var reader io.Reader
+	if len(body) > 0 {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), v.Method, "https://api.idngo.kz"+v.RequestURI, reader)
+	require.NoError(t, err)
+	return req, body, time.Unix(seconds, 0)
+}
+
+func TestSignerVectors(t *testing.T) {
+	t.Parallel()
+	for _, v := range signatureVectors(t) {
+		t.Run(v.ID, func(t *testing.T) {
+			t.Parallel()
+			signer := v.signer(t)
+			req, body, at := v.request(t)
+			for range 2 { // the second time with a hash that was used before
+				require.NoError(t, signer.Sign(req, at))
+				assert.Equal(t, v.Signature, req.Header.Get("X-App-Access-Sig"))
+				assert.Equal(t, v.Timestamp, req.Header.Get("X-App-Access-Ts"))
+				assert.Equal(t, testToken, req.Header.Get("X-App-Token"))
+			}
+			if req.Body != nil {
+				sent, err := io.ReadAll(req.Body)
+				require.NoError(t, err)
+				assert.Equal(t, body, sent, "signing leaves the body alone")
+			}
+			assert.NoError(t, signer.Verify(req, at))
+
+			// The same as a server receives it.
+			received := httptest.NewRequestWithContext(t.Context(), v.Method, v.RequestURI, bytes.NewReader(body))
+			received.Header = req.Header.Clone()
+			require.NoError(t, signer.Verify(received, at))
+			left, err := io.ReadAll(received.Body)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(body, left), "verifying leaves the body readable")
+			assert.NoError(t, received.Body.Close())
+		})
+	}
+}
+
+func TestSignerVerifyRefuses(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(t, err)
+	at := time.Unix(1700000000, 0)
+	tests := []struct {
+		name   string
+		change func(*http.Request)
+		now    time.Time
+		want   error
+	}{
+		{"nothing changed", func(*http.Request) {}, at, nil},
+		{"59 s late", func(*http.Request) {}, at.Add(59 * time.Second), nil},
+		{"60 s early", func(*http.Request) {}, at.Add(-time.Minute), nil},
+		{"61 s late", func(*http.Request) {}, at.Add(61 * time.Second), idngo.ErrTimestampExpired},
+		{"61 s early", func(*http.Request) {}, at.Add(-61 * time.Second), idngo.ErrTimestampExpired},
+		{"method", func(r *http.Request) { r.Method = http.MethodPut }, at, idngo.ErrSignatureMismatch},
+		{"query", func(r *http.Request) { r.RequestURI += "&a=b" }, at, idngo.ErrSignatureMismatch},
+		{"body", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"a":2}`)) }, at, idngo.ErrSignatureMismatch},
+		{"body cut off", func(r *http.Request) { r.Body = io.NopCloser(&brokenReader{}) }, at, idngo.ErrSignatureMismatch},
+		{"token", func(r *http.Request) { r.Header.Set("X-App-Token", "sbx:other") }, at, idngo.ErrSignatureMismatch},
+		{"signature", func(r *http.Request) { r.Header.Set("X-App-Access-Sig", strings.Repeat("0", 64)) }, at, idngo.ErrSignatureMismatch},
+		{"signature in capitals", func(r *http.Request) {
+			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
+		}, at, idngo.ErrSignatureMismatch},
+		{"no signature", func(r *http.Request) { r.Header.Del("X-App-Access-Sig") }, at, idngo.ErrSignatureMismatch},
+		{"two tokens", func(r *http.Request) { r.Header.Add("X-App-Token", testToken) }, at, idngo.ErrSignatureMismatch},
+		{"no timestamp", func(r *http.Request) { r.Header.Del("X-App-Access-Ts") }, at, idngo.ErrSignatureMismatch},
+		{"timestamp with a sign", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "+1700000000") }, at, idngo.ErrSignatureMismatch},
+		{"timestamp that is none", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "now") }, at, idngo.ErrSignatureMismatch},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			const uri, body = "/resources/accessTokens?userId=a%20b", `{"a":1}`
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://h"+uri, strings.NewReader(body))
+			require.NoError(t, err)
+			require.NoError(t, signer.Sign(req, at))
+			received := httptest.NewRequestWithContext(t.Context(), http.MethodPost, uri, strings.NewReader(body))
+			received.Header = req.Header
+			tt.change(received)
+			assert.ErrorIs(t, signer.Verify(received, tt.now), tt.want)
+		})
+	}
+}
+
+type brokenReader struct{}
+
+func (*brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestSignerSignRefuses(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(t, err)
+	require.ErrorIs(t, signer.Sign(nil, time.Now()), idngo.ErrInvalidArgument)
+	require.ErrorIs(t, signer.Sign(&http.Request{}, time.Now()), idngo.ErrInvalidArgument)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://h/", io.NopCloser(strings.NewReader("x")))
+	require.NoError(t, err)
+	require.ErrorIs(t, signer.Sign(req, time.Now()), idngo.ErrInvalidArgument, "a body that cannot be read twice")
+	broken := errors.New("broken")
+	req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
+	require.ErrorIs(t, signer.Sign(req, time.Now()), broken)
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(&brokenReader{}), nil }
+	require.ErrorIs(t, signer.Sign(req, time.Now()), io.ErrUnexpectedEOF)
+	assert.Empty(t, req.Header, "nothing is signed by halves")
+}
+
+func TestSignerZeroRequest(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(t, err)
+	plain, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h/", nil)
+	require.NoError(t, err)
+	at := time.Unix(1700000000, 0)
+	require.NoError(t, signer.Sign(plain, at))
+	// No method means GET, no path means /, a nil header is made.
+	bare := &http.Request{URL: plain.URL.ResolveReference(plain.URL)}
+	bare.URL.Path = ""
+	require.NoError(t, signer.Sign(bare, at))
+	assert.Equal(t, plain.Header, bare.Header)
+	// Nobody who changes one header in place reaches another.
+	_ = append(bare.Header["X-App-Token"], "x") //nolint:gocritic // on purpose
+	assert.Equal(t, plain.Header, bare.Header)
+
+	opaque, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https:opaque?x=1", nil)
+	require.NoError(t, err)
+	require.NoError(t, signer.Sign(opaque, at))
+	assert.NoError(t, signer.Verify(opaque, at))
+}
+
+func TestStringToSign(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(t, err)
+	at := time.Unix(1700000000, 0)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h/a/-;b=c?d=e%20f", nil)
+	require.NoError(t, err)
+	text, err := signer.StringToSign(req, at)
+	require.NoError(t, err)
+	assert.Equal(t, "1700000000GET/a/-;b=c?d=e%20f", text)
+
+	req, err = http.NewRequestWithContext(t.Context(), http.MethodPost, "https://h/a", strings.NewReader("abc"))
+	require.NoError(t, err)
+	text, err = signer.StringToSign(req, at)
+	require.NoError(t, err)
+	assert.Equal(t, "1700000000POST/a<body: 3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad>", text)
+
+	req.GetBody = nil
+	req.Body = io.NopCloser(&brokenReader{})
+	_, err = signer.StringToSign(req, at)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// What is signed is what net/http sends, whatever the path and the query.
+func FuzzSignedTarget(f *testing.F) {
+	f.Add("/resources/applicantActions/-;applicantId=5e5f9ab10a975a6e224dc286", "limit=100&offset=0&order=-createdAt")
+	f.Add("/a%2Fb/%D0%B6 x/%zz", "level name=a+b%20c")
+	f.Add("", "?")
+	f.Add("//host/a", "a=%")
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, path, query string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h"+path+"?"+query, nil)
+		if err != nil {
+			return
+		}
+		at := time.Unix(1700000000, 0)
+		if err := signer.Sign(req, at); err != nil {
+			t.Fatal(err)
+		}
+		assertSigned(t, http.MethodGet, req.URL.RequestURI(), req.Header, nil)
+	})
+}
+
+func TestNewSignerRefuses(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", " ", "x ", "\tx", "x\n", "\r\nx", "a\nb", "a\x7fb"} {
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: idngo.Secret(bad), SecretKey: testSecret})
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
+		require.ErrorContains(t, err, "AppToken")
+		_, err = idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: idngo.Secret(bad)})
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
+		require.ErrorContains(t, err, "SecretKey")
+	}
+	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: "two words"})
+	assert.NoError(t, err, "a space inside is a character like any other")
+}
+
+func TestCreateAccessToken(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1700000000, 0)
+	client, mock := newMock(t, idngo.WithClock(func() time.Time { return at }))
+	on(t, mock, "POST", "/resources/accessTokens?externalActionId=A%2F%201&levelName=action-liveness&ttlInSecs=600&userId=JamesBond007",
+		200, `{"token":"_act-80bbf59b","userId":"JamesBond007","externalActionId":"A/ 1"}`)
+	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "A/ 1", LevelName: "action-liveness"})
+	require.NoError(t, err)
+	assert.Equal(t, &idngo.AccessToken{Token: "_act-80bbf59b", UserID: "JamesBond007", ExternalActionID: "A/ 1", ExpiresAt: at.Add(10 * time.Minute)}, token)
+
+	// Without an action, with a TTL, and with an answer that says less.
+	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=90&userId=u", 201, `{"token":"_act-2","new":[1]}`)
+	token, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "u", LevelName: "L", TTL: 90 * time.Second})
+	require.NoError(t, err)
+	assert.Equal(t, &idngo.AccessToken{Token: "_act-2", UserID: "u", ExpiresAt: at.Add(90 * time.Second)}, token)
+
+	mock.Reset()
+	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=u", 200, `{"userId":"u"}`)
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "u", LevelName: "L"})
+	require.ErrorContains(t, err, "missing", "an answer without a token is none")
+}
+
+func TestCreateAccessTokenRefuses(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	good := idngo.AccessTokenParams{UserID: "u", LevelName: "L"}
+	for field, p := range map[string]idngo.AccessTokenParams{
+		"UserID":    {LevelName: "L"},
+		"LevelName": {UserID: "u"},
+		"TTL":       {UserID: "u", LevelName: "L", TTL: -time.Second},
+		"second":    {UserID: "u", LevelName: "L", TTL: time.Millisecond},
+		"whole":     {UserID: "u", LevelName: "L", TTL: 1500 * time.Millisecond},
+	} {
+		_, err := client.CreateAccessToken(t.Context(), p)
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument, field)
+		require.ErrorContains(t, err, field)
+	}
+	_, err := client.CreateAccessToken(t.Context(), good, nil)
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	assert.Zero(t, mock.GetTotalCallCount())
+}
+
+func TestSecretsPrintRedacted(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "app-token-value", SecretKey: "secret-key-value"})
+	require.NoError(t, err)
+	token := idngo.AccessToken{Token: "_act-token-value", UserID: "user-value", ExternalActionID: "action-value"}
+	for _, v := range []any{
+		idngo.Secret("secret-value"), idngo.Credentials{AppToken: "app-token-value", SecretKey: "secret-key-value"},
+		signer, *signer, token, &token, struct{ S idngo.Secret }{"secret-value"}, []idngo.Secret{"secret-value"},
+	} {
+		var out bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
+		if _, ok := v.(idngo.AccessToken); !ok && v != any(&token) {
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "v", v)
+			require.NoError(t, json.NewEncoder(&out).Encode(v))
+		}
+		assert.NotContains(t, out.String(), "-value", "%T", v)
+	}
+	encoded, err := json.Marshal(token)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"token":"_act-token-value","userId":"user-value","externalActionId":"action-value","expiresAt":"0001-01-01T00:00:00Z"}`, string(encoded))
+	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
+}
+
+// A body of more than fits into memory is not read to its end.
+func TestSignerVerifyLimit(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	require.NoError(t, err)
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.LimitReader(zeros{}, 1<<40))
+	req.Header = http.Header{"X-App-Token": {testToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
+	require.ErrorIs(t, signer.Verify(req, time.Unix(1700000000, 0)), idngo.ErrSignatureMismatch)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}

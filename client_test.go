@@ -1,0 +1,218 @@
+package idngo_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+)
+
+var testCreds = idngo.Credentials{AppToken: testToken, SecretKey: testSecret}
+
+func TestNewClientRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		opt   idngo.Option
+		names string
+	}{
+		"nil option":          {nil, "option"},
+		"http off loopback":   {idngo.WithBaseURL("http://api.idngo.kz"), "https"},
+		"http like loopback":  {idngo.WithBaseURL("http://127.0.0.1.example.com"), "https"},
+		"http 10.x":           {idngo.WithBaseURL("http://10.0.0.1"), "https"},
+		"query":               {idngo.WithBaseURL("https://h/?a=b"), "query"},
+		"empty query":         {idngo.WithBaseURL("https://h/?"), "query"},
+		"fragment":            {idngo.WithBaseURL("https://h/#x"), "fragment"},
+		"empty fragment":      {idngo.WithBaseURL("https://h/#"), "fragment"},
+		"user info":           {idngo.WithBaseURL("https://user:hunter2@h"), "user info"},
+		"no host":             {idngo.WithBaseURL("https:///x"), "host"},
+		"port only":           {idngo.WithBaseURL("https://:443"), "host"},
+		"no scheme":           {idngo.WithBaseURL("api.idngo.kz"), "https"},
+		"other scheme":        {idngo.WithBaseURL("ftp://h"), "https"},
+		"empty":               {idngo.WithBaseURL(""), "https"},
+		"opaque":              {idngo.WithBaseURL("https:h"), "host"},
+		"no URL":              {idngo.WithBaseURL("https://h\x7f"), "URL"},
+		"dot segments":        {idngo.WithBaseURL("https://h/a/../b"), "dot segment"},
+		"nil HTTP client":     {idngo.WithHTTPClient(nil), "HTTP client"},
+		"empty user agent":    {idngo.WithUserAgent(""), "user agent"},
+		"user agent CRLF":     {idngo.WithUserAgent("a\r\nX: y"), "user agent"},
+		"zero timeout":        {idngo.WithTimeout(0), "timeout"},
+		"negative timeout":    {idngo.WithTimeout(-1), "timeout"},
+		"negative attempts":   {idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: -1}), "retry policy"},
+		"negative delay":      {idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: -1}), "retry policy"},
+		"min above max delay": {idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: 2, MaxDelay: 1}), "retry policy"},
+		"nil rate limiter":    {idngo.WithRateLimiter(nil), "rate limiter"},
+		"nil logger":          {idngo.WithLogger(nil), "logger"},
+		"nil clock":           {idngo.WithClock(nil), "clock"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := idngo.NewClient(testCreds, tt.opt)
+			require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+			require.ErrorContains(t, err, tt.names)
+			assert.NotContains(t, err.Error(), "hunter2")
+			assert.Nil(t, client)
+		})
+	}
+	_, err := idngo.NewClient(idngo.Credentials{})
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+}
+
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://api.idngo.kz":    "https://api.idngo.kz/x",
+		"https://h/":              "https://h/x",
+		"https://h:8443/a%20b/c/": "https://h:8443/a%20b/c/x",
+		"http://127.0.0.9:80":     "http://127.0.0.9:80/x",
+		"http://[::1]:1/p":        "http://[::1]:1/p/x",
+		"http://localhost":        "http://localhost/x",
+		"HTTPS://H":               "https://H/x",
+	} {
+		mock := httpmock.NewMockTransport()
+		client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: mock}))
+		require.NoError(t, err, base)
+		var got *http.Request
+		mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
+			got = req
+			return httpmock.NewStringResponse(204, ""), nil
+		})
+		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, nil))
+		assert.Equal(t, want, got.URL.String())
+		assertSigned(t, "GET", got.URL.RequestURI(), got.Header, nil)
+	}
+}
+
+func TestNewClientFromEnv(t *testing.T) {
+	t.Setenv("IDNGO_APP_TOKEN", "")
+	t.Setenv("IDNGO_SECRET_KEY", testSecret+"\n")
+	t.Setenv("IDNGO_BASE_URL", "")
+	_, err := idngo.NewClientFromEnv()
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	require.ErrorContains(t, err, "IDNGO_APP_TOKEN")
+	t.Setenv("IDNGO_APP_TOKEN", testToken)
+	_, err = idngo.NewClientFromEnv()
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	require.ErrorContains(t, err, "IDNGO_SECRET_KEY")
+	assert.NotContains(t, err.Error(), testSecret)
+	t.Setenv("IDNGO_SECRET_KEY", testSecret)
+	client, err := idngo.NewClientFromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, "idngo.Client{https://api.idngo.kz}", client.String())
+	t.Setenv("IDNGO_BASE_URL", "https://other.test/p/")
+	client, err = idngo.NewClientFromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, "idngo.Client{https://other.test/p}", client.String())
+	t.Setenv("IDNGO_BASE_URL", "http://other.test")
+	_, err = idngo.NewClientFromEnv()
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	require.ErrorContains(t, err, "IDNGO_BASE_URL")
+	client, err = idngo.NewClientFromEnv(idngo.WithBaseURL(idngo.DefaultBaseURL))
+	require.NoError(t, err, "options beat the environment")
+	assert.Equal(t, "idngo.Client{https://api.idngo.kz}", client.String())
+}
+
+func TestClientPrints(t *testing.T) {
+	t.Parallel()
+	client, err := idngo.NewClient(testCreds)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	slog.New(slog.NewTextHandler(&out, nil)).Info("m", "c", client)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "c", client)
+	text := out.String() + fmt.Sprintf("%v %+v %#v %s %q", client, client, client, client, client)
+	assert.NotContains(t, text, testToken)
+	assert.NotContains(t, text, testSecret)
+	assert.Contains(t, text, "idngo.Client{https://api.idngo.kz}")
+}
+
+func TestHTTPClientIsCopied(t *testing.T) {
+	t.Parallel()
+	called := false
+	mine := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { called = true; return nil }}
+	before := *mine
+	_, err := idngo.NewClient(testCreds, idngo.WithHTTPClient(mine))
+	require.NoError(t, err)
+	assert.Nil(t, mine.Transport)
+	assert.Equal(t, before.Timeout, mine.Timeout)
+	require.NoError(t, mine.CheckRedirect(nil, nil))
+	assert.True(t, called)
+}
+
+func TestDo(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	ctx := t.Context()
+	echo := func(contentType string) func(*http.Request, []byte) (*http.Response, error) {
+		return func(req *http.Request, body []byte) (*http.Response, error) {
+			assert.Equal(t, contentType, req.Header.Get("Content-Type"))
+			assert.Equal(t, "application/json", req.Header.Get("Accept"))
+			return httpmock.NewBytesResponse(200, body), nil
+		}
+	}
+	onDo(t, mock, "POST", "/resources/-;a=b/%D0%B6?q=1%202", echo("application/json"))
+	var out struct{ A int }
+	require.NoError(t, client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, map[string]int{"a": 7}, &out))
+	assert.Equal(t, 7, out.A)
+	var raw []byte
+	require.NoError(t, client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, []byte(" raw "), &raw))
+	assert.Equal(t, " raw ", string(raw))
+	require.NoError(t, client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, nil, &raw))
+	assert.Empty(t, raw)
+	err := client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, nil, &out)
+	require.ErrorContains(t, err, "no body")
+	require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "a careful call has happened")
+
+	onDo(t, mock, "GET", "/plain", echo(""))
+	require.NoError(t, client.Do(ctx, "GET", "/plain", nil, nil, nil))
+	onDo(t, mock, "PUT", "/plain", echo("text/plain"))
+	require.NoError(t, client.Do(ctx, "PUT", "/plain", nil, []byte("x"), nil, idngo.WithHeader("Content-Type", "text/plain")))
+
+	calls := mock.GetTotalCallCount()
+	for name, err := range map[string]error{
+		"method":  client.Do(ctx, "GE T", "/x", nil, nil, nil),
+		"empty":   client.Do(ctx, "", "/x", nil, nil, nil),
+		"slash":   client.Do(ctx, "GET", "x", nil, nil, nil),
+		"host":    client.Do(ctx, "GET", "https://evil.test/x", nil, nil, nil),
+		"query":   client.Do(ctx, "GET", "/x?y=z", nil, nil, nil),
+		"frag":    client.Do(ctx, "GET", "/x#y", nil, nil, nil),
+		"dots":    client.Do(ctx, "GET", "/a/../b", nil, nil, nil),
+		"escaped": client.Do(ctx, "GET", "/a/%2e%2E/b", nil, nil, nil),
+		"percent": client.Do(ctx, "GET", "/a/%zz", nil, nil, nil),
+		"control": client.Do(ctx, "GET", "/a/\n", nil, nil, nil),
+		"body":    client.Do(ctx, "POST", "/x", nil, func() {}, nil),
+		"out":     client.Do(ctx, "GET", "/x", nil, nil, (*[]byte)(nil)),
+		"option":  client.Do(ctx, "GET", "/x", nil, nil, nil, nil),
+		"dst":     client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithResponse(nil)),
+		"signing": client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithHeader("x-app-token", "x")),
+		"length":  client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithHeader("Content-Length", "1")),
+		"key":     client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithHeader("a b", "x")),
+		"value":   client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithHeader("a", "x\ny")),
+	} {
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
+	}
+	assert.Equal(t, calls, mock.GetTotalCallCount(), "nothing was sent")
+}
+
+func TestOperationFromContext(t *testing.T) {
+	t.Parallel()
+	assert.Empty(t, idngo.OperationFromContext(context.Background()))
+	client, mock := newMock(t)
+	var got string
+	mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
+		got = idngo.OperationFromContext(req.Context())
+		return httpmock.NewStringResponse(200, `{"id":"a1"}`), nil
+	})
+	_, err := client.GetAction(t.Context(), "a1")
+	require.NoError(t, err)
+	assert.Equal(t, "GetAction", got)
+}

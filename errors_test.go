@@ -1,0 +1,125 @@
+package idngo_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+)
+
+func TestAPIError(t *testing.T) {
+	t.Parallel()
+	sentinels := []error{
+		idngo.ErrUnauthorized, idngo.ErrForbidden, idngo.ErrNotFound, idngo.ErrConflict, idngo.ErrRateLimited, idngo.ErrServer,
+		idngo.ErrSignatureMismatch, idngo.ErrTimestampExpired, idngo.ErrDuplicateImage, idngo.ErrImageTooLarge, idngo.ErrImageChanged,
+		idngo.ErrRedirect, idngo.ErrOutcomeUnknown, idngo.ErrInvalidArgument, idngo.ErrActionMismatch, idngo.ErrResponseTooLarge,
+	}
+	tests := []struct {
+		name   string
+		status int
+		header http.Header
+		body   string
+		want   idngo.APIError
+		is     []error
+		text   string
+	}{
+		{"400", 400, nil, `{"description":"bad","code":400,"correlationId":"req-1"}`,
+			idngo.APIError{Description: "bad", CorrelationID: "req-1"}, nil,
+			"idngo: GetAction: 400 Bad Request: bad, correlation id req-1"},
+		{"401 with a code", 401, nil, `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
+			idngo.APIError{Code: 4003, Name: "app-token-signature mismatch"}, []error{idngo.ErrUnauthorized, idngo.ErrSignatureMismatch},
+			"idngo: GetAction: 401 Unauthorized, code 4003 app-token-signature mismatch"},
+		{"401 from a clock", 401, nil, `{"errorCode":4004}`, idngo.APIError{Code: 4004}, []error{idngo.ErrUnauthorized, idngo.ErrTimestampExpired}, ""},
+		{"403", 403, nil, `{}`, idngo.APIError{}, []error{idngo.ErrForbidden}, "idngo: GetAction: 403 Forbidden"},
+		{"404 empty", 404, nil, ``, idngo.APIError{}, []error{idngo.ErrNotFound}, ""},
+		{"409", 409, nil, `{"errorCode":1009}`, idngo.APIError{Code: 1009}, []error{idngo.ErrConflict}, ""},
+		{"409 for later", 409, http.Header{"Retry-After": {"10"}}, ``, idngo.APIError{RetryAfter: 10 * time.Second}, []error{idngo.ErrConflict}, ""},
+		{"code as text", 409, nil, `{"errorCode":"1000"}`, idngo.APIError{Code: 1000}, []error{idngo.ErrConflict, idngo.ErrDuplicateImage}, ""},
+		{"file too big", 400, nil, `{"errorCode":1002}`, idngo.APIError{Code: 1002}, []error{idngo.ErrImageTooLarge}, ""},
+		{"413 of another call", 413, nil, ``, idngo.APIError{}, nil, ""},
+		{"429", 429, nil, ``, idngo.APIError{}, []error{idngo.ErrRateLimited}, ""},
+		{"500", 500, nil, `null`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
+		{"501", 501, nil, `[1]`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
+		{"502 HTML", 502, http.Header{"Content-Type": {"text/html"}}, `<html><h1>502</h1>`, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 502 Bad Gateway"},
+		{"cut off", 503, nil, `{"description":"ba`, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 503 Service Unavailable"},
+		{"members of other types", 400, nil, `{"description":{"a":1},"errorCode":{},"errorName":7,"correlationId":"c"}`, idngo.APIError{CorrelationID: "c"}, nil, ""},
+		{"a class name", 500, nil, `{"type":"java.lang.NullPointerException"}`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
+		{"unknown status", 599, nil, ``, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 599"},
+		{"redirect", 307, http.Header{"Location": {"https://evil.test/x?y=z"}}, ``, idngo.APIError{}, []error{idngo.ErrRedirect},
+			"idngo: GetAction: 307 Temporary Redirect, redirect to evil.test refused"},
+		{"redirect without a place", 304, nil, ``, idngo.APIError{}, []error{idngo.ErrRedirect}, "idngo: GetAction: 304 Not Modified"},
+		{"lines and controls", 400, nil, `{"description":"a\nb\u0000c\u001b[31m"}`, idngo.APIError{Description: "a\nb\x00c\x1b[31m"}, nil,
+			"idngo: GetAction: 400 Bad Request: a b c [31m"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, mock := newMock(t)
+			onDo(t, mock, "GET", getTarget, func(*http.Request, []byte) (*http.Response, error) {
+				res := httpmock.NewStringResponse(tt.status, tt.body)
+				res.Header = tt.header
+				return res, nil
+			})
+			_, err := client.GetAction(t.Context(), "a1")
+			var api *idngo.APIError
+			require.ErrorAs(t, err, &api)
+			assert.Equal(t, "GetAction", api.Operation)
+			assert.Equal(t, tt.status, api.StatusCode)
+			assert.Equal(t, 1, api.Attempts)
+			assert.Equal(t, tt.want.Code, api.Code)
+			assert.Equal(t, tt.want.Name, api.Name)
+			assert.Equal(t, tt.want.Description, api.Description)
+			assert.Equal(t, tt.want.CorrelationID, api.CorrelationID)
+			assert.Equal(t, tt.want.RetryAfter, api.RetryAfter)
+			for _, sentinel := range sentinels {
+				want := false
+				for _, is := range tt.is {
+					want = want || is == sentinel
+				}
+				assert.Equal(t, want, errors.Is(err, sentinel), "%v", sentinel)
+			}
+			if tt.text != "" {
+				assert.Equal(t, tt.text, err.Error())
+			}
+			assert.Equal(t, err.Error(), fmt.Sprintf("%#v", err))
+		})
+	}
+}
+
+func TestAPIErrorLongDescription(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	long := strings.Repeat("я", 100_000)
+	on(t, mock, "GET", getTarget, 400, `{"description":"`+long+`"}`)
+	var r idngo.Response
+	_, err := client.GetAction(t.Context(), "a1", idngo.WithResponse(&r))
+	require.Error(t, err)
+	assert.Less(t, len(err.Error()), 400)
+	assert.Len(t, r.Body, 64<<10, "64 KiB of an error body are kept")
+	assert.Equal(t, 400, r.StatusCode)
+}
+
+func TestErrorsOfOneUpload(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	for status, want := range map[int][]error{
+		413: {idngo.ErrImageTooLarge},
+		502: {idngo.ErrServer, idngo.ErrOutcomeUnknown},
+		429: {idngo.ErrRateLimited},
+	} {
+		on(t, mock, "POST", "/resources/applicantActions/a1/images", status, "")
+		_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x.png", []byte("x"))})
+		for _, sentinel := range want {
+			require.ErrorIs(t, err, sentinel)
+		}
+		assert.Equal(t, status == 502, errors.Is(err, idngo.ErrOutcomeUnknown))
+	}
+}

@@ -1,0 +1,717 @@
+package idngo_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// What the examples stand on: a sandbox in the same process, and a client of it.
+const (
+	applicantID = sandbox.DefaultApplicantID
+	userID      = sandbox.DefaultExternalUserID
+	level       = sandbox.LevelFaceAuth
+)
+
+var ctx = context.Background()
+
+// example gives a client of a new sandbox and what ends both.
+func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
+	sb, err := sandbox.New(sandbox.Config{ReviewDelay: time.Millisecond})
+	if err != nil {
+		log.Fatal(err)
+	}
+	base, err := sb.Start("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	opts = append([]idngo.Option{idngo.WithBaseURL(base)}, opts...)
+	client, err = idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey}, opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, func() { _ = sb.Close() }
+}
+
+// exampleAction makes an action with an image.
+func exampleAction(client *idngo.Client) (*idngo.Action, *idngo.Image) {
+	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return action, image
+}
+
+// answering gives a client of a mock that always answers the same.
+func answering(status int, header http.Header, body string, opts ...idngo.Option) *idngo.Client {
+	mock := httpmock.NewMockTransport()
+	mock.RegisterNoResponder(func(*http.Request) (*http.Response, error) {
+		res := httpmock.NewStringResponse(status, body)
+		res.Header = header
+		return res, nil
+	})
+	opts = append([]idngo.Option{idngo.WithHTTPClient(&http.Client{Transport: mock})}, opts...)
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client
+}
+
+func Example() {
+	client, end := example()
+	defer end()
+
+	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{
+		LevelName:        level,
+		ExternalActionID: "payout-4711",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.SubmitAction(ctx, action.ID); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.Review.ReviewResult.ReviewAnswer, action.Approved())
+	// Output: GREEN true
+}
+
+func ExampleNewClient() {
+	client, err := idngo.NewClient(
+		idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"},
+		idngo.WithUserAgent("acme-bank/2.1"),
+		idngo.WithTimeout(10*time.Second),
+	)
+	fmt.Println(client, err)
+
+	_, err = idngo.NewClient(idngo.Credentials{AppToken: "sbx:token\n", SecretKey: "secret"})
+	fmt.Println(err)
+	// Output:
+	// idngo.Client{https://api.idngo.kz} <nil>
+	// idngo: invalid argument: AppToken has spaces or line breaks around it
+}
+
+func ExampleNewClientFromEnv() {
+	_ = os.Setenv("IDNGO_APP_TOKEN", "sbx:token")
+	_ = os.Unsetenv("IDNGO_SECRET_KEY")
+	_, err := idngo.NewClientFromEnv()
+	fmt.Println(err)
+	// Output: idngo: invalid argument: IDNGO_SECRET_KEY is empty
+}
+
+func ExampleClient_CreateAction() {
+	client, end := example()
+	defer end()
+	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
+		LevelName:        level,
+		ExternalActionID: "payout-4711",
+		Email:            "example@email.com",
+		Phone:            "+49 123456789",
+	})
+	if errors.Is(err, idngo.ErrOutcomeUnknown) {
+		log.Fatal("it may have been created: look before you call again")
+	}
+	fmt.Println(action.ExternalActionID, action.Review.ReviewStatus, err)
+	// Output: payout-4711 init <nil>
+}
+
+func ExampleClient_CreateAction_questionnaire() {
+	client, end := example()
+	defer end()
+	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
+		LevelName:        sandbox.LevelQuestionnaire,
+		ExternalActionID: "survey-1",
+		Questionnaires: []idngo.Questionnaire{{
+			ID: "Example_Questionnaire",
+			Sections: map[string]idngo.QuestionnaireSection{
+				"money": {Items: map[string]idngo.QuestionnaireItem{
+					"currencies": idngo.ItemValues("EUR", "USD"),
+					"purpose":    idngo.ItemValue("savings"),
+					"employer":   idngo.ItemNull(),
+				}},
+			},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	items := action.Questionnaires[0].Sections["money"].Items
+	fmt.Println(items["currencies"].Values, *items["purpose"].Value, items["employer"].Value == nil)
+	// Output: [EUR USD] savings true
+}
+
+func ExampleClient_EnsureAction() {
+	client, end := example()
+	defer end()
+	p := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
+	first, err := client.EnsureAction(ctx, applicantID, p)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The same again, as after a crash: there is still one action.
+	second, err := client.EnsureAction(ctx, applicantID, p)
+	fmt.Println(first.ID == second.ID, err)
+	// Output: true <nil>
+}
+
+func ExampleClient_GetAction() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	action, err := client.GetAction(ctx, made.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.Type, len(action.Images), action.Completed())
+
+	_, err = client.GetAction(ctx, "5e022e0f0a975a45325c7ff5")
+	fmt.Println(errors.Is(err, idngo.ErrNotFound))
+	// Output:
+	// selfieAuth 1 false
+	// true
+}
+
+func ExampleClient_FindAction() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	action, err := client.FindAction(ctx, applicantID, "payout-4711")
+	fmt.Println(action.ID == made.ID, err)
+	_, err = client.FindAction(ctx, applicantID, "payout-4712")
+	fmt.Println(errors.Is(err, idngo.ErrNotFound))
+	// Output:
+	// true <nil>
+	// true
+}
+
+func ExampleClient_ListActions() {
+	client, end := example()
+	defer end()
+	exampleAction(client)
+	page, err := client.ListActions(ctx, applicantID, idngo.ListActionsParams{Limit: 10})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(page.Items), page.TotalItems, page.Items[0].ExternalActionID)
+	// Output: 1 1 payout-4711
+}
+
+func ExampleClient_AllActions() {
+	client, end := example()
+	defer end()
+	exampleAction(client)
+	for action, err := range client.AllActions(ctx, applicantID, idngo.ListActionsParams{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(action.ExternalActionID, action.Review.ReviewStatus)
+	}
+	// Output: payout-4711 init
+}
+
+func ExampleClient_SubmitAction() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	action, err := client.SubmitAction(ctx, made.ID)
+	fmt.Println(action.ID == made.ID, err)
+	// Output: true <nil>
+}
+
+func ExampleClient_WaitForReview() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	if _, err := client.SubmitAction(ctx, made.ID); err != nil {
+		log.Fatal(err)
+	}
+	// Nothing completes by itself in the vendor's sandbox: give it a deadline.
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	action, err := client.WaitForReview(ctx, made.ID, idngo.WaitParams{
+		MinInterval: 5 * time.Millisecond, // for the example; the default is 1 s
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.Review.ReviewStatus, action.Approved())
+	for _, check := range action.Checks {
+		fmt.Println(check.CheckType, check.Answer)
+	}
+	// Output:
+	// completed true
+	// FACE_LIVELINESS GREEN
+	// FACE_MATCH GREEN
+}
+
+func ExampleClient_ConfirmAction() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+
+	// An app says that this action is GREEN.
+	action, err := client.ConfirmAction(ctx, made.ID, idngo.ActionExpectation{
+		ApplicantID:      applicantID,
+		ExternalActionID: "payout-4711",
+		LevelName:        level,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("approved:", action.Approved())
+
+	_, err = client.ConfirmAction(ctx, made.ID, idngo.ActionExpectation{ApplicantID: "another"})
+	fmt.Println(err)
+	// Output:
+	// approved: false
+	// idngo: action mismatch: the applicantId differs
+}
+
+func ExampleClient_CreateWebSDKLink() {
+	client, end := example()
+	defer end()
+	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
+		LevelName:        level,
+		ExternalUserID:   userID,
+		ExternalActionID: "payout-4711",
+		Locale:           "kk",
+		TTL:              time.Hour,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.Contains(link.URL, "/idensic/l/#/"))
+	fmt.Println(link) // whoever has the link can use it: it prints redacted
+	// Output:
+	// true
+	// [redacted]
+}
+
+func ExampleClient_CreateAccessToken() {
+	client, end := example(idngo.WithClock(time.Now))
+	defer end()
+	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
+		UserID:           userID,
+		ExternalActionID: "payout-4711",
+		LevelName:        level,
+		TTL:              20 * time.Minute,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(token.UserID, token.ExternalActionID, time.Until(token.ExpiresAt).Round(time.Minute))
+	// Output: JamesBond007 payout-4711 20m0s
+}
+
+func ExampleClient_AddImage() {
+	client, end := example()
+	defer end()
+	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+		Progress:  func(p idngo.UploadProgress) { fmt.Println(p.Sent, "of", p.Total) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(image.ImageFileName, image.FileSize)
+	// Output:
+	// 0 of 9
+	// 9 of 9
+	// selfie.jpg 9
+}
+
+func ExampleImageFile() {
+	client, end := example()
+	defer end()
+	action, _ := exampleAction(client)
+	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageFile("README.md"), ContentType: "image/jpeg",
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleImageBytes() {
+	client, end := example()
+	defer end()
+	action, _ := exampleAction(client)
+	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("other.png", []byte("another picture")),
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleImageReaderAt() {
+	client, end := example()
+	defer end()
+	action, _ := exampleAction(client)
+	stored := strings.NewReader("header, picture") // a file, a memory map, a blob
+	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ",
+		Image: idngo.ImageReaderAt("part.jpg", io.NewSectionReader(stored, 8, 7), 7),
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleImageReader() {
+	client, end := example()
+	defer end()
+	action, _ := exampleAction(client)
+	upload := strings.NewReader("what a customer's browser sends") // an http.Request's Body
+	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("selfie.jpg", upload),
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleClient_OpenImage() {
+	client, end := example()
+	defer end()
+	action, image := exampleAction(client)
+	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.OpenImageParams{Preview: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer content.Close()
+	data, err := io.ReadAll(content)
+	fmt.Println(string(data), content.Size, err)
+	// Output: a picture 9 <nil>
+}
+
+func ExampleClient_DownloadImage() {
+	client, end := example()
+	defer end()
+	action, image := exampleAction(client)
+	var file bytes.Buffer // an *os.File, more often
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.OpenImageParams{})
+	fmt.Println(n, file.String(), err)
+	// Output: 9 a picture <nil>
+}
+
+func ExampleClient_Do() {
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	// Any endpoint of the vendor; here one that has a method of its own.
+	var answer struct {
+		Review struct {
+			LevelName string `json:"levelName"`
+		} `json:"review"`
+	}
+	err := client.Do(ctx, http.MethodGet, "/resources/applicantActions/"+url.PathEscape(made.ID)+"/one", nil, nil, &answer)
+	fmt.Println(answer.Review.LevelName, err)
+	// Output: action-liveness <nil>
+}
+
+func ExampleOperationFromContext() {
+	trace := roundTripper(func(req *http.Request) (*http.Response, error) {
+		fmt.Println(req.Method, idngo.OperationFromContext(req.Context()))
+		return http.DefaultTransport.RoundTrip(req)
+	})
+	client, end := example(idngo.WithHTTPClient(&http.Client{Transport: trace}))
+	defer end()
+	exampleAction(client)
+	// Output:
+	// GET ListActions
+	// POST CreateAction
+	// POST AddImage
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func ExampleWithBaseURL() {
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, `{"id":"a1"}`)
+	}))
+	defer fake.Close()
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL(fake.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.GetAction(ctx, "a1")
+	fmt.Println(action.ID, err)
+
+	_, err = idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL("http://api.idngo.kz"))
+	fmt.Println(err)
+	// Output:
+	// a1 <nil>
+	// idngo: invalid argument: base URL is http: off loopback it must be https
+}
+
+func ExampleWithHTTPClient() {
+	mock := httpmock.NewMockTransport()
+	mock.RegisterResponderWithQuery("GET", "https://api.idngo.kz/resources/applicantActions/a1/one", nil,
+		httpmock.NewStringResponder(200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`))
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"},
+		idngo.WithHTTPClient(&http.Client{Transport: mock}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.GetAction(ctx, "a1")
+	fmt.Println(action.Completed(), action.Approved(), err)
+	// Output: true false <nil>
+}
+
+func ExampleWithUserAgent() {
+	show := roundTripper(func(req *http.Request) (*http.Response, error) {
+		fmt.Println(req.UserAgent())
+		return httpmock.NewStringResponse(200, `{"id":"a1"}`), nil
+	})
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"},
+		idngo.WithUserAgent("acme-bank/2.1"), idngo.WithHTTPClient(&http.Client{Transport: show}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.GetAction(ctx, "a1"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: acme-bank/2.1 idngo-go/0.1.0
+}
+
+func ExampleWithTimeout() {
+	done := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
+	defer slow.Close()
+	defer close(done)
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL(slow.URL),
+		idngo.WithTimeout(10*time.Millisecond), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.GetAction(ctx, "a1")
+	fmt.Println(err)
+	// Output: idngo: GetAction: no answer in 10ms
+}
+
+func ExampleWithRetryPolicy() {
+	client := answering(503, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{
+		MaxAttempts: 2,
+		MinDelay:    time.Millisecond,
+	}))
+	_, err := client.GetAction(ctx, "a1")
+	fmt.Println(err)
+	// Output: idngo: GetAction: 503 Service Unavailable (2 attempts)
+}
+
+func ExampleWithRateLimiter() {
+	// golang.org/x/time/rate.NewLimiter(10, 50) fits as it is.
+	client := answering(200, nil, `{"id":"a1"}`, idngo.WithRateLimiter(limiter{}))
+	action, err := client.GetAction(ctx, "a1")
+	fmt.Println(action.ID, err)
+	// Output:
+	// waiting
+	// a1 <nil>
+}
+
+type limiter struct{}
+
+func (limiter) Wait(ctx context.Context) error {
+	fmt.Println("waiting")
+	return ctx.Err()
+}
+
+func ExampleWithLogger() {
+	plain := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{} // for the example: they differ from run to run
+			}
+			return a
+		},
+	}))
+	client := answering(200, nil, `{"id":"a1"}`, idngo.WithLogger(plain))
+	if _, err := client.GetAction(ctx, "a1"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200
+}
+
+func ExampleWithClock() {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	client := answering(200, nil, `{"token":"_act-1"}`, idngo.WithClock(func() time.Time { return at }))
+	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: "u", LevelName: "L"})
+	fmt.Println(token.ExpiresAt, err)
+	// Output: 2026-11-22 10:10:00 +0000 UTC <nil>
+}
+
+func ExampleWithResponse() {
+	client := answering(200, http.Header{"X-Trace": {"t1"}}, `{"id":"a1","somethingNew":true}`)
+	var r idngo.Response
+	_, err := client.GetAction(ctx, "a1", idngo.WithResponse(&r))
+	fmt.Println(r.StatusCode, r.Attempts, r.Header.Get("X-Trace"), string(r.Body), err)
+	// Output: 200 1 t1 {"id":"a1","somethingNew":true} <nil>
+}
+
+func ExampleWithHeader() {
+	client := answering(200, nil, `{"id":"a1"}`)
+	_, err := client.GetAction(ctx, "a1", idngo.WithHeader("X-Request-Id", "42"))
+	fmt.Println(err)
+	_, err = client.GetAction(ctx, "a1", idngo.WithHeader("X-App-Token", "other"))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// idngo: invalid argument: header is one that the client sets itself
+}
+
+func ExampleWithRepeatable() {
+	client := answering(502, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	// Submitting twice is harmless to this caller.
+	_, err := client.SubmitAction(ctx, "a1", idngo.WithRepeatable())
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, idngo.ErrOutcomeUnknown))
+	// Output:
+	// idngo: SubmitAction: outcome unknown: 502 Bad Gateway (3 attempts)
+	// true
+}
+
+func ExampleAPIError() {
+	client := answering(409, nil, `{"description":"Applicant is finally rejected","code":409,"errorCode":1009,
+		"errorName":"applicant-with-final-reject","correlationId":"req-8fbf5a81"}`)
+	_, err := client.SubmitAction(ctx, "a1")
+	var api *idngo.APIError
+	if errors.As(err, &api) {
+		fmt.Println(api.StatusCode, api.Code == idngo.CodeApplicantRejected, api.CorrelationID)
+	}
+	fmt.Println(errors.Is(err, idngo.ErrConflict))
+	fmt.Println(err)
+	// Output:
+	// 409 true req-8fbf5a81
+	// true
+	// idngo: SubmitAction: 409 Conflict, code 1009 applicant-with-final-reject: Applicant is finally rejected, correlation id req-8fbf5a81
+}
+
+func ExampleSecret() {
+	creds := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	fmt.Printf("%v %+v\n", creds, creds)
+	fmt.Println(string(creds.AppToken))
+	// Output:
+	// {[redacted] [redacted]} {AppToken:[redacted] SecretKey:[redacted]}
+	// sbx:token
+}
+
+func ExampleNewSigner() {
+	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token"})
+	fmt.Println(err)
+	// Output: idngo: invalid argument: SecretKey is empty
+}
+
+func ExampleSigner_Sign() {
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "example-secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = signer.Sign(req, time.Unix(1700000000, 0))
+	fmt.Println(req.Header.Get("X-App-Access-Ts"), req.Header.Get("X-App-Access-Sig"), err)
+	// Output: 1700000000 1fd88aac8ce67a0877eebc70946ffeeceaca0ebade82405463f7de314e37fefb <nil>
+}
+
+func ExampleSigner_Verify() {
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := signer.Verify(r, time.Now()); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = fmt.Fprint(w, `{"id":"a1"}`)
+	}))
+	defer fake.Close()
+	for _, key := range []idngo.Secret{"key", "another"} {
+		client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: key}, idngo.WithBaseURL(fake.URL))
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, err = client.GetAction(ctx, "a1")
+		fmt.Println(errors.Is(err, idngo.ErrUnauthorized))
+	}
+	// Output:
+	// false
+	// true
+}
+
+func ExampleSigner_StringToSign() {
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://api.idngo.kz/resources/accessTokens?userId=u%201", strings.NewReader("{}"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(signer.StringToSign(req, time.Unix(1700000000, 0)))
+	// Output: 1700000000POST/resources/accessTokens?userId=u%201<body: 2 bytes, SHA-256 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a> <nil>
+}
+
+func ExampleAction_Approved() {
+	action := &idngo.Action{}
+	action.Review.ReviewResult.ReviewAnswer = idngo.ReviewAnswerGreen
+	fmt.Println(action.Approved()) // not yet: the review is not completed
+	action.Review.ReviewStatus = idngo.ReviewStatusCompleted
+	fmt.Println(action.Approved())
+	// Output:
+	// false
+	// true
+}
+
+func ExampleAction_Completed() {
+	action := &idngo.Action{Review: idngo.Review{ReviewStatus: idngo.ReviewStatusOnHold}}
+	fmt.Println(action.Completed())
+	// Output: false
+}
+
+func ExampleRejectLabel_Known() {
+	fmt.Println(idngo.RejectLabelForgery.Known(), idngo.RejectLabel("NEW_SINCE").Known())
+	// Output: true false
+}

@@ -1,0 +1,556 @@
+package idngo
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The two headers of a delivery. The digest is the HMAC of the body's bytes,
+// in hex, and of nothing else: no header, no address, no time.
+const (
+	headerDigest    = "X-Payload-Digest"
+	headerDigestAlg = "X-Payload-Digest-Alg"
+)
+
+// defaultMaxBodySize is a thousand times the usual webhook.
+const defaultMaxBodySize = 1 << 20
+
+// A DigestAlgorithm names how the digest of a webhook was made, in the words
+// of the X-Payload-Digest-Alg header. The service writes them in capitals, and
+// only so are they understood.
+type DigestAlgorithm string
+
+// The algorithms that the service can be set to use.
+const (
+	// HMACSHA256 is the service's default, and what a delivery without an
+	// X-Payload-Digest-Alg header is taken to use.
+	HMACSHA256 DigestAlgorithm = "HMAC_SHA256_HEX"
+	HMACSHA512 DigestAlgorithm = "HMAC_SHA512_HEX"
+	// HMACSHA1 is for old configurations: a verifier accepts it only when
+	// [WithDigestAlgorithms] names it.
+	HMACSHA1 DigestAlgorithm = "HMAC_SHA1_HEX"
+)
+
+// newHash returns the constructor of the hash inside, nil for an algorithm
+// that nobody knows.
+func (a DigestAlgorithm) newHash() func() hash.Hash {
+	switch a {
+	case HMACSHA256:
+		return sha256.New
+	case HMACSHA512:
+		return sha512.New
+	case HMACSHA1:
+		return sha1.New
+	}
+	return nil
+}
+
+// ParseWebhook decodes the body of a webhook. It verifies nothing: it is for
+// bodies whose signature was checked already, as [WebhookVerifier.Parse] and
+// [WebhookVerifier.Handler] do in one step.
+//
+// An event is a JSON object with a type that is not empty, known or not;
+// anything else is an [ErrWebhookMalformed]. A member of another JSON type than
+// expected is left zero and does not cost the event, as an unknown member does
+// not: an endpoint that refuses deliveries for that gets disabled. Raw, a copy
+// of body, has it all.
+func ParseWebhook(body []byte) (*WebhookEvent, error) {
+	e := new(WebhookEvent)
+	// The usual body fits into the plain struct, which is the fastest.
+	if json.Unmarshal(body, (*plainWebhookEvent)(e)) != nil && decodeWebhookEvent(body, e) != nil {
+		// That error is not wrapped: its text quotes the body.
+		return nil, fmt.Errorf("idngo: %w: not a JSON object", ErrWebhookMalformed)
+	}
+	if e.Type == "" {
+		return nil, fmt.Errorf("idngo: %w: no type", ErrWebhookMalformed)
+	}
+	e.Raw = bytes.Clone(body)
+	return e, nil
+}
+
+// Key returns what to de-duplicate on: it is the same for every delivery of
+// one event and differs between events. The service delivers at least once,
+// again after 30 s, 30 s, 1 min and 5 min when the answer was late or not a
+// 2xx, and not always in order; so keep the keys you have acted on, for some
+// hours, in a place that all receivers share, and write the key in the same
+// transaction as the effect.
+//
+// It is 32 hexadecimal digits, the first half of a SHA-256, and holds nothing
+// personal: safe as a primary key, a job id, or in a log. It will stay the
+// same in later versions of this package.
+//
+// It is made from what tells events apart and never changes on the way: the
+// type, the ids of applicant, action, inspection and network, your own id of
+// the action, and the time, which is CreatedAtMs, or else CreatedAt, or the
+// text of either if its form is unknown. ReviewStatus, levels and results are
+// left out, since the service may fill those in as they are when it sends, not
+// as they were when it happened. CorrelationID counts only where there is no
+// time at all: it belongs to the request that caused the event, and whether a
+// second delivery keeps it is not documented. Of an event that has ids of yet
+// another kind, as those about transactions have, add the id from Raw.
+func (e *WebhookEvent) Key() string {
+	// Every part carries its length, so that no value can pass for the end of
+	// one part and the start of the next.
+	buf := make([]byte, 0, 256)
+	add := func(part string) {
+		buf = binary.AppendUvarint(buf, uint64(len(part)))
+		buf = append(buf, part...)
+	}
+	add(string(e.Type))
+	add(e.ApplicantID)
+	add(e.ApplicantActionID)
+	add(e.ExternalApplicantActionID)
+	add(e.InspectionID)
+	if e.NetworkID != "" { // only there are events without any of the others
+		add("network")
+		add(e.NetworkID)
+	}
+
+	at := e.CreatedAtMs
+	if at.IsZero() {
+		at = e.CreatedAt
+	}
+	switch {
+	case !at.Time.IsZero():
+		add("time")
+		buf = binary.BigEndian.AppendUint64(buf, uint64(at.Unix()))
+		buf = binary.BigEndian.AppendUint32(buf, uint32(at.Nanosecond()))
+	case !at.IsZero(): // the text of a form that nobody knows
+		text, _ := json.Marshal(at)
+		add("text")
+		add(string(text))
+	default:
+		add("correlation")
+		add(e.CorrelationID)
+	}
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Time returns when the event happened: CreatedAtMs, or CreatedAt when there
+// is no CreatedAtMs or it is in an unknown form, or the zero time. Deliveries
+// arrive out of order; who keeps the state of an action keeps the time of what
+// it came from too, and passes over what is older.
+func (e *WebhookEvent) Time() time.Time {
+	if !e.CreatedAtMs.Time.IsZero() {
+		return e.CreatedAtMs.Time
+	}
+	return e.CreatedAt.Time
+}
+
+// A WebhookVerifier checks that webhooks come from the service. It is made by
+// [NewWebhookVerifier], is safe for concurrent use, and prints without its
+// secrets.
+type WebhookVerifier struct {
+	// Behind a pointer, and the secrets in closures behind that: fmt prints
+	// unexported fields without asking.
+	rules *webhookRules
+}
+
+type webhookRules struct {
+	maxBodySize int64
+	allowed     map[DigestAlgorithm]digestRule
+}
+
+// A digestRule is an algorithm that the receiver allows.
+type digestRule struct {
+	size int         // of the digest, in bytes
+	macs []*keyedMAC // one a secret
+}
+
+// A keyedMAC makes HMACs with one secret. Setting up a key costs as much as
+// hashing a short body, so the states are kept and reused.
+type keyedMAC struct {
+	states sync.Pool // of *macState
+}
+
+type macState struct {
+	hash.Hash
+	sum [sha512.Size]byte // the largest
+}
+
+func newKeyedMAC(newHash func() hash.Hash, secret Secret) *keyedMAC {
+	key := []byte(secret)
+	return &keyedMAC{states: sync.Pool{New: func() any {
+		return &macState{Hash: hmac.New(newHash, key)}
+	}}}
+}
+
+// matches reports whether digest is the HMAC of body.
+func (m *keyedMAC) matches(body, digest []byte) bool {
+	s := m.states.Get().(*macState)
+	s.Reset()
+	s.Write(body)
+	equal := hmac.Equal(s.Sum(s.sum[:0]), digest)
+	m.states.Put(s)
+	return equal
+}
+
+// A WebhookOption sets up a [WebhookVerifier]. A bad value makes
+// [NewWebhookVerifier] fail with [ErrInvalidArgument].
+type WebhookOption func(*webhookSettings) error
+
+type webhookSettings struct {
+	previous    []Secret
+	algorithms  []DigestAlgorithm
+	maxBodySize int64
+}
+
+// WithPreviousSecrets accepts deliveries that were signed with one of these
+// secrets as well: while a secret is being rotated, the old one, until the
+// last delivery signed with it has been repeated for the last time. Given
+// twice, it adds.
+func WithPreviousSecrets(s ...Secret) WebhookOption {
+	s = append([]Secret(nil), s...)
+	return func(set *webhookSettings) error {
+		for i, secret := range s {
+			if err := checkCredential(fmt.Sprintf("WithPreviousSecrets: secret %d", i+1), secret); err != nil {
+				return err
+			}
+		}
+		set.previous = append(set.previous, s...)
+		return nil
+	}
+}
+
+// WithDigestAlgorithms names the algorithms that are accepted, instead of the
+// default [HMACSHA256] and [HMACSHA512]. The sender chooses among these and no
+// others, so the weakest one named here is what the receiver is worth. A
+// delivery that names no algorithm is taken to use HMACSHA256, and refused
+// when that is not among them.
+func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
+	a = append([]DigestAlgorithm(nil), a...)
+	return func(set *webhookSettings) error {
+		if len(a) == 0 {
+			return invalid("WithDigestAlgorithms", "names no algorithm")
+		}
+		for i, alg := range a {
+			if alg.newHash() == nil {
+				return invalid(fmt.Sprintf("WithDigestAlgorithms: algorithm %d", i+1), "is unknown")
+			}
+		}
+		set.algorithms = a
+		return nil
+	}
+}
+
+// WithMaxBodySize sets the size, in bytes, above which a body is refused; the
+// default is 1 MiB. Nothing is allocated for a body that is declared larger,
+// and of one that turns out larger no more than a byte above n is read.
+func WithMaxBodySize(n int64) WebhookOption {
+	return func(set *webhookSettings) error {
+		if n < 1 {
+			return invalid("WithMaxBodySize", "is below 1")
+		}
+		set.maxBodySize = n
+		return nil
+	}
+}
+
+// NewWebhookVerifier returns a verifier for webhooks signed with secret. That
+// is the secret of the webhook, as it was set in the dashboard, and not the
+// secret key of the app token.
+func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
+	if err := checkCredential("webhook secret", secret); err != nil {
+		return nil, err
+	}
+	set := webhookSettings{
+		algorithms:  []DigestAlgorithm{HMACSHA256, HMACSHA512},
+		maxBodySize: defaultMaxBodySize,
+	}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, invalid(fmt.Sprintf("webhook option %d", i+1), "is nil")
+		}
+		if err := opt(&set); err != nil {
+			return nil, err
+		}
+	}
+	rules := &webhookRules{maxBodySize: set.maxBodySize, allowed: make(map[DigestAlgorithm]digestRule)}
+	for _, alg := range set.algorithms {
+		newHash := alg.newHash()
+		rule := digestRule{size: newHash().Size()}
+		for _, s := range append([]Secret{secret}, set.previous...) {
+			rule.macs = append(rule.macs, newKeyedMAC(newHash, s))
+		}
+		rules.allowed[alg] = rule
+	}
+	return &WebhookVerifier{rules: rules}, nil
+}
+
+// String returns idngo.WebhookVerifier([redacted]).
+func (WebhookVerifier) String() string { return "idngo.WebhookVerifier(" + redacted + ")" }
+
+// GoString is String, for %#v.
+func (v WebhookVerifier) GoString() string { return v.String() }
+
+// Format writes String for every verb and flag.
+func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// LogValue is String.
+func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.String()) }
+
+// Verify checks the digest in header against body, which must be the bytes as
+// they came: once decoded and encoded again, they never match. It is for
+// bodies that something else has read; [WebhookVerifier.Parse] reads them
+// itself.
+//
+// The error matches [ErrWebhookAlgorithm] when the algorithm is doubled,
+// unknown or not allowed, and [ErrWebhookSignature] for anything else that is
+// wrong with the digest. Its text says what, without a byte of body, header or
+// secret, and is for your own log: the sender should be told 401 and no more.
+//
+// The digest is compared in constant time and with every secret, also after
+// one of them has matched.
+func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
+	rules, err := v.use()
+	if err != nil {
+		return err
+	}
+	return rules.verify(body, header)
+}
+
+// use returns the rules. There are none in a WebhookVerifier that
+// NewWebhookVerifier did not make, and such a one accepts nothing.
+func (v *WebhookVerifier) use() (*webhookRules, error) {
+	if v == nil || v.rules == nil {
+		return nil, invalid("WebhookVerifier", "was not made by NewWebhookVerifier")
+	}
+	return v.rules, nil
+}
+
+func (rules *webhookRules) verify(body []byte, header http.Header) error {
+	// Names of headers have no case, and a header made by hand may have them
+	// in any: what differs only in case is the same header, doubled.
+	var digest, name string
+	digests, names := 0, 0
+	for key, values := range header {
+		switch {
+		case len(values) == 0:
+		case len(key) == len(headerDigest) && strings.EqualFold(key, headerDigest):
+			digest, digests = values[0], digests+len(values)
+		case len(key) == len(headerDigestAlg) && strings.EqualFold(key, headerDigestAlg):
+			name, names = values[0], names+len(values)
+		}
+	}
+	switch {
+	case digests == 0:
+		return fmt.Errorf("idngo: %w: no "+headerDigest+" header", ErrWebhookSignature)
+	case digests > 1:
+		return fmt.Errorf("idngo: %w: more than one "+headerDigest+" header", ErrWebhookSignature)
+	case names > 1:
+		return fmt.Errorf("idngo: %w: more than one "+headerDigestAlg+" header", ErrWebhookAlgorithm)
+	case names == 0:
+		name = string(HMACSHA256)
+	}
+	rule, ok := rules.allowed[DigestAlgorithm(name)]
+	if !ok {
+		return fmt.Errorf("idngo: %w", ErrWebhookAlgorithm)
+	}
+	var decoded [sha512.Size]byte
+	if len(digest) != hex.EncodedLen(rule.size) {
+		return fmt.Errorf("idngo: %w: the digest has the wrong length", ErrWebhookSignature)
+	}
+	if _, err := hex.Decode(decoded[:], []byte(digest)); err != nil {
+		return fmt.Errorf("idngo: %w: the digest is not hexadecimal", ErrWebhookSignature)
+	}
+	valid := false
+	for _, mac := range rule.macs {
+		valid = mac.matches(body, decoded[:rule.size]) || valid
+	}
+	if !valid {
+		return fmt.Errorf("idngo: %w: the digest belongs to another body or another secret", ErrWebhookSignature)
+	}
+	return nil
+}
+
+// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and
+// only then decodes it. Besides the errors of Verify and [ParseWebhook] there
+// is [ErrWebhookTooLarge], before anything was read when the size is declared,
+// and whatever error reading the body gave, wrapped. A limit that was put
+// around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
+//
+// Whatever the outcome, r.Body can be read from its first byte afterwards. The
+// body that r came with is closed once it was read to its end, else when r.Body
+// is closed.
+func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
+	rules, err := v.use()
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, invalid("request", "is nil")
+	}
+	body, err := rules.readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := rules.verify(body, r.Header); err != nil {
+		return nil, err
+	}
+	return ParseWebhook(body)
+}
+
+// readBody reads the body of r to its end, or to one byte above the limit, and
+// puts a body into r that begins with what was read.
+func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength > rules.maxBodySize {
+		return nil, fmt.Errorf("idngo: %w: %d bytes declared", ErrWebhookTooLarge, r.ContentLength)
+	}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	body, err := readUpTo(r.Body, rules.maxBodySize, r.ContentLength)
+	switch {
+	case err == io.EOF: // and not a wrapped one: that is a failure
+		_ = r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return body, nil
+	case err == nil: // there is more than the limit
+		r.Body = bodyAgain{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+		return nil, fmt.Errorf("idngo: %w", ErrWebhookTooLarge)
+	}
+	r.Body = bodyAgain{io.MultiReader(bytes.NewReader(body), failedReader{err}), r.Body}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
+	}
+	return nil, fmt.Errorf("idngo: reading the webhook: %w", err)
+}
+
+// A bodyAgain starts with bytes that were read before.
+type bodyAgain struct {
+	io.Reader
+	io.Closer
+}
+
+type failedReader struct{ err error }
+
+func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
+
+// readUpTo reads limit+1 bytes and returns them without an error, or all that
+// there is and why there is no more: io.EOF, if nothing went wrong. What is
+// declared is only a hint. The buffer starts small and doubles, so that a sender
+// has to send before we allocate.
+func readUpTo(r io.Reader, limit, declared int64) ([]byte, error) {
+	const first, firstMax = 4 << 10, 64 << 10
+	size := int64(first)
+	if declared > 0 {
+		size = min(declared, firstMax) + 1 // one more, to see the end
+	}
+	buf := make([]byte, 0, size)
+	for {
+		if len(buf) == cap(buf) {
+			// Above a quarter, all at once: whatever was declared, no more than
+			// twice the limit is allocated in all.
+			if size = int64(cap(buf)) * 2; size > limit/2 {
+				size = limit + 1
+			}
+			buf = append(make([]byte, 0, size), buf...)
+		}
+		free := buf[len(buf):cap(buf)]
+		if left := limit - int64(len(buf)); int64(len(free)) > left {
+			free = free[:left+1]
+		}
+		n, err := r.Read(free)
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+// Handler returns a handler that gives handle every event whose signature is
+// good, of types that this package does not know too. It answers
+//
+//   - 405 to anything but POST,
+//   - 413 to a body above the limit,
+//   - 401 when the signature or its algorithm is refused,
+//   - 400 when the body could not be read to its end or is no event,
+//   - 500 when handle returned an error, so that the event is sent again,
+//   - 200 otherwise,
+//
+// and says no more than that: neither why a signature failed nor the error of
+// handle reaches the sender, or any log. Wrap handle to log its errors; use
+// [WebhookVerifier.Parse] in a handler of your own to log the others.
+//
+// The service takes an answer later than 5 s for a failure: check the
+// [WebhookEvent.Key], store or queue what is to be done, return. The context is
+// the request's, and ends when the sender hangs up; what must go on after that
+// needs [context.WithoutCancel]. A panic in handle is not caught, so it goes to
+// the middleware around, or to net/http. Act on the Type: ReviewStatus may
+// contradict it.
+//
+// Handler panics if handle is nil or v was not made by [NewWebhookVerifier].
+//
+// The example tests a receiver in ten lines, with [SignWebhook].
+func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
+	if _, err := v.use(); err != nil {
+		panic(err)
+	}
+	if handle == nil {
+		panic("idngo: WebhookVerifier.Handler: handle is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusOK
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			status = http.StatusMethodNotAllowed
+		} else if e, err := v.Parse(r); err != nil {
+			status = webhookStatus(err)
+		} else if handle(r.Context(), e) != nil {
+			status = http.StatusInternalServerError
+		}
+		if status != http.StatusOK {
+			http.Error(w, http.StatusText(status), status)
+			return
+		}
+		w.WriteHeader(status)
+	})
+}
+
+func webhookStatus(err error) int {
+	switch {
+	case errors.Is(err, ErrWebhookTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrWebhookSignature), errors.Is(err, ErrWebhookAlgorithm):
+		return http.StatusUnauthorized
+	}
+	return http.StatusBadRequest
+}
+
+// SignWebhook returns the two headers with which the service would deliver
+// body: X-Payload-Digest and X-Payload-Digest-Alg. It is for tests of a
+// receiver, as in the example of [WebhookVerifier.Handler]; a receiver itself
+// has nothing to sign. It panics if alg is not one of the constants.
+func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
+	newHash := alg.newHash()
+	if newHash == nil {
+		panic("idngo: SignWebhook: unknown digest algorithm")
+	}
+	mac := hmac.New(newHash, []byte(secret))
+	mac.Write(body)
+	return http.Header{
+		headerDigest:    {hex.EncodeToString(mac.Sum(nil))},
+		headerDigestAlg: {string(alg)},
+	}
+}

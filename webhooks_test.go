@@ -1,0 +1,1421 @@
+package idngo
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"hash"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const webhookTestSecret Secret = "whk-test-5f0c1d7a9b"
+
+func webhookVerifier(t testing.TB, opts ...WebhookOption) *WebhookVerifier {
+	t.Helper()
+	v, err := NewWebhookVerifier(webhookTestSecret, opts...)
+	require.NoError(t, err)
+	return v
+}
+
+// webhookFixtures returns every file of testdata/webhooks by its name.
+func webhookFixtures(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("testdata/webhooks/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	fixtures := make(map[string][]byte, len(files))
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		require.NoError(t, err)
+		fixtures[strings.TrimSuffix(filepath.Base(file), ".json")] = body
+	}
+	return fixtures
+}
+
+func webhookFixture(t testing.TB, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile("testdata/webhooks/" + name + ".json")
+	require.NoError(t, err)
+	return body
+}
+
+// webhookRequest is a delivery of body, signed with webhookTestSecret.
+func webhookRequest(body []byte) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
+	r.Header = SignWebhook(body, webhookTestSecret, HMACSHA256)
+	return r
+}
+
+// ---- digests ----
+
+func TestWebhookDigestVectors(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/vectors/webhook-digests.json")
+	require.NoError(t, err)
+	var file struct {
+		Vectors []struct {
+			ID, Algorithm, Secret, Digest string
+			BodyHex                       string `json:"body_hex"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(raw, &file))
+	require.Len(t, file.Vectors, 24)
+
+	for _, vector := range file.Vectors {
+		t.Run(vector.ID, func(t *testing.T) {
+			t.Parallel()
+			body, err := hex.DecodeString(vector.BodyHex)
+			require.NoError(t, err)
+			alg := DigestAlgorithm(vector.Algorithm)
+			want := http.Header{"X-Payload-Digest": {vector.Digest}, "X-Payload-Digest-Alg": {vector.Algorithm}}
+			assert.Equal(t, want, SignWebhook(body, Secret(vector.Secret), alg))
+
+			v, err := NewWebhookVerifier(Secret(vector.Secret), WithDigestAlgorithms(alg))
+			require.NoError(t, err)
+			require.NoError(t, v.Verify(body, want))
+			want.Set(headerDigest, strings.ToUpper(vector.Digest))
+			require.NoError(t, v.Verify(body, want), "upper case")
+			require.ErrorIs(t, v.Verify(append(body, ' '), want), ErrWebhookSignature)
+
+			// By default all but SHA-1.
+			v, err = NewWebhookVerifier(Secret(vector.Secret))
+			require.NoError(t, err)
+			if alg == HMACSHA1 {
+				require.ErrorIs(t, v.Verify(body, want), ErrWebhookAlgorithm)
+			} else {
+				require.NoError(t, v.Verify(body, want))
+			}
+		})
+	}
+}
+
+func TestVerifyHeaders(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "reviewed-red")
+	digest := SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest)
+	digest512 := SignWebhook(body, webhookTestSecret, HMACSHA512).Get(headerDigest)
+	digest1 := SignWebhook(body, webhookTestSecret, HMACSHA1).Get(headerDigest)
+	other := SignWebhook(body, "another-secret", HMACSHA256).Get(headerDigest)
+	const d, a = headerDigest, headerDigestAlg
+	with := func(digest string) http.Header { return http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}} }
+	named := func(alg string) http.Header { return http.Header{d: {digest}, a: {alg}} }
+
+	for name, tt := range map[string]struct {
+		header http.Header
+		want   error
+	}{
+		"as sent":                            {with(digest), nil},
+		"SHA-512":                            {http.Header{d: {digest512}, a: {"HMAC_SHA512_HEX"}}, nil},
+		"upper case":                         {with(strings.ToUpper(digest)), nil},
+		"mixed case":                         {with(strings.ToUpper(digest[:32]) + digest[32:]), nil},
+		"no algorithm: SHA-256":              {http.Header{d: {digest}}, nil},
+		"algorithm without a value: SHA-256": {http.Header{d: {digest}, a: {}}, nil},
+		"names in lower case":                {http.Header{"x-payload-digest": {digest}, "x-payload-digest-alg": {"HMAC_SHA256_HEX"}}, nil},
+		"names in capitals":                  {http.Header{"X-PAYLOAD-DIGEST": {digest}}, nil},
+		"names alike are others":             {http.Header{d: {digest}, "X-Payload-Digess": {"x"}, "X-Payload-Digest-Sum": {"x"}}, nil},
+
+		"no header at all":       {nil, ErrWebhookSignature},
+		"no digest":              {http.Header{a: {"HMAC_SHA256_HEX"}}, ErrWebhookSignature},
+		"digest without a value": {http.Header{d: {}, a: {"HMAC_SHA256_HEX"}}, ErrWebhookSignature},
+		"empty digest":           {with(""), ErrWebhookSignature},
+		"space before":           {with(" " + digest), ErrWebhookSignature},
+		"space after":            {with(digest + " "), ErrWebhookSignature},
+		"line break after":       {with(digest + "\n"), ErrWebhookSignature},
+		"zero byte after":        {with(digest + "\x00"), ErrWebhookSignature},
+		"padded":                 {with(digest + "00"), ErrWebhookSignature},
+		"padded before":          {with("00" + digest), ErrWebhookSignature},
+		"base64 padding":         {with(digest + "=="), ErrWebhookSignature},
+		"one digit short":        {with(digest[:63]), ErrWebhookSignature},
+		"one byte short":         {with(digest[:62]), ErrWebhookSignature},
+		"half":                   {with(digest[:32]), ErrWebhookSignature},
+		"one digit":              {with(digest[:1]), ErrWebhookSignature},
+		"not hexadecimal":        {with("g" + digest[1:]), ErrWebhookSignature},
+		"not hexadecimal at end": {with(digest[:63] + "z"), ErrWebhookSignature},
+		"space inside":           {with(digest[:31] + " " + digest[32:]), ErrWebhookSignature},
+		"not ASCII":              {with("é" + digest[2:]), ErrWebhookSignature},
+		"0x":                     {with("0x" + digest[2:]), ErrWebhookSignature},
+		"sha256=":                {with("sha256=" + digest), ErrWebhookSignature},
+		"quoted":                 {with(`"` + digest + `"`), ErrWebhookSignature},
+		"two in one value":       {with(digest + "," + digest), ErrWebhookSignature},
+		"two with a space":       {with(digest + ", " + digest), ErrWebhookSignature},
+		"doubled":                {http.Header{d: {digest, digest}}, ErrWebhookSignature},
+		"doubled, one wrong":     {http.Header{d: {digest, other}}, ErrWebhookSignature},
+		"doubled, one empty":     {http.Header{d: {digest, ""}}, ErrWebhookSignature},
+		"doubled by case":        {http.Header{d: {digest}, "x-payload-digest": {digest}}, ErrWebhookSignature},
+		"another secret":         {with(other), ErrWebhookSignature},
+		"all zero":               {with(strings.Repeat("0", 64)), ErrWebhookSignature},
+		"SHA-512 as SHA-256":     {with(digest512), ErrWebhookSignature},
+		"SHA-512 cut to 256":     {with(digest512[:64]), ErrWebhookSignature},
+		"SHA-256 as SHA-512":     {named("HMAC_SHA512_HEX"), ErrWebhookSignature},
+
+		"SHA-1":                     {http.Header{d: {digest1}, a: {"HMAC_SHA1_HEX"}}, ErrWebhookAlgorithm},
+		"SHA-1 without its name":    {http.Header{d: {digest1}}, ErrWebhookSignature},
+		"algorithm unknown":         {named("HMAC_MD5_HEX"), ErrWebhookAlgorithm},
+		"algorithm empty":           {named(""), ErrWebhookAlgorithm},
+		"algorithm in lower case":   {named("hmac_sha256_hex"), ErrWebhookAlgorithm},
+		"algorithm with a space":    {named("HMAC_SHA256_HEX "), ErrWebhookAlgorithm},
+		"algorithms in one value":   {named("HMAC_SHA256_HEX,HMAC_SHA256_HEX"), ErrWebhookAlgorithm},
+		"algorithm none":            {named("none"), ErrWebhookAlgorithm},
+		"algorithm doubled":         {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX", "HMAC_SHA256_HEX"}}, ErrWebhookAlgorithm},
+		"algorithm doubled by case": {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}, "x-payload-digest-alg": {"HMAC_SHA1_HEX"}}, ErrWebhookAlgorithm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := webhookVerifier(t).Verify(body, tt.header)
+			if tt.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, tt.want)
+			for _, unwanted := range []string{digest[:16], "HMAC", "Лицо", string(webhookTestSecret)} {
+				assert.NotContains(t, err.Error(), unwanted)
+			}
+		})
+	}
+}
+
+func TestVerifyChangedBody(t *testing.T) {
+	t.Parallel()
+	v := webhookVerifier(t)
+	body := webhookFixture(t, "alphabetical")
+	header := SignWebhook(body, webhookTestSecret, HMACSHA256)
+	require.NoError(t, v.Verify(body, header))
+	for i := range body {
+		changed := bytes.Clone(body)
+		changed[i] ^= 1
+		require.ErrorIs(t, v.Verify(changed, header), ErrWebhookSignature, "byte %d", i)
+	}
+	require.ErrorIs(t, v.Verify(body[:len(body)-1], header), ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(append(body[:len(body):len(body)], '\n'), header), ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(nil, header), ErrWebhookSignature)
+
+	// The same JSON, encoded again in any way.
+	var value any
+	require.NoError(t, json.Unmarshal(body, &value))
+	again, err := json.MarshalIndent(value, "", "  ")
+	require.NoError(t, err)
+	require.JSONEq(t, string(body), string(again))
+	require.ErrorIs(t, v.Verify(again, header), ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(webhookFixture(t, "compact"), header), ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(webhookFixture(t, "trailing-newline"), header), ErrWebhookSignature)
+}
+
+// summingHash counts the sums of the hash that hmac uses.
+type summingHash struct {
+	hash.Hash
+	sums *atomic.Int64
+}
+
+func (c summingHash) Sum(b []byte) []byte {
+	c.sums.Add(1)
+	return c.Hash.Sum(b)
+}
+
+// Whichever digit is wrong, and whichever secret is the right one: as many
+// digests are made, and the same error comes back.
+func TestVerifyTakesOnePath(t *testing.T) {
+	t.Parallel()
+	secrets := []Secret{"first-secret", "second-secret", "third-secret"}
+	var sums atomic.Int64
+	rule := digestRule{size: sha256.Size}
+	for _, s := range secrets {
+		rule.macs = append(rule.macs, newKeyedMAC(func() hash.Hash { return summingHash{sha256.New(), &sums} }, s))
+	}
+	v := &WebhookVerifier{rules: &webhookRules{maxBodySize: 1 << 20, allowed: map[DigestAlgorithm]digestRule{HMACSHA256: rule}}}
+	body := webhookFixture(t, "spec-reviewed")
+	const perVerify = 3 * 2 // an HMAC is two sums
+
+	for _, s := range secrets {
+		sums.Store(0)
+		require.NoError(t, v.Verify(body, SignWebhook(body, s, HMACSHA256)))
+		assert.EqualValues(t, perVerify, sums.Load(), "no early exit")
+	}
+	texts := map[string]bool{}
+	for _, s := range append(secrets, "a-secret-nobody-knows") {
+		header := SignWebhook(body, s, HMACSHA256)
+		digest := header.Get(headerDigest)
+		for i := range digest {
+			changed := []byte(digest)
+			changed[i] = "123456789abcdef0"[strings.IndexByte("0123456789abcdef", changed[i])]
+			header.Set(headerDigest, string(changed))
+			sums.Store(0)
+			err := v.Verify(body, header)
+			require.ErrorIs(t, err, ErrWebhookSignature)
+			require.EqualValues(t, perVerify, sums.Load())
+			texts[err.Error()] = true
+		}
+	}
+	assert.Len(t, texts, 1)
+}
+
+// What a reader of webhooks.go would look for: one comparison, hmac.Equal, and
+// no way out of the loop over the secrets.
+func TestVerifyReads(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "webhooks.go", nil, 0)
+	require.NoError(t, err)
+	equals, loops := 0, 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			switch pkg, _ := n.X.(*ast.Ident); {
+			case pkg == nil:
+			case pkg.Name == "hmac" && n.Sel.Name == "Equal":
+				equals++
+			case pkg.Name == "bytes" && n.Sel.Name == "Equal", pkg.Name == "subtle":
+				t.Errorf("another comparison: %s.%s", pkg.Name, n.Sel.Name)
+			}
+		case *ast.RangeStmt:
+			over, _ := n.X.(*ast.SelectorExpr)
+			if over == nil || over.Sel.Name != "macs" {
+				return true
+			}
+			loops++
+			require.Len(t, n.Body.List, 1)
+			assign := n.Body.List[0].(*ast.AssignStmt)
+			or := assign.Rhs[0].(*ast.BinaryExpr)
+			assert.Equal(t, token.LOR, or.Op)
+			assert.IsType(t, &ast.CallExpr{}, or.X, "the comparison comes first, so it is always made")
+		}
+		return true
+	})
+	assert.Equal(t, 1, equals)
+	assert.Equal(t, 1, loops)
+}
+
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-pending")
+	v := webhookVerifier(t, WithPreviousSecrets("old-1", "old-2"), WithPreviousSecrets(), WithPreviousSecrets("old-3"))
+	for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512} {
+		for _, s := range []Secret{webhookTestSecret, "old-1", "old-2", "old-3"} {
+			assert.NoError(t, v.Verify(body, SignWebhook(body, s, alg)))
+		}
+		assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "old-4", alg)), ErrWebhookSignature)
+		assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "", alg)), ErrWebhookSignature)
+	}
+
+	// What the caller does with its list afterwards changes nothing.
+	list := []Secret{"old-1"}
+	opt := WithPreviousSecrets(list...)
+	list[0] = "attacker"
+	v = webhookVerifier(t, opt)
+	assert.NoError(t, v.Verify(body, SignWebhook(body, "old-1", HMACSHA256)))
+	assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "attacker", HMACSHA256)), ErrWebhookSignature)
+}
+
+func TestDigestAlgorithms(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-pending")
+	all := []DigestAlgorithm{HMACSHA256, HMACSHA512, HMACSHA1}
+	for _, allowed := range [][]DigestAlgorithm{all, {HMACSHA1}, {HMACSHA512}, {HMACSHA256, HMACSHA256}} {
+		v := webhookVerifier(t, WithDigestAlgorithms(HMACSHA1), WithDigestAlgorithms(allowed...))
+		for _, alg := range all {
+			err := v.Verify(body, SignWebhook(body, webhookTestSecret, alg))
+			if slices.Contains(allowed, alg) {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorIs(t, err, ErrWebhookAlgorithm)
+			}
+		}
+		// No name means SHA-256, which must be allowed like any other.
+		header := SignWebhook(body, webhookTestSecret, HMACSHA256)
+		header.Del(headerDigestAlg)
+		if slices.Contains(allowed, HMACSHA256) {
+			assert.NoError(t, v.Verify(body, header))
+		} else {
+			assert.ErrorIs(t, v.Verify(body, header), ErrWebhookAlgorithm)
+		}
+	}
+}
+
+func TestNewWebhookVerifierRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		secret Secret
+		opts   []WebhookOption
+		says   string
+	}{
+		"empty secret":           {"", nil, "webhook secret is empty"},
+		"space before":           {" se-cret", nil, "webhook secret has spaces"},
+		"line break after":       {"se-cret\n", nil, "webhook secret has spaces"},
+		"control character":      {"se\x00cret", nil, "webhook secret has control characters"},
+		"only spaces":            {"  ", nil, "webhook secret has spaces"},
+		"no-break space":         {"se-cret\u00a0", nil, "webhook secret has spaces"},
+		"empty previous":         {"se-cret", []WebhookOption{WithPreviousSecrets("a", "")}, "WithPreviousSecrets: secret 2 is empty"},
+		"previous with CRLF":     {"se-cret", []WebhookOption{WithPreviousSecrets("se-cret\r\n")}, "WithPreviousSecrets: secret 1 has spaces"},
+		"nil option":             {"se-cret", []WebhookOption{WithMaxBodySize(1), nil}, "option 2 is nil"},
+		"limit 0":                {"se-cret", []WebhookOption{WithMaxBodySize(0)}, "WithMaxBodySize"},
+		"limit below 0":          {"se-cret", []WebhookOption{WithMaxBodySize(math.MinInt64)}, "WithMaxBodySize"},
+		"no algorithm":           {"se-cret", []WebhookOption{WithDigestAlgorithms()}, "names no algorithm"},
+		"unknown algorithm":      {"se-cret", []WebhookOption{WithDigestAlgorithms(HMACSHA256, "HMAC_MD5_HEX")}, "algorithm 2 is unknown"},
+		"empty algorithm":        {"se-cret", []WebhookOption{WithDigestAlgorithms("")}, "algorithm 1 is unknown"},
+		"algorithm in low case":  {"se-cret", []WebhookOption{WithDigestAlgorithms("hmac_sha256_hex")}, "algorithm 1 is unknown"},
+		"wrong despite the next": {"se-cret", []WebhookOption{WithMaxBodySize(0), WithMaxBodySize(1)}, "WithMaxBodySize"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, err := NewWebhookVerifier(tt.secret, tt.opts...)
+			require.ErrorIs(t, err, ErrInvalidArgument)
+			assert.Nil(t, v)
+			assert.ErrorContains(t, err, tt.says)
+			assert.NotContains(t, err.Error(), "se-cret")
+		})
+	}
+}
+
+func TestVerifierNotMadeByConstructor(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-pending")
+	for _, v := range []*WebhookVerifier{nil, {}} {
+		require.ErrorIs(t, v.Verify(body, SignWebhook(body, "", HMACSHA256)), ErrInvalidArgument)
+		_, err := v.Parse(webhookRequest(body))
+		require.ErrorIs(t, err, ErrInvalidArgument)
+		require.Panics(t, func() { v.Handler(func(context.Context, *WebhookEvent) error { return nil }) })
+	}
+}
+
+func TestSignWebhookUnknownAlgorithm(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []DigestAlgorithm{"", "HMAC_MD5_HEX", "hmac_sha256_hex"} {
+		assert.Panics(t, func() { SignWebhook(nil, webhookTestSecret, alg) })
+	}
+}
+
+func TestVerifierShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	const current, previous = "very-secret-current", "very-secret-previous"
+	v, err := NewWebhookVerifier(current, WithPreviousSecrets(previous))
+	require.NoError(t, err)
+	body := webhookFixture(t, "spec-pending")
+	require.NoError(t, v.Verify(body, SignWebhook(body, previous, HMACSHA512)), "so that the pools are filled")
+
+	var out []string
+	holder := struct {
+		V  *WebhookVerifier
+		W  WebhookVerifier
+		v  *WebhookVerifier
+		w  WebhookVerifier
+		o  WebhookOption
+		vs []*WebhookVerifier
+	}{v, *v, v, *v, WithPreviousSecrets(previous), []*WebhookVerifier{v}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%08.3f"} {
+		for _, value := range []any{v, *v, &v, holder, &holder} {
+			out = append(out, fmt.Sprintf(verb, value))
+		}
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		assert.Contains(t, fmt.Sprintf(verb, v), redacted)
+		assert.Contains(t, fmt.Sprintf(verb, *v), redacted)
+	}
+	var log bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		log.Reset()
+		slog.New(h).Info("x", "v", v, "w", *v)
+		assert.Equal(t, 2, strings.Count(log.String(), redacted))
+		slog.New(h).Info("x", "holder", holder, "p", &holder)
+		out = append(out, log.String())
+	}
+	asJSON, err := json.Marshal([]any{v, *v})
+	require.NoError(t, err)
+	out = append(out, string(asJSON), v.String(), v.GoString())
+	for _, text := range out {
+		for _, secret := range []string{current, previous} {
+			for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret)))} {
+				assert.NotContains(t, text, form)
+			}
+			assert.NotContains(t, text, strings.Trim(fmt.Sprint([]byte(secret)), "[]"))
+		}
+	}
+}
+
+// ---- events ----
+
+func TestParseWebhookFixtures(t *testing.T) {
+	t.Parallel()
+	keys := map[string]string{}
+	for name, body := range webhookFixtures(t) {
+		e, err := ParseWebhook(body)
+		require.NoError(t, err, name)
+		assert.NotEmpty(t, e.Type, name)
+		assert.Equal(t, string(body), string(e.Raw), name)
+		assert.NotSame(t, &body[0], &e.Raw[0], name)
+		var want WebhookEvent
+		require.NoError(t, json.Unmarshal(body, &want), name)
+		want.Raw = e.Raw
+		assert.Equal(t, &want, e, name)
+		assert.Regexp(t, "^[0-9a-f]{32}$", e.Key(), name)
+		if at := e.Time(); !at.IsZero() {
+			assert.Equal(t, time.UTC, at.Location(), name)
+		}
+		keys[e.Key()] += " " + name
+	}
+	for _, names := range keys {
+		switch strings.Count(names, " ") {
+		case 1:
+		case 3: // one event in three encodings
+			for _, name := range []string{"alphabetical", "compact", "trailing-newline"} {
+				assert.Contains(t, names, " "+name)
+			}
+		default:
+			t.Errorf("these have the same key:%s", names)
+		}
+	}
+}
+
+func TestParseWebhookValues(t *testing.T) {
+	t.Parallel()
+	parse := func(name string) *WebhookEvent {
+		e, err := ParseWebhook(webhookFixture(t, name))
+		require.NoError(t, err, name)
+		return e
+	}
+	e := parse("spec-reviewed")
+	assert.EqualValues(t, "applicantActionReviewed", e.Type)
+	assert.Equal(t, "5dc158b109494c3cbf431e28", e.ApplicantID)
+	assert.Equal(t, "5dc2d80ce3cc9b1c1e389c4c", e.ApplicantActionID)
+	assert.Equal(t, "id122424234-action-random-r7otyykndi", e.ExternalApplicantActionID)
+	assert.Equal(t, "5dc158b109494c3cbf431e29", e.InspectionID)
+	assert.Equal(t, "req-c9041677-e8dc-446b-ab8f-50b438a40aa8", e.CorrelationID)
+	assert.Equal(t, "id122424234", e.ExternalUserID)
+	assert.EqualValues(t, "completed", e.ReviewStatus)
+	assert.EqualValues(t, "GREEN", e.ReviewResult.ReviewAnswer)
+	assert.Equal(t, time.Date(2020, 2, 21, 13, 23, 19, 987e6, time.UTC), e.Time())
+
+	assert.EqualValues(t, "individual", parse("spec-pending").ApplicantType)
+	assert.Empty(t, parse("spec-onhold").ExternalApplicantActionID)
+
+	e = parse("reviewed-red")
+	assert.EqualValues(t, "RED", e.ReviewResult.ReviewAnswer)
+	assert.Len(t, e.ReviewResult.RejectLabels, 2)
+	assert.Equal(t, "demo-client", e.ClientID)
+	assert.Equal(t, "face-auth", e.LevelName)
+	assert.Equal(t, "selfie-only", parse("level-changed").PreviousLevelName)
+	assert.True(t, parse("reviewed-green-with-labels").SandboxMode)
+	assert.False(t, parse("sandbox-mode-string").SandboxMode)
+	e, err := ParseWebhook([]byte(`{"type":"t","levelName":"l","sandboxMode":"true","clientId":"c"}`))
+	require.NoError(t, err)
+	assert.Equal(t, &WebhookEvent{Type: "t", LevelName: "l", SandboxMode: true, ClientID: "c", Raw: e.Raw}, e)
+
+	assert.Equal(t, "64b0aa10c1d2e3f4050617cc", parse("network-event").NetworkID)
+
+	// A member of another type than expected is left zero, the rest is there.
+	e = parse("odd-members")
+	assert.EqualValues(t, "GREEN", e.ReviewResult.ReviewAnswer)
+	assert.Equal(t, "64b0aa10c1d2e3f405061702", e.ApplicantActionID)
+	assert.Empty(t, e.LevelName)
+	assert.Equal(t, time.Date(2024, 2, 3, 4, 5, 13, 1e6, time.UTC), e.Time())
+}
+
+func TestParseWebhookMalformed(t *testing.T) {
+	t.Parallel()
+	const canary = "918273645546372819"
+	for _, body := range []string{
+		"", " ", "\n", "\x00", "null", "true", canary, `"` + canary + `"`, "[]", `[{"type":"` + canary + `"}]`,
+		"{}", `{"type":""}`, `{"type":null}`, `{"type":` + canary + `}`, `{"type":true}`, `{"type":{"a":"` + canary + `"}}`, `{"type":["x"]}`,
+		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`, `{"type":"` + canary,
+		"\ufeff" + `{"type":"x"}`, `type=x&id=` + canary, `<html>` + canary, "{\n// note\n\"type\":\"x\"}",
+		`{"levelName":` + canary + `}`, `{"levelName":7,"type":""}`,
+		`{"type":"x","a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`,
+	} {
+		e, err := ParseWebhook([]byte(body))
+		if !assert.ErrorIs(t, err, ErrWebhookMalformed, "%.60q", body) {
+			continue
+		}
+		assert.Nil(t, e)
+		assert.Regexp(t, webhookMalformedText, err.Error())
+		var syntax *json.SyntaxError
+		assert.False(t, errors.As(err, &syntax), "the text of that one quotes the body")
+	}
+}
+
+// webhookMalformedText is all that an error of ParseWebhook may say.
+var webhookMalformedText = regexp.MustCompile(`^idngo: webhook malformed: (not a JSON object|no type)$`)
+
+func TestParseWebhookCopies(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "reviewed-red")
+	want := string(body)
+	e, err := ParseWebhook(body)
+	require.NoError(t, err)
+	key := e.Key()
+	for i := range body {
+		body[i] = 'x'
+	}
+	assert.Equal(t, want, string(e.Raw))
+	assert.Equal(t, key, e.Key())
+	assert.Equal(t, "order-7001", e.ExternalApplicantActionID)
+}
+
+// keyOf parses a body and returns its key.
+func keyOf(t testing.TB, body string) string {
+	t.Helper()
+	e, err := ParseWebhook([]byte(body))
+	require.NoError(t, err)
+	return e.Key()
+}
+
+// Keys are kept in databases: they never change.
+func TestKeyGolden(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"spec-pending":               "34e4e0ecef09cd605217e6febb5f39f9",
+		"spec-reviewed":              "f48d9b69dceec46bde1218da4cb012fd",
+		"spec-onhold":                "369f98812065edfce33f7866dad8d2d2",
+		"created-at-only":            "e8cd01b902c5fbe0b7e9f666d154a3d9",
+		"created-at-ms-unknown-form": "b62c544eeb03edf0fd5fffc902e7a69a",
+		"no-time":                    "0bd87a2f6c5346bb00637ad1afd59017",
+		"type-only":                  "cbd038f3eecdbe50ac456e9ca29b48a2",
+		"kyt-transaction":            "c2b08aa32a073bab82b12e927d5db9c2",
+		"network-event":              "d920efe5406430d51760bcd1ea35b851",
+	} {
+		assert.Equal(t, want, keyOf(t, string(webhookFixture(t, name))), name)
+	}
+}
+
+func TestKeySameForEachDelivery(t *testing.T) {
+	t.Parallel()
+	for name, body := range webhookFixtures(t) {
+		want := keyOf(t, string(body))
+		assert.Equal(t, want, keyOf(t, string(body)), name)
+
+		// In another order, with other spaces, other escapes.
+		var members map[string]any
+		dec := json.NewDecoder(bytes.NewReader(body))
+		dec.UseNumber()
+		require.NoError(t, dec.Decode(&members))
+		sorted, err := json.Marshal(members)
+		require.NoError(t, err)
+		assert.Equal(t, want, keyOf(t, string(sorted)), name)
+
+		// What the service may fill in as it is when it sends.
+		members["reviewStatus"] = "onHold"
+		members["sandboxMode"] = true
+		members["newMember"] = []any{1}
+		if e, err := ParseWebhook(body); assert.NoError(t, err) && (!e.CreatedAtMs.IsZero() || !e.CreatedAt.IsZero()) {
+			members["correlationId"] = "another-attempt"
+		}
+		again, err := json.Marshal(members)
+		require.NoError(t, err)
+		assert.Equal(t, want, keyOf(t, string(again)), name)
+	}
+}
+
+func TestKeyDiffersBetweenEvents(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	add := func(members ...string) {
+		body := "{" + strings.Join(members, ",") + "}"
+		key := keyOf(t, body)
+		if other, ok := seen[key]; ok {
+			t.Errorf("same key:\n%s\n%s", other, body)
+		}
+		seen[key] = body
+	}
+	// Every combination of one of two values, or none, in each member.
+	types := []string{`"type":"applicantActionPending"`, `"type":"applicantActionReviewed"`}
+	choices := func(name string, values ...string) []string {
+		out := []string{`"none":0`}
+		for _, v := range values {
+			out = append(out, strconv.Quote(name)+`:`+v)
+		}
+		return out
+	}
+	times := []string{
+		`"none":0`,
+		`"createdAtMs":"2024-01-01 00:00:00.000"`, `"createdAtMs":"2024-01-01 00:00:00.001"`, `"createdAtMs":"2024-01-01 00:00:01.000"`,
+		`"createdAt":"2024-01-01 00:00:02+0000"`, `"createdAt":"2024-01-01 00:00:03+0000"`,
+		`"createdAtMs":"yesterday"`, `"createdAtMs":"today"`, `"createdAt":"tomorrow"`,
+		`"createdAtMs":"","createdAt":"2024-01-01 00:00:04+0000"`,
+	}
+	for _, typ := range types {
+		for _, applicant := range choices("applicantId", `"a"`, `"b"`) {
+			for _, action := range choices("applicantActionId", `"a"`, `"b"`) {
+				for _, external := range choices("externalApplicantActionId", `"a"`, `"b"`) {
+					for _, inspection := range choices("inspectionId", `"a"`, `"b"`) {
+						for _, at := range times {
+							add(typ, applicant, action, external, inspection, at)
+						}
+						add(typ, applicant, action, external, inspection, `"correlationId":"c"`)
+						add(typ, applicant, action, external, inspection, `"correlationId":"d"`)
+					}
+				}
+			}
+		}
+	}
+	// Values with separators in them.
+	for _, sep := range []string{",", "|", ":", "/", "\\u0000", "\\u0001", "\\u0002"} {
+		add(`"type":"t"`, `"applicantId":"a`+sep+`b"`, `"applicantActionId":"c"`)
+		add(`"type":"t"`, `"applicantId":"a"`, `"applicantActionId":"b`+sep+`c"`)
+		add(`"type":"t`+sep+`a"`, `"applicantId":"b"`, `"applicantActionId":"c"`)
+	}
+	// Events of nothing but a network.
+	add(`"type":"t"`, `"networkId":"a"`)
+	add(`"type":"t"`, `"networkId":"b"`)
+	add(`"type":"t"`, `"networkId":"a"`, `"createdAtMs":"2024-01-01 00:00:00.000"`)
+	add(`"type":"t"`, `"applicantId":"a"`, `"networkId":"a"`)
+	// A correlation id that reads like a time, and the reverse.
+	add(`"type":"t"`, `"correlationId":"2024-01-01 00:00:00.000"`)
+	add(`"type":"t"`, `"createdAtMs":"2024-01-01 00:00:00.000"`)
+	add(`"type":"t"`, `"createdAtMs":"c"`)
+	add(`"type":"t"`, `"correlationId":"c"`)
+	add(`"type":"t"`, `"correlationId":"\"c\""`)
+}
+
+func TestKeyTimeForms(t *testing.T) {
+	t.Parallel()
+	// One instant is one time, whatever its form; createdAt does not count
+	// beside createdAtMs.
+	want := keyOf(t, `{"type":"t","createdAtMs":"2024-01-01 00:00:05.000"}`)
+	for _, same := range []string{
+		`{"type":"t","createdAtMs":"2024-01-01 00:00:05+0000"}`,
+		`{"type":"t","createdAtMs":"2024-01-01T00:00:05Z"}`,
+		`{"type":"t","createdAtMs":"2024-01-01 00:00:05.000","createdAt":"2024-01-01 00:00:05+0000"}`,
+		`{"type":"t","createdAtMs":"2024-01-01 00:00:05.000","correlationId":"c"}`,
+		`{"type":"t","createdAt":"2024-01-01 00:00:05+0000"}`,
+		`{"type":"t","createdAtMs":null,"createdAt":"2024-01-01 00:00:05+0000"}`,
+	} {
+		assert.Equal(t, want, keyOf(t, same), same)
+	}
+	// Built by hand, in another zone.
+	e := WebhookEvent{Type: "t"}
+	e.CreatedAtMs.Time = time.Date(2024, 1, 1, 5, 0, 5, 0, time.FixedZone("+05", 5*3600))
+	assert.Equal(t, want, e.Key())
+	// Years that do not fit into 64 bits of nanoseconds.
+	assert.NotEqual(t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`))
+}
+
+func TestEventTime(t *testing.T) {
+	t.Parallel()
+	at := func(members string) time.Time {
+		e, err := ParseWebhook([]byte(`{"type":"t"` + members + `}`))
+		require.NoError(t, err)
+		return e.Time()
+	}
+	first, second := time.Date(2024, 5, 6, 7, 8, 9, 10e6, time.UTC), time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	assert.Equal(t, first, at(`,"createdAtMs":"2024-05-06 07:08:09.010","createdAt":"2024-05-06 07:08:09+0000"`))
+	assert.Equal(t, second, at(`,"createdAt":"2024-05-06 07:08:09+0000"`))
+	assert.Equal(t, second, at(`,"createdAtMs":null,"createdAt":"2024-05-06 07:08:09+0000"`))
+	assert.Equal(t, second, at(`,"createdAtMs":"","createdAt":"2024-05-06 07:08:09+0000"`))
+	assert.Equal(t, second, at(`,"createdAtMs":"this morning","createdAt":"2024-05-06 07:08:09+0000"`))
+	assert.True(t, at(``).IsZero())
+	assert.True(t, at(`,"createdAtMs":"this morning"`).IsZero())
+}
+
+// ---- Parse ----
+
+// trackedBody is a body that knows what was done with it.
+type trackedBody struct {
+	io.Reader
+	read   int
+	closed int
+}
+
+func (b *trackedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *trackedBody) Close() error { b.closed++; return nil }
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	v := webhookVerifier(t)
+	for name, body := range webhookFixtures(t) {
+		for _, declared := range []int64{int64(len(body)), -1, 0, 1, int64(len(body)) - 1, 1 << 20} {
+			r := webhookRequest(body)
+			tracked := &trackedBody{Reader: bytes.NewReader(body)}
+			r.Body, r.ContentLength = tracked, declared
+			e, err := v.Parse(r)
+			require.NoError(t, err, name)
+			want, err := ParseWebhook(body)
+			require.NoError(t, err)
+			assert.Equal(t, want, e, name)
+			assert.Equal(t, 1, tracked.closed)
+
+			// What comes after reads the same bytes, and again through Parse.
+			_, err = v.Parse(r)
+			require.NoError(t, err)
+			e.Raw[0] = 'x' // the caller's own
+			after, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			assert.Equal(t, string(body), string(after))
+			require.NoError(t, r.Body.Close())
+		}
+	}
+}
+
+func TestParseVerifiesFirst(t *testing.T) {
+	t.Parallel()
+	v := webhookVerifier(t)
+	body := []byte("this is no JSON")
+	r := webhookRequest(body)
+	r.Header = SignWebhook(body, "another-secret", HMACSHA256)
+	_, err := v.Parse(r)
+	require.ErrorIs(t, err, ErrWebhookSignature)
+	require.NotErrorIs(t, err, ErrWebhookMalformed)
+	after, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, body, after, "also when it is refused")
+
+	_, err = v.Parse(webhookRequest(body))
+	require.ErrorIs(t, err, ErrWebhookMalformed)
+}
+
+func TestParseWithoutBody(t *testing.T) {
+	t.Parallel()
+	v := webhookVerifier(t)
+	for _, body := range []io.ReadCloser{nil, http.NoBody} {
+		r := webhookRequest(nil)
+		r.Body = body
+		_, err := v.Parse(r)
+		require.ErrorIs(t, err, ErrWebhookMalformed, "signed, but no event")
+		after, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.Empty(t, after)
+
+		r.Header = nil
+		_, err = v.Parse(r)
+		require.ErrorIs(t, err, ErrWebhookSignature)
+	}
+	_, err := v.Parse(nil)
+	require.ErrorIs(t, err, ErrInvalidArgument)
+}
+
+func TestParseLimit(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "reviewed-red")
+	size := int64(len(body))
+	for _, tt := range []struct {
+		limit, declared int64
+		tooLarge        bool
+		read            int // of the body
+	}{
+		{size, size, false, int(size)},
+		{size, -1, false, int(size)},
+		{size, 1, false, int(size)},
+		{size + 1, size, false, int(size)},
+		{math.MaxInt64, -1, false, int(size)},
+		{math.MaxInt64, math.MaxInt64, false, int(size)},
+		{size - 1, size, true, 0},
+		{size - 1, -1, true, int(size)},
+		{size - 1, size - 1, true, int(size)},
+		{1, -1, true, 2},
+		{1, 0, true, 2},
+		{1, 1, true, 2},
+		{100, 3, true, 101},
+		{1, math.MaxInt64, true, 0},
+	} {
+		name := fmt.Sprintf("limit %d, declared %d", tt.limit, tt.declared)
+		r := webhookRequest(body)
+		tracked := &trackedBody{Reader: bytes.NewReader(body)}
+		r.Body, r.ContentLength = tracked, tt.declared
+		_, err := webhookVerifier(t, WithMaxBodySize(tt.limit)).Parse(r)
+		assert.Equal(t, tt.read, tracked.read, name)
+		if tt.tooLarge {
+			require.ErrorIs(t, err, ErrWebhookTooLarge, name)
+			assert.Zero(t, tracked.closed, name)
+		} else {
+			require.NoError(t, err, name)
+		}
+		after, err := io.ReadAll(r.Body)
+		require.NoError(t, err, name)
+		assert.Equal(t, string(body), string(after), name)
+		require.NoError(t, r.Body.Close(), name)
+		assert.Equal(t, 1, tracked.closed, name)
+	}
+}
+
+// Bodies of every size around those at which the buffer grows, in one piece and
+// byte by byte.
+func TestReadUpTo(t *testing.T) {
+	t.Parallel()
+	all := make([]byte, 300<<10)
+	for i := range all {
+		all[i] = byte(rand.Uint32())
+	}
+	for _, around := range []int{1, 4 << 10, 8 << 10, 64 << 10, 128 << 10, 256 << 10} {
+		for size := around - 1; size <= around+2; size++ {
+			for _, declared := range []int64{-1, 0, 1, int64(size), 64 << 10, 1 << 40} {
+				got, err := readUpTo(bytes.NewReader(all[:size]), 1<<40, declared)
+				require.Equal(t, io.EOF, err)
+				require.True(t, bytes.Equal(all[:size], got))
+
+				got, err = readUpTo(bytes.NewReader(all), int64(size), min(declared, int64(size)))
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(all[:size+1], got))
+				require.LessOrEqual(t, cap(got), max(8<<10, size+size/8+1), "limit %d", size)
+			}
+		}
+	}
+}
+
+func TestParseReadFails(t *testing.T) {
+	t.Parallel()
+	v := webhookVerifier(t)
+	body := webhookFixture(t, "reviewed-red")
+	lost := errors.New("connection lost")
+	for name, tt := range map[string]struct {
+		err    error
+		want   error
+		status int
+	}{
+		"cut off":            {io.ErrUnexpectedEOF, io.ErrUnexpectedEOF, 400},
+		"lost":               {lost, lost, 400},
+		"an end in disguise": {fmt.Errorf("gzip: %w", io.EOF), io.EOF, 400},
+		"a limit around it":  {&http.MaxBytesError{Limit: 50}, ErrWebhookTooLarge, 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			request := func() (*http.Request, *trackedBody) {
+				r := webhookRequest(body)
+				tracked := &trackedBody{Reader: io.MultiReader(bytes.NewReader(body[:50]), failedReader{tt.err})}
+				r.Body = tracked
+				return r, tracked
+			}
+			r, tracked := request()
+			_, err := v.Parse(r)
+			require.ErrorIs(t, err, tt.want)
+			require.ErrorIs(t, err, tt.err)
+			assert.NotContains(t, err.Error(), "applicant")
+			// What comes after sees a broken body too, not a short one.
+			after, err := io.ReadAll(r.Body)
+			require.Equal(t, tt.err, err)
+			assert.Equal(t, string(body[:50]), string(after))
+			require.NoError(t, r.Body.Close())
+			assert.Equal(t, 1, tracked.closed)
+
+			r, _ = request()
+			w := httptest.NewRecorder()
+			v.Handler(func(context.Context, *WebhookEvent) error { panic("unreachable") }).ServeHTTP(w, r)
+			assert.Equal(t, tt.status, w.Code)
+		})
+	}
+}
+
+// endless gives size bytes without having them.
+type endless struct{ left int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), e.left))
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
+	e.left -= int64(n)
+	return n, nil
+}
+
+// Not parallel: it measures what is allocated.
+func TestHandlerLargeBodyMemory(t *testing.T) {
+	const size = 256 << 20
+	h := webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic("unreachable") })
+	for _, tt := range []struct {
+		name     string
+		declared int64
+		limit    uint64 // of what may be allocated
+		read     int64  // of what may be read
+	}{
+		{"declared", size, 100e3, 0},
+		{"chunked", -1, 3 << 20, 1<<20 + 1},
+		{"declared as nothing", 0, 3 << 20, 1<<20 + 1},
+		{"declared small", 100, 3 << 20, 1<<20 + 1},
+		{"declared so that doubling just misses the limit", 126, 3 << 20, 1<<20 + 1},
+		{"the same, larger", 65_534, 3 << 20, 1<<20 + 1},
+		{"declared as just allowed", 1 << 20, 3 << 20, 1<<20 + 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			allocated := uint64(math.MaxUint64)
+			for range 3 {
+				body := &endless{size}
+				r := httptest.NewRequest(http.MethodPost, "/", body)
+				r.ContentLength = tt.declared
+				r.Header = SignWebhook(nil, webhookTestSecret, HMACSHA256)
+				w := httptest.NewRecorder()
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				h.ServeHTTP(w, r)
+				runtime.ReadMemStats(&after)
+				allocated = min(allocated, after.TotalAlloc-before.TotalAlloc)
+				require.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
+				require.Equal(t, tt.read, size-body.left)
+			}
+			t.Logf("%d bytes allocated", allocated)
+			assert.Less(t, allocated, tt.limit)
+		})
+	}
+}
+
+// Not parallel: it counts allocations.
+func TestVerifyAllocatesNothing(t *testing.T) {
+	v := webhookVerifier(t, WithPreviousSecrets("old-1", "old-2"), WithDigestAlgorithms(HMACSHA256, HMACSHA512, HMACSHA1))
+	body := webhookFixture(t, "reviewed-red")
+	for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512, HMACSHA1} {
+		header := SignWebhook(body, "old-2", alg)
+		allocs := testing.AllocsPerRun(200, func() {
+			if v.Verify(body, header) != nil {
+				panic("refused")
+			}
+		})
+		// The race detector makes sync.Pool forget on purpose.
+		if !webhookPoolForgets() {
+			assert.Zero(t, allocs, alg)
+		}
+	}
+}
+
+// webhookPoolForgets tells whether sync.Pool drops things at random, as it does
+// under the race detector.
+func webhookPoolForgets() bool {
+	made := 0
+	pool := sync.Pool{New: func() any { made++; return new(int) }}
+	for range 100 {
+		pool.Put(pool.Get())
+	}
+	return made > 10
+}
+
+// ---- Handler ----
+
+func TestHandlerStatus(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-reviewed")
+	malformed := []byte(`{"no":"type"}`)
+	signed := func(body []byte, edit func(*http.Request)) *http.Request {
+		r := webhookRequest(body)
+		if edit != nil {
+			edit(r)
+		}
+		return r
+	}
+	for name, tt := range map[string]struct {
+		request *http.Request
+		err     error // of handle
+		status  int
+		handled bool
+	}{
+		"good":                               {signed(body, nil), nil, 200, true},
+		"unknown type":                       {signed(webhookFixture(t, "type-of-tomorrow"), nil), nil, 200, true},
+		"handle fails":                       {signed(body, nil), errors.New("database: canary"), 500, true},
+		"handle fails with an error of ours": {signed(body, nil), ErrWebhookSignature, 500, true},
+		"GET":                                {signed(body, func(r *http.Request) { r.Method = http.MethodGet }), nil, 405, false},
+		"HEAD":                               {signed(body, func(r *http.Request) { r.Method = http.MethodHead }), nil, 405, false},
+		"PUT":                                {signed(body, func(r *http.Request) { r.Method = http.MethodPut }), nil, 405, false},
+		"post":                               {signed(body, func(r *http.Request) { r.Method = "post" }), nil, 405, false},
+		"method":                             {signed(body, func(r *http.Request) { r.Method = "" }), nil, 405, false},
+		"declared too large":                 {signed(body, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }), nil, 413, false},
+		"too large":                          {signed(make([]byte, 1<<20+1), func(r *http.Request) { r.ContentLength = -1 }), nil, 413, false},
+		"not signed":                         {signed(body, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
+		"signed by another":                  {signed(body, func(r *http.Request) { r.Header = SignWebhook(body, "another", HMACSHA256) }), nil, 401, false},
+		"SHA-1":                              {signed(body, func(r *http.Request) { r.Header = SignWebhook(body, webhookTestSecret, HMACSHA1) }), nil, 401, false},
+		"algorithm unknown":                  {signed(body, func(r *http.Request) { r.Header.Set(headerDigestAlg, "x") }), nil, 401, false},
+		"doubled":                            {signed(body, func(r *http.Request) { r.Header.Add(headerDigest, "x") }), nil, 401, false},
+		"malformed, not signed":              {signed(malformed, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
+		"malformed":                          {signed(malformed, nil), nil, 400, false},
+		"no body":                            {signed(nil, nil), nil, 400, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handled := false
+			h := webhookVerifier(t).Handler(func(_ context.Context, e *WebhookEvent) error {
+				handled = true
+				require.NotNil(t, e)
+				return tt.err
+			})
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, tt.request)
+			assert.Equal(t, tt.status, w.Code)
+			assert.Equal(t, tt.handled, handled)
+			if tt.status == 200 {
+				assert.Empty(t, w.Body.String())
+			} else {
+				assert.Equal(t, http.StatusText(tt.status)+"\n", w.Body.String(), "and no more than that")
+			}
+			if tt.status == 405 {
+				assert.Equal(t, "POST", w.Header().Get("Allow"))
+			}
+		})
+	}
+}
+
+func TestHandlerNil(t *testing.T) {
+	t.Parallel()
+	assert.PanicsWithValue(t, "idngo: WebhookVerifier.Handler: handle is nil", func() { webhookVerifier(t).Handler(nil) })
+}
+
+func TestHandlerPanicGoesOn(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-reviewed")
+	h := webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic("canary") })
+	assert.PanicsWithValue(t, "canary", func() { h.ServeHTTP(httptest.NewRecorder(), webhookRequest(body)) })
+	h = webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic(http.ErrAbortHandler) })
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(httptest.NewRecorder(), webhookRequest(body)) })
+}
+
+func TestHandlerContext(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	body := webhookFixture(t, "spec-reviewed")
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "from the middleware"))
+	h := webhookVerifier(t).Handler(func(got context.Context, e *WebhookEvent) error {
+		assert.Equal(t, "from the middleware", got.Value(key{}))
+		require.NoError(t, got.Err())
+		cancel()
+		<-got.Done()
+		return got.Err()
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, webhookRequest(body).WithContext(ctx))
+	assert.Equal(t, 500, w.Code)
+}
+
+// Over real HTTP, behind a mux and middleware that reads the body before and
+// after.
+func TestHandlerComposes(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "reviewed-red")
+	v := webhookVerifier(t, WithMaxBodySize(16<<10))
+	var seen []string
+	h := v.Handler(func(_ context.Context, e *WebhookEvent) error {
+		seen = append(seen, e.Key())
+		return nil
+	})
+	audit := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			after, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			assert.Equal(t, string(body), string(after))
+		})
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/any/{tenant}", h)
+	mux.Handle("POST /audited", audit(h))
+	mux.Handle("POST /limited", http.MaxBytesHandler(h, 50))
+	mux.Handle("POST /stripped/", http.StripPrefix("/stripped", audit(h)))
+	mux.Handle("POST /own", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e, err := v.Parse(r); assert.NoError(t, err) {
+			seen = append(seen, e.Key())
+		}
+		audit(h).ServeHTTP(w, r)
+	}))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	deliver := func(path string, body io.Reader, header http.Header) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, body)
+		require.NoError(t, err)
+		r.Header = header
+		resp, err := server.Client().Do(r)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		if resp.StatusCode == 200 {
+			assert.Empty(t, text)
+		}
+		return resp.StatusCode
+	}
+	header := func(body []byte) http.Header { return SignWebhook(body, webhookTestSecret, HMACSHA512) }
+	chunked := func(body []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(body)} }
+	for _, path := range []string{"/any/7", "/audited", "/stripped/x", "/own"} {
+		assert.Equal(t, 200, deliver(path, bytes.NewReader(body), header(body)), path)
+		assert.Equal(t, 200, deliver(path, chunked(body), header(body)), path)
+	}
+	assert.Len(t, seen, 10)
+	assert.Len(t, slices.Compact(seen), 1)
+	assert.Equal(t, 413, deliver("/limited", chunked(body), header(body)))
+	large := make([]byte, 20<<10)
+	assert.Equal(t, 413, deliver("/any/7", bytes.NewReader(large), header(large)))
+	assert.Equal(t, 413, deliver("/any/7", chunked(large), header(large)))
+	assert.Equal(t, 401, deliver("/any/7", bytes.NewReader(body), header(large)))
+	assert.Len(t, seen, 10)
+
+	resp, err := server.Client().Get(server.URL + "/any/7")
+	require.NoError(t, err)
+	resp.Body.Close()
+	assert.Equal(t, 405, resp.StatusCode)
+	assert.Equal(t, "POST", resp.Header.Get("Allow"))
+}
+
+// 10,000 deliveries of 500 events at once, each 5 to 40 times, out of order:
+// a sink that knows nothing but Key acts once on each.
+func TestHandlerConcurrentRedeliveries(t *testing.T) {
+	t.Parallel()
+	const events, deliveries = 500, 10_000
+	bodies := make([][]byte, events)
+	for i := range bodies {
+		// Three events an action, and all that can be missing is missing now
+		// and then. The level tells the events apart for this test: it is not
+		// in the key.
+		event := map[string]any{
+			"applicantId":               "applicant",
+			"applicantActionId":         fmt.Sprintf("action-%d", i/3),
+			"externalApplicantActionId": fmt.Sprintf("order-%d", i/3),
+			"type":                      []string{"applicantActionPending", "applicantActionOnHold", "applicantActionReviewed"}[i%3],
+			"createdAtMs":               "2024-01-01 00:00:00.000",
+			"correlationId":             fmt.Sprintf("correlation-%d", i/3),
+			"levelName":                 strconv.Itoa(i),
+		}
+		if i%5 == 0 {
+			delete(event, "createdAtMs")
+			event["createdAt"] = "2024-01-01 00:00:00+0000"
+		}
+		if i%7 == 0 {
+			delete(event, "externalApplicantActionId")
+		}
+		if i%11 == 0 {
+			delete(event, "createdAt")
+			delete(event, "createdAtMs")
+		}
+		body, err := json.Marshal(event)
+		require.NoError(t, err)
+		bodies[i] = body
+	}
+	// Five of each, and the rest dealt at random up to forty.
+	var order []int
+	times := make([]int, events)
+	for i := range events {
+		for range 5 {
+			order = append(order, i)
+			times[i]++
+		}
+	}
+	for len(order) < deliveries {
+		if i := rand.IntN(events); times[i] < 40 {
+			order = append(order, i)
+			times[i]++
+		}
+	}
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+
+	var mu sync.Mutex
+	done := map[string]bool{}
+	effects := map[string]int{}
+	h := webhookVerifier(t, WithPreviousSecrets("old")).Handler(func(_ context.Context, e *WebhookEvent) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if done[e.Key()] {
+			return nil
+		}
+		if rand.IntN(4) == 0 {
+			return errors.New("the database hiccups: send it again")
+		}
+		done[e.Key()] = true
+		effects[e.LevelName]++
+		return nil
+	})
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	var answered [2]atomic.Int64
+	for n, i := range order {
+		secret := []Secret{webhookTestSecret, "old"}[n%2]
+		wg.Go(func() {
+			r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(bodies[i]))
+			r.Header = SignWebhook(bodies[i], secret, HMACSHA256)
+			<-start
+			for { // as the service does, again until it is a 2xx
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				if w.Code == http.StatusOK {
+					answered[0].Add(1)
+					return
+				}
+				if !assert.Equal(t, http.StatusInternalServerError, w.Code) {
+					return
+				}
+				answered[1].Add(1)
+				r.Body = io.NopCloser(bytes.NewReader(bodies[i]))
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	assert.EqualValues(t, deliveries, answered[0].Load())
+	assert.Len(t, effects, events)
+	for level, n := range effects {
+		assert.Equal(t, 1, n, "event %s", level)
+	}
+}
+
+// ---- fuzzing ----
+
+// webhookCorpus is what testdata/fuzz holds for FuzzParseWebhook and
+// FuzzVerify: every payload form of testdata/webhooks, some that are no events,
+// and every way to be refused.
+func webhookCorpus(t testing.TB) map[string]string {
+	t.Helper()
+	corpus := map[string]string{}
+	bodies := webhookFixtures(t)
+	for name, body := range bodies {
+		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
+	}
+	for name, body := range map[string]string{
+		"not-empty-object": "{}", "not-null": "null", "not-array": `[{"type":"x"}]`, "not-cut-off": `{"type":"applicantActionPen`,
+		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
+		"not-html": "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
+	} {
+		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
+	}
+	verify := func(name string, body []byte, digest, alg string, named bool) {
+		corpus["FuzzVerify/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\nstring(%q)\nstring(%q)\nbool(%t)\n", body, digest, alg, named)
+	}
+	for name, body := range bodies {
+		verify(name, body, SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest), "HMAC_SHA256_HEX", true)
+	}
+	body := bodies["type-only"]
+	d1 := SignWebhook(body, webhookTestSecret, HMACSHA1).Get(headerDigest)
+	d256 := SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest)
+	d512 := SignWebhook(body, webhookTestSecret, HMACSHA512).Get(headerDigest)
+	verify("sha512", body, d512, "HMAC_SHA512_HEX", true)
+	verify("no-algorithm", body, d256, "", false)
+	verify("upper-case", body, strings.ToUpper(d256), "HMAC_SHA256_HEX", true)
+	verify("not-sha1", body, d1, "HMAC_SHA1_HEX", true)
+	verify("not-empty-algorithm", body, d256, "", true)
+	verify("not-lower-case-algorithm", body, d256, "hmac_sha256_hex", true)
+	verify("not-empty", body, "", "HMAC_SHA256_HEX", true)
+	verify("not-padded", body, d256+"=", "HMAC_SHA256_HEX", true)
+	verify("not-prefixed", body, "sha256="+d256, "HMAC_SHA256_HEX", true)
+	verify("not-truncated", body, d256[:62], "HMAC_SHA256_HEX", true)
+	verify("not-hexadecimal", body, "xx"+d256[2:], "HMAC_SHA256_HEX", true)
+	verify("not-another-secret", body, SignWebhook(body, "x", HMACSHA256).Get(headerDigest), "HMAC_SHA256_HEX", true)
+	verify("not-another-body", body[1:], d256, "HMAC_SHA256_HEX", true)
+	return corpus
+}
+
+// The corpus and the fixtures say the same. IDNGO_UPDATE_CORPUS=1 writes it.
+func TestWebhookCorpus(t *testing.T) {
+	t.Parallel()
+	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""
+	for name, want := range webhookCorpus(t) {
+		file := filepath.Join("testdata/fuzz", filepath.FromSlash(name))
+		if update {
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		}
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got), name)
+	}
+}
+
+func FuzzParseWebhook(f *testing.F) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before := bytes.Clone(body)
+		e, err := ParseWebhook(body)
+		require.True(t, bytes.Equal(before, body), "the body was written to")
+		if err != nil {
+			require.Nil(t, e)
+			require.ErrorIs(t, err, ErrWebhookMalformed)
+			require.Regexp(t, webhookMalformedText, err.Error())
+			return
+		}
+		require.NotEmpty(t, e.Type)
+		require.True(t, bytes.Equal(body, e.Raw))
+		require.Equal(t, time.UTC, e.Time().Location())
+		key := e.Key()
+		require.Regexp(t, "^[0-9a-f]{32}$", key)
+
+		var compact bytes.Buffer
+		require.NoError(t, json.Compact(&compact, body))
+		again, err := ParseWebhook(compact.Bytes())
+		require.NoError(t, err)
+		require.Equal(t, key, again.Key(), "another encoding of it")
+		var slow WebhookEvent
+		require.NoError(t, decodeWebhookEvent(body, &slow))
+		slow.Raw = e.Raw
+		require.Equal(t, &slow, e)
+		want, err := json.Marshal(e)
+		require.NoError(t, err)
+		got, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	})
+}
+
+func FuzzVerify(f *testing.F) {
+	v := webhookVerifier(f, WithPreviousSecrets("old"))
+	f.Fuzz(func(t *testing.T, body []byte, digest, alg string, named bool) {
+		header := http.Header{headerDigest: {digest}}
+		want := ErrWebhookSignature
+		newHash, ok := map[string]func() hash.Hash{"HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New}[alg]
+		if named {
+			header[headerDigestAlg] = []string{alg}
+		} else {
+			newHash, ok = sha256.New, true
+		}
+		if !ok {
+			want = ErrWebhookAlgorithm
+		} else {
+			for _, secret := range []Secret{webhookTestSecret, "old"} {
+				mac := hmac.New(newHash, []byte(secret))
+				mac.Write(body)
+				if strings.ToLower(digest) == hex.EncodeToString(mac.Sum(nil)) {
+					want = nil
+				}
+			}
+		}
+		err := v.Verify(body, header)
+		if want == nil {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, want)
+			require.Regexp(t, `^idngo: webhook (signature mismatch: [a-zA-Z -]+|digest algorithm not allowed)$`, err.Error())
+		}
+
+		// Parse agrees, and what it lets through is an event or malformed.
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		r.Header = header
+		e, err := v.Parse(r)
+		switch {
+		case want != nil:
+			require.ErrorIs(t, err, want)
+		case err != nil:
+			require.ErrorIs(t, err, ErrWebhookMalformed)
+		default:
+			require.True(t, bytes.Equal(body, e.Raw))
+		}
+		after, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(body, after))
+
+		// Signed properly, the same body passes; doubled, it does not.
+		for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512} {
+			header := SignWebhook(body, webhookTestSecret, alg)
+			require.NoError(t, v.Verify(body, header))
+			header.Add(headerDigest, digest)
+			require.ErrorIs(t, v.Verify(body, header), ErrWebhookSignature)
+		}
+	})
+}
