@@ -1,0 +1,61 @@
+package idngo_test
+
+import (
+	"go/format"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every block of Go in the README compiles, each as the body of a function
+// that is given what the text around it speaks of.
+func TestREADMECompiles(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readFile(t, "README.md")), -1)
+	require.NotEmpty(t, blocks)
+	repo, err := filepath.Abs(".")
+	require.NoError(t, err)
+
+	imports := map[string]string{
+		"context": "context.", "errors": "errors.", "fmt": "fmt.", "log": "log.", "net/http": "http.", "net/http/httptest": "httptest.",
+		"os": "os.", "time": "time.",
+	}
+	overlay := t.TempDir()
+	for i, block := range blocks {
+		code := block[1]
+		var b strings.Builder
+		b.WriteString("package main\n\nimport (\n\"github.com/idngo-go/idngo\"\n")
+		for path, use := range imports {
+			if strings.Contains(code, use) && path != "context" {
+				b.WriteString("\"" + path + "\"\n")
+			}
+		}
+		b.WriteString("\"context\"\n)\n\nfunc readme(ctx context.Context, client *idngo.Client, actionID string) {\n")
+		b.WriteString("_ = client\n{\n" + code + "\n")
+		// A block may end with what it has just made.
+		for _, name := range []string{"client", "image", "err"} {
+			if regexp.MustCompile(`(?m)^` + name + `, |, ` + name + ` := `).MatchString(code) {
+				b.WriteString("_ = " + name + "\n")
+			}
+		}
+		b.WriteString("}\n}\n\nfunc main() { readme(context.Background(), nil, \"\") }\n")
+		source, err := format.Source([]byte(b.String()))
+		require.NoError(t, err, "block %d is not Go:\n%s", i, b.String())
+
+		// Inside of the module, so that it builds with our go.mod and go.sum;
+		// outside of the tree, thanks to the overlay.
+		file := filepath.Join(overlay, "main.go")
+		require.NoError(t, os.WriteFile(file, source, 0o600))
+		replaced := filepath.Join(overlay, "overlay.json")
+		inside := filepath.Join(repo, "internal", "readme", "main.go")
+		require.NoError(t, os.WriteFile(replaced, []byte(`{"Replace":{"`+filepath.ToSlash(inside)+`":"`+filepath.ToSlash(file)+`"}}`), 0o600))
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", replaced, "-o", filepath.Join(overlay, "out"), "./internal/readme").CombinedOutput()
+		assert.NoError(t, err, "block %d:\n%s\n%s", i, source, out)
+	}
+}
