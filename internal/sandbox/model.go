@@ -35,8 +35,7 @@ type action struct {
 	body                                  json.RawMessage
 	created                               time.Time
 
-	images  []*storedImage
-	uploads int // under way or done
+	images []*storedImage
 
 	reviewID, attemptID string
 	status              string

@@ -262,7 +262,8 @@ func (s *Server) Close() error {
 }
 
 // AddApplicant makes known an approved applicant. An applicant that is known
-// already keeps its actions and gets the new external user id.
+// already keeps its actions and gets the new external user id. There is room for
+// 100,000; further ones are not known.
 func (s *Server) AddApplicant(applicantID, externalUserID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,7 +275,9 @@ func (s *Server) AddApplicant(applicantID, externalUserID string) {
 		a = &applicant{id: applicantID, inspectionID: s.ids.object(s.now())}
 		s.applicants[applicantID] = a
 	}
-	delete(s.users, a.externalUserID)
+	if s.users[a.externalUserID] == a {
+		delete(s.users, a.externalUserID)
+	}
 	a.externalUserID = externalUserID
 	s.users[externalUserID] = a
 }

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,11 +267,11 @@ func TestWebhookOverHTTP(t *testing.T) {
 				body   []byte
 			}
 			deliveries := make(chan delivery, 10)
-			calls := 0
+			var calls atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				deliveries <- delivery{r.Header, body}
-				if calls++; calls == 1 {
+				if calls.Add(1) == 1 {
 					http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 				}
 			}))
