@@ -543,6 +543,9 @@ func TestParseWebhookMalformed(t *testing.T) {
 		"{}", `{"type":""}`, `{"type":null}`, `{"type":` + canary + `}`, `{"type":true}`, `{"type":{"a":"` + canary + `"}}`, `{"type":["x"]}`,
 		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`, `{"type":"` + canary,
 		"\ufeff" + `{"type":"x"}`, `type=x&id=` + canary, `<html>` + canary, "{\n// note\n\"type\":\"x\"}",
+		`{"type":"x","applicantId":` + canary + `}`, `{"type":"x","applicantActionId":` + canary + `e99}`, `{"type":"x","applicantActionId":{}}`,
+		`{"type":"x","externalApplicantActionId":["` + canary + `"]}`, `{"type":"x","inspectionId":1}`, `{"type":"x","correlationId":1}`,
+		`{"type":"x","reviewResult":"GREEN"}`, `{"type":"x","reviewResult":{"reviewAnswer":` + canary + `}}`,
 		`{"levelName":` + canary + `}`, `{"levelName":7,"type":""}`,
 		`{"type":"x","a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`,
 	} {
@@ -558,7 +561,7 @@ func TestParseWebhookMalformed(t *testing.T) {
 }
 
 // webhookMalformedText is all that an error of ParseWebhook may say.
-var webhookMalformedText = regexp.MustCompile(`^idngo: webhook malformed: (not a JSON object|no type)$`)
+var webhookMalformedText = regexp.MustCompile(`^idngo: webhook malformed: (not a JSON object, or its type, ids or answer are not strings|no type)$`)
 
 func TestParseWebhookCopies(t *testing.T) {
 	t.Parallel()
@@ -1283,7 +1286,7 @@ func webhookCorpus(t testing.TB) map[string]string {
 	}
 	for name, body := range map[string]string{
 		"not-empty-object": "{}", "not-null": "null", "not-array": `[{"type":"x"}]`, "not-cut-off": `{"type":"applicantActionPen`,
-		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
+		"not-type-number": `{"type":7}`, "not-id-number": `{"type":"x","applicantActionId":1e999}`, "not-answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
 		"not-html": "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
 	} {
 		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
