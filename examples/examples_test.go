@@ -1,0 +1,823 @@
+// Package examples_test runs every example as its users do: built, without
+// credentials and without network, and looks at what it prints.
+package examples_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+func TestFaceAuth(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		outcome string // "": no flag
+		checks  []string
+		last    string
+	}{
+		{"", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, "GREEN: this is the applicant, alive"},
+		{"RED", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, "RED BAD_FACE_MATCHING (the user may try again)"},
+		{"RED:FRAUDULENT_LIVENESS,NOT_ALONE", []string{"FACE_LIVELINESS RED"}, "RED FRAUDULENT_LIVENESS NOT_ALONE (the user may try again)"},
+		{"ERROR", []string{"FACE_LIVELINESS ERROR"}, "ERROR"},
+	} {
+		t.Run(c.outcome, func(t *testing.T) {
+			t.Parallel()
+			var args []string
+			if c.outcome != "" {
+				args = []string{"-outcome", c.outcome}
+			}
+			r := run(t, program{name: "face_auth", args: args})
+			r.succeeded(t)
+			require.Regexp(t, offlineLine, r.stderr)
+			require.Contains(t, r.stdout, "external id face-auth-")
+			require.Regexp(t, `(?m)^uploaded 0 of \d+ bytes$`, r.stdout)
+			require.Regexp(t, `(?m)^uploaded (\d+) of (\d+) bytes\nreview pending$`, r.stdout)
+			require.Equal(t, c.last, r.lastLine())
+
+			var checks []string
+			for _, m := range regexp.MustCompile(`(?m)^  ([A-Z_]+) +([A-Z]+)$`).FindAllStringSubmatch(r.stdout, -1) {
+				checks = append(checks, m[1]+" "+m[2])
+			}
+			require.Equal(t, c.checks, checks)
+
+			answer, _, _ := strings.Cut(strings.Fields(c.last)[0], ":")
+			_, timeline, found := strings.Cut(r.stdout, "\ntimeline\n")
+			require.True(t, found, r.stdout)
+			at := -1.0
+			for i, want := range []string{
+				"action [0-9a-f]{24}", "image [0-9]+ uploaded", "submitted|webhook applicantActionPending", "submitted|webhook applicantActionPending",
+				"webhook applicantActionReviewed " + answer, "review completed",
+			} {
+				m := regexp.MustCompile(`^ +(\d+\.\d{3}) s  (?:` + want + `)$`).FindStringSubmatch(strings.Split(timeline, "\n")[i])
+				require.NotNil(t, m, "line %d is not %s:\n%s", i, want, timeline)
+				seconds, err := strconv.ParseFloat(m[1], 64)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, seconds, at)
+				at = seconds
+			}
+		})
+	}
+}
+
+// With credentials the same program talks to what they are for, and the same
+// external id leads to the same action.
+func TestFaceAuthWithCredentials(t *testing.T) {
+	t.Parallel()
+	sb, env := startSandbox(t, sandbox.Config{Outcome: sandbox.Outcome{Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL"}})
+	photo := filepath.Join(t.TempDir(), "photo.png")
+	require.NoError(t, os.WriteFile(photo, []byte("\x89PNG\r\n\x1a\n not much of one"), 0o600))
+	p := program{name: "face_auth", env: env, args: []string{
+		"-applicant", sandbox.DefaultApplicantID, "-level", sandbox.LevelFaceAuth, "-external-id", "pay-1", "-image", photo, "-country", "GBR",
+	}}
+	// A run that got as far as the upload.
+	client := newClient(t, env)
+	action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "pay-1",
+	})
+	require.NoError(t, err)
+	_, err = client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "GBR", Image: idngo.ImageFile(photo),
+	})
+	require.NoError(t, err)
+	for range 2 {
+		r := run(t, p)
+		r.succeeded(t)
+		require.Empty(t, r.stderr)
+		require.Equal(t, "RED NOT_ALONE", r.lastLine())
+		require.NotContains(t, r.stdout, "webhook", "there is no secret to check one with")
+	}
+	actions := sb.Actions()
+	require.Len(t, actions, 1)
+	require.Equal(t, "pay-1", actions[0].ExternalActionID)
+	require.Equal(t, 1, actions[0].Submits)
+	images := sb.Images(actions[0].ID)
+	require.Len(t, images, 1)
+	require.Equal(t, "photo.png", images[0].FileName)
+	require.Equal(t, "image/png", images[0].ContentType)
+	require.Equal(t, "GBR", images[0].Country)
+
+	p.args = append(p.args, "-external-id", "pay-2")
+	run(t, p).succeeded(t)
+	actions = sb.Actions()
+	require.Len(t, actions, 2)
+	require.Len(t, sb.Images(actions[1].ID), 1)
+
+	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "only a sandbox does as it is told")
+}
+
+func TestUploadImage(t *testing.T) {
+	t.Parallel()
+	sb, env := startSandbox(t, sandbox.Config{})
+	action, err := newClient(t, env).CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "upload",
+	})
+	require.NoError(t, err)
+
+	r := run(t, program{name: "upload_image"})
+	r.succeeded(t)
+	require.Regexp(t, `^\d+\n$`, r.stdout, "the id, and nothing else")
+	require.Regexp(t, offlineLine, r.stderr)
+
+	file := filepath.Join(t.TempDir(), "front side.jpg")
+	require.NoError(t, os.WriteFile(file, append([]byte("\xff\xd8\xff\xe0"), make([]byte, 100_000)...), 0o600))
+	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, "-type", "ID_CARD", "-side", "FRONT_SIDE", file}})
+	r.succeeded(t)
+	require.Empty(t, r.stderr, "no bar in a pipe")
+
+	r2 := run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID}, stdin: "from standard input"})
+	r2.succeeded(t)
+	images := sb.Images(action.ID)
+	require.Len(t, images, 2)
+	require.Equal(t, images[0].ImageID+"\n", r.stdout)
+	require.Equal(t, "front side.jpg", images[0].FileName)
+	require.Equal(t, "ID_CARD", images[0].IDDocType)
+	require.Equal(t, "FRONT_SIDE", images[0].IDDocSubType)
+	require.Equal(t, images[1].ImageID+"\n", r2.stdout)
+	require.EqualValues(t, len("from standard input"), images[1].Size)
+
+	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, file}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^upload_image: the action has this very image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
+}
+
+// On a terminal the bar draws over itself. The terminal is that of script(1).
+func TestUploadImageOnTerminal(t *testing.T) {
+	t.Parallel()
+	script, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("needs the script command of util-linux")
+	}
+	out := filepath.Join(t.TempDir(), "id")
+	cmd := exec.CommandContext(t.Context(), script, "-qec", "'"+binary(t, "upload_image")+"' > '"+out+"'", "/dev/null")
+	cmd.Env = environment(t, nil)
+	screen, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", screen)
+	require.Contains(t, string(screen), "\r["+strings.Repeat(".", 30)+"]   0 %  0.0 of 0.0 MB")
+	require.Contains(t, string(screen), "\r["+strings.Repeat("#", 30)+"] 100 %")
+	id, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Regexp(t, `^\d+\n$`, string(id))
+}
+
+func TestDownloadImage(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "download_image", leavesFiles: true})
+	r.succeeded(t)
+	require.Regexp(t, offlineLine, r.stderr)
+	content, err := os.ReadFile(strings.TrimSpace(r.stdout))
+	require.NoError(t, err)
+	require.Equal(t, "image/jpeg", http.DetectContentType(content))
+	require.Equal(t, ".jpg", filepath.Ext(strings.TrimSpace(r.stdout)))
+
+	sb, env := startSandbox(t, sandbox.Config{})
+	client := newClient(t, env)
+	action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "download",
+	})
+	require.NoError(t, err)
+	var ids []string
+	for _, text := range []string{"first", "second"} {
+		image, err := client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
+			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes(text+".png", []byte("\x89PNG\r\n\x1a\n"+text)),
+		})
+		require.NoError(t, err)
+		ids = append(ids, string(image.ImageID))
+	}
+	dir := t.TempDir()
+	args := []string{"-action", action.ID, "-dir", dir}
+	run(t, program{name: "download_image", env: env, args: append(args, "-image", ids[1], "-preview")}).succeeded(t)
+	require.Equal(t, []string{ids[1] + "-preview.png"}, files(t, dir))
+	run(t, program{name: "download_image", env: env, args: args}).succeeded(t)
+	require.ElementsMatch(t, []string{ids[0] + ".png", ids[1] + ".png", ids[1] + "-preview.png"}, files(t, dir))
+	content, err = os.ReadFile(filepath.Join(dir, ids[0]+".png"))
+	require.NoError(t, err)
+	require.Equal(t, "\x89PNG\r\n\x1a\nfirst", string(content))
+
+	r = run(t, program{name: "download_image", env: env, args: append(args, "-image", "1")})
+	require.Equal(t, 1, r.code)
+	require.Equal(t, "download_image: action "+action.ID+" has no image 1\n", r.stderr)
+
+	// What is cut off leaves no file, under either name.
+	dir = t.TempDir()
+	require.NoError(t, sb.SetFaults(&sandbox.Faults{
+		Operations: []string{"OpenImage"}, Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultTruncate}, Probability: 1}},
+	}))
+	r = run(t, program{name: "download_image", env: env, args: []string{"-action", action.ID, "-dir", dir}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^download_image: idngo: OpenImage: [^\n]+\n$`, r.stderr)
+	require.Empty(t, files(t, dir))
+}
+
+func TestWebhookServer(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "webhook_server"})
+	r.succeeded(t)
+	require.Contains(t, r.stderr, "the sandbox made 18 deliveries of 6 events, 18 were answered with 200\n")
+	var effects []string
+	for _, m := range regexp.MustCompile(`(?m)^\S+ \S+ action [0-9a-f]{24}: (.*)$`).FindAllStringSubmatch(r.stderr, -1) {
+		effects = append(effects, m[1])
+	}
+	require.ElementsMatch(t, []string{
+		"nothing to do for applicantActionPending", "GREEN []",
+		"nothing to do for applicantActionPending", "RED [BAD_FACE_MATCHING]",
+		"nothing to do for applicantActionPending", "a person has to look at it",
+	}, effects, "each event once:\n%s", r.stderr)
+
+	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_APP_TOKEN=a.b", "IDNGO_SECRET_KEY=c"}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^\S+ \S+ webhook_server: IDNGO_WEBHOOK_SECRET: idngo: [^\n]+\n$`, r.stderr)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_WEBHOOK_SECRET=s"}, args: []string{"-addr", l.Addr().String()}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
+}
+
+func TestTracing(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "tracing"})
+	r.succeeded(t)
+	require.Regexp(t, offlineLine, r.stderr)
+	var table [][]string
+	for line := range strings.Lines(r.stdout) {
+		if f := strings.Fields(line); len(f) == 4 && f[0] != "OPERATION" && f[1] != "bytes" {
+			table = append(table, f[:3])
+		}
+	}
+	require.Equal(t, [][]string{{"GetAction", "3", "1"}, {"ListActions", "1", "0"}, {"OpenImage", "3", "1"}}, table)
+	require.Regexp(t, `^[1-9]\d+ bytes of images$`, r.lastLine())
+	require.Equal(t, 7, strings.Count(r.stderr, "msg=attempt"))
+	require.Contains(t, r.stderr, "level=WARN msg=attempt operation=GetAction")
+	require.NotContains(t, r.stderr, sandbox.DefaultApplicantID)
+}
+
+func TestWebSDKLink(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "websdk_link"})
+	r.succeeded(t)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/idensic/l/#/\w+\n$`, r.stdout, "in a pipe the link, and nothing else")
+	require.Regexp(t, offlineLine, r.stderr)
+	r = run(t, program{name: "websdk_link", args: []string{"-token"}})
+	r.succeeded(t)
+	require.Regexp(t, `^_act-\S+\n$`, r.stdout)
+
+	// As on a terminal: the sandbox stays until somebody has chosen on its page.
+	p := start(t, program{name: "websdk_link", args: []string{"-wait", "-external-id", "pay-1"}})
+	link, err := url.Parse(p.line())
+	require.NoError(t, err)
+	code := strings.TrimPrefix(link.Fragment, "/")
+	link.Fragment = ""
+	body, err := json.Marshal(map[string]any{"code": code, "outcome": "reject", "rejectLabels": []string{"NOT_ALONE", "OTHER"}})
+	require.NoError(t, err)
+	response, err := http.Post(link.String()+"api/decision", "application/json", bytes.NewReader(body))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "RED NOT_ALONE OTHER", p.line())
+	r = p.wait()
+	r.succeeded(t)
+}
+
+func TestListActions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{nil, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{[]string{"-status", "completed", "-answer", "RED"}, []string{"payment-5", "payment-2"}},
+		{[]string{"-status", "onHold"}, []string{"payment-3"}},
+		{[]string{"-answer", "GREEN", "-max", "1"}, []string{"payment-4"}},
+		{[]string{"-since", "24h"}, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{[]string{"-since", "1ns"}, nil},
+		{[]string{"-external-id", "payment-2"}, []string{"payment-2"}},
+	} {
+		r := run(t, program{name: "list_actions", args: c.args})
+		r.succeeded(t)
+		lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+		require.Equal(t, []string{"CREATED", "ACTION", "EXTERNAL", "ID", "STATUS", "ANSWER", "LABELS"}, strings.Fields(lines[0]))
+		var ids []string
+		for _, line := range lines[1:] {
+			ids = append(ids, strings.Fields(line)[3])
+		}
+		require.Equal(t, c.want, ids, r.stdout)
+		if slices.Equal(c.want, []string{"payment-5", "payment-2"}) {
+			require.Regexp(t, ` completed  RED     FRAUDULENT_LIVENESS, NOT_ALONE\n`, r.stdout)
+		}
+	}
+	r := run(t, program{name: "list_actions", args: []string{"-external-id", "nowhere"}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `list_actions: idngo: [^\n]*not found[^\n]*\n$`, r.stderr)
+}
+
+func TestQuestionnaire(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "questionnaire"})
+	r.succeeded(t)
+	require.Regexp(t, offlineLine, r.stderr)
+	require.Contains(t, r.stdout, `QUESTIONNAIRE  SECTION  ITEM        ANSWER
+sourceOfFunds  consent  since       2026-01-31
+sourceOfFunds  consent  truthful    true
+sourceOfFunds  income   inherited   (null)
+sourceOfFunds  income   occupation  Engineer
+sourceOfFunds  income   sources     salary | dividends
+`)
+	require.JSONEq(t, `[{"id":"sourceOfFunds","sections":{
+		"consent":{"items":{"since":{"value":"2026-01-31"},"truthful":{"value":"true"}}},
+		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
+}
+
+func TestSandbox(t *testing.T) {
+	t.Parallel()
+	verifier, err := idngo.NewWebhookVerifier("it's a secret")
+	require.NoError(t, err)
+	events := make(chan *idngo.WebhookEvent, 10)
+	receiver := &http.Server{Handler: verifier.Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
+		events <- e
+		return nil
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = receiver.Serve(l) }()
+	t.Cleanup(func() { receiver.Close() })
+
+	p := start(t, program{name: "sandbox", args: []string{
+		"-addr", "127.0.0.1:0", "-webhook-url", "http://" + l.Addr().String(), "-webhook-secret", "it's a secret",
+		"-outcome", "RED:NOT_ALONE", "-review-delay", "0", "-fault", "503@GetAction=1",
+	}})
+	var env []string
+	var page string
+	for page == "" {
+		line := p.line()
+		if m := regexp.MustCompile(`^export (IDNGO_[A-Z_]+)='(.*)'$`).FindStringSubmatch(line); m != nil {
+			env = append(env, m[1]+"="+m[2])
+		}
+		if _, at, ok := strings.Cut(line, "to try it: "); ok {
+			page = at
+		}
+	}
+	require.Contains(t, env, "IDNGO_APP_TOKEN="+sandbox.DefaultAppToken)
+	require.Contains(t, env, "IDNGO_SECRET_KEY="+sandbox.DefaultSecretKey)
+	require.Contains(t, env, `IDNGO_WEBHOOK_SECRET=it'\''s a secret`, "quoted for a shell")
+	response, err := http.Get(page)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, "text/html; charset=utf-8", response.Header.Get("Content-Type"))
+
+	env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "IDNGO_WEBHOOK") })
+	client := newClient(t, env)
+	action, err := client.EnsureAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "pay-1",
+	})
+	require.NoError(t, err)
+	_, err = client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("a.jpg", []byte("\xff\xd8\xff\xe0")),
+	})
+	require.NoError(t, err)
+	action, err = client.SubmitAction(t.Context(), action.ID)
+	require.NoError(t, err)
+	require.Equal(t, []idngo.RejectLabel{"NOT_ALONE"}, action.Review.ReviewResult.RejectLabels)
+	for _, want := range []idngo.WebhookType{idngo.WebhookTypeApplicantActionPending, idngo.WebhookTypeApplicantActionReviewed} {
+		select {
+		case e := <-events:
+			require.Equal(t, want, e.Type)
+		case <-time.After(10 * time.Second):
+			require.FailNow(t, "no webhook", want)
+		}
+	}
+	_, err = client.GetAction(t.Context(), action.ID)
+	require.ErrorIs(t, err, idngo.ErrServer)
+	_, err = newClient(t, append(env, "IDNGO_SECRET_KEY=another-key")).CreateAccessToken(t.Context(), idngo.AccessTokenParams{
+		UserID: "Ann O'Neill", LevelName: sandbox.LevelFaceAuth,
+	})
+	require.ErrorIs(t, err, idngo.ErrSignatureMismatch)
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth})
+	require.NoError(t, err)
+
+	if runtime.GOOS == "windows" {
+		p.kill()
+		return
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 0, r.code, r.stderr)
+	for _, want := range []string{
+		`Page +200  signature unsigned +GET /idensic/l/`,
+		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + sandbox.DefaultApplicantID + `\?limit=100&offset=0&order=-createdAt`,
+		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + sandbox.DefaultApplicantID + `\?levelName=action-liveness`,
+		`AddImage +200  signature ok .*/images`,
+		`SubmitAction +200  signature ok .*`,
+		`GetAction +503  signature ok .*  fault status`,
+		`CreateAccessToken +401  signature wrong +should have been over "\d+POST/resources/accessTokens\?levelName=action-liveness&ttlInSecs=600&userId=Ann%20O%27Neill"`,
+	} {
+		require.Regexp(t, `(?m)^\d\d:\d\d:\d\d\.\d{6} `+want+`$`, r.stderr)
+	}
+	for _, secret := range []string{sandbox.DefaultAppToken, sandbox.DefaultSecretKey, "another-key", "it's a secret", "_act-"} {
+		require.NotContains(t, r.stderr, secret)
+	}
+
+	r = run(t, program{name: "sandbox", args: []string{"-addr", l.Addr().String()}})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^sandbox: listen [^\n]+\n$`, r.stderr)
+	require.Equal(t, 2, run(t, program{name: "sandbox", args: []string{"-fault", "nonsense"}}).code)
+	require.Equal(t, 2, run(t, program{name: "sandbox", args: []string{"-outcome", "PURPLE"}}).code)
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, name := range programs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, program{name: name, args: []string{"-h"}})
+			require.Equal(t, 0, r.code, r.stderr)
+			first, _, _ := strings.Cut(r.stderr, "\n")
+			require.Regexp(t, `^`+name+` [a-z][^.]*(\.[^.\s][^.]*)*\.$`, first, "one sentence that says what it does")
+			require.NotRegexp(t, offlineLine, r.stderr, "nothing is started for that")
+			require.Empty(t, r.stdout)
+		})
+	}
+}
+
+// What the service refuses ends a program with one line that says why.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	sb, env := startSandbox(t, sandbox.Config{})
+	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
+	for name, operation := range map[string]string{
+		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction", "tracing": "ListActions",
+		"websdk_link": "ListActions", "list_actions": "ListActions", "questionnaire": "CreateAction",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, program{name: name, env: env, stdin: "an image"})
+			require.Equal(t, 1, r.code)
+			stderr := r.stderr
+			if name == "tracing" { // which logs as well
+				stderr = stderr[strings.Index(stderr, "\n")+1:]
+			}
+			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, stderr)
+			require.NotContains(t, r.stderr+r.stdout, "not-the-right-one")
+			require.NotContains(t, r.stderr+r.stdout, sandbox.DefaultAppToken)
+		})
+	}
+	t.Run("unknown applicant", func(t *testing.T) {
+		t.Parallel()
+		r := run(t, program{name: "face_auth", args: []string{"-applicant", "nobody"}})
+		require.Equal(t, 1, r.code)
+		require.Regexp(t, `(?m)^face_auth: idngo: ListActions: 404 Not Found: Applicant not found, correlation id \S+\n$`, r.stderr)
+	})
+	t.Run("a flag without its value", func(t *testing.T) {
+		t.Parallel()
+		_, env := startSandbox(t, sandbox.Config{})
+		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_APPLICANT_ID=")})
+		require.Equal(t, 1, r.code)
+		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*applicantID[^\n]*\n$`, r.stderr)
+	})
+	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
+}
+
+// An interrupt ends what waits.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signal")
+	}
+	p := start(t, program{name: "face_auth", args: []string{"-outcome", "onHold"}})
+	for p.line() != "review onHold" {
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `\nface_auth: idngo: WaitForReview: not completed: (context canceled|interrupt signal received)\n$`, r.stderr)
+}
+
+// Each main.go, copied without offline.go into an empty module with a replace,
+// builds; and without credentials the program says what is missing.
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	repository, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), fmt.Appendf(nil,
+		"module example.com/copied\n\ngo 1.25.0\n\nrequire github.com/idngo-go/idngo v0.0.0\n\nreplace github.com/idngo-go/idngo => %s\n", strconv.Quote(filepath.ToSlash(repository))), 0o600))
+	var copied []string
+	for _, name := range programs(t) {
+		if _, err := os.Stat(filepath.Join(name, "offline.go")); err != nil {
+			continue // the sandbox is no example of a client
+		}
+		copied = append(copied, name)
+		source, err := os.ReadFile(filepath.Join(name, "main.go"))
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "main.go"), source, 0o600))
+	}
+	require.GreaterOrEqual(t, len(copied), 8)
+	bin := filepath.Join(dir, "bin")
+	require.NoError(t, os.Mkdir(bin, 0o700))
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./...")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	for _, name := range copied {
+		r := run(t, program{name: name, path: filepath.Join(bin, name+exe)})
+		require.Equal(t, 1, r.code, name)
+		require.Regexp(t, `^[^\n]*\b`+name+`: [^\n]*(IDNGO_APP_TOKEN|IDNGO_WEBHOOK_SECRET)[^\n]*\n$`, r.stderr)
+	}
+}
+
+// main.go of each is copyable: it stands on the public package and the standard
+// library, and does not know of the sandbox.
+func TestMainsAreCopyable(t *testing.T) {
+	t.Parallel()
+	for _, name := range programs(t) {
+		if name == "sandbox" {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(name, "main.go"), nil, parser.ImportsOnly|parser.ParseComments)
+		require.NoError(t, err)
+		for _, i := range file.Imports {
+			path, err := strconv.Unquote(i.Path.Value)
+			require.NoError(t, err)
+			first, _, _ := strings.Cut(path, "/")
+			require.True(t, path == "github.com/idngo-go/idngo" || !strings.Contains(first, "."), "%s imports %s", name, path)
+		}
+		require.True(t, strings.HasPrefix(file.Doc.Text(), "Command "+name+" "), name)
+	}
+	receiver, err := os.ReadFile("webhook_server/main.go")
+	require.NoError(t, err)
+	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
+}
+
+// Every call of the client stands in at least one example.
+func TestEveryCall(t *testing.T) {
+	t.Parallel()
+	var all []byte
+	for _, name := range programs(t) {
+		source, err := os.ReadFile(filepath.Join(name, "main.go"))
+		require.NoError(t, err)
+		all = append(all, source...)
+	}
+	client := reflect.TypeFor[*idngo.Client]()
+	for i := range client.NumMethod() {
+		method := client.Method(i).Name
+		if slices.Contains([]string{"String", "GoString", "Format", "LogValue"}, method) {
+			continue
+		}
+		require.True(t, bytes.Contains(all, []byte("."+method+"(")), "%s stands in no example", method)
+	}
+}
+
+var offlineLine = regexp.MustCompile(`(?m)^no credentials in the environment: using a sandbox in this process, at http://127\.0\.0\.1:\d+$`)
+
+var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
+
+// programs are the examples of this module.
+func programs(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	var names []string
+	for _, main := range mains {
+		name := filepath.Dir(main)
+		if _, err := os.Stat(filepath.Join(name, "go.mod")); errors.Is(err, fs.ErrNotExist) {
+			names = append(names, name)
+		}
+	}
+	require.GreaterOrEqual(t, len(names), 9)
+	return names
+}
+
+var (
+	binaries sync.Map // name to func() (string, error), which builds it once
+	builtIn  string
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if builtIn, err = os.MkdirTemp("", "idngo-examples-"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(builtIn)
+		return m.Run()
+	}())
+}
+
+// binary builds an example, with the race detector where the test has it.
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		path := filepath.Join(builtIn, name+exe)
+		args := []string{"build", "-o", path}
+		if raceDetector() {
+			args = append(args, "-race")
+		}
+		if out, err := exec.Command("go", append(args, "./"+name)...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+		return path, nil
+	}))
+	path, err := build.(func() (string, error))()
+	require.NoError(t, err)
+	return path
+}
+
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// program is how an example is to be run.
+type program struct {
+	name        string
+	path        string   // of the binary; "": built from the example
+	args        []string // flags
+	env         []string // on top of hardly anything
+	stdin       string   // "": as empty as in a background job
+	leavesFiles bool     // among temporary ones
+}
+
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+func (r result) succeeded(t *testing.T) {
+	t.Helper()
+	require.Equal(t, 0, r.code, "%s%s", r.stdout, r.stderr)
+	require.NotContains(t, r.stderr, "DATA RACE")
+}
+
+func (r result) lastLine() string {
+	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// run runs an example to its end.
+func run(t *testing.T, p program) result {
+	t.Helper()
+	return start(t, p).wait()
+}
+
+// process is an example that runs.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	tmp    string // "": not looked at
+	out    *bufio.Reader
+	stdout bytes.Buffer // what line has read, then the rest
+	stderr bytes.Buffer
+}
+
+func start(t *testing.T, p program) *process {
+	t.Helper()
+	if p.path == "" {
+		p.path = binary(t, p.name)
+	}
+	tmp := t.TempDir()
+	// Longer than anything takes on a busy machine, so that a test ends at all.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	run := &process{t: t, cmd: exec.CommandContext(ctx, p.path, p.args...)}
+	run.cmd.Env = environment(t, append([]string{"TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp}, p.env...))
+	run.cmd.Dir = tmp
+	run.cmd.Stderr = &run.stderr
+	run.cmd.WaitDelay = time.Second
+	if p.stdin != "" {
+		run.cmd.Stdin = strings.NewReader(p.stdin)
+	}
+	if !p.leavesFiles {
+		run.tmp = tmp
+	}
+	out, err := run.cmd.StdoutPipe()
+	require.NoError(t, err)
+	run.out = bufio.NewReader(out)
+	require.NoError(t, run.cmd.Start())
+	return run
+}
+
+// line is the next line of standard output.
+func (p *process) line() string {
+	p.t.Helper()
+	line, err := p.out.ReadString('\n')
+	p.stdout.WriteString(line)
+	if err != nil {
+		_ = p.cmd.Wait()
+		require.FailNow(p.t, "the program ended", "%s%s", &p.stdout, &p.stderr)
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func (p *process) interrupt() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Signal(os.Interrupt))
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+func (p *process) wait() result {
+	p.t.Helper()
+	_, err := p.out.WriteTo(&p.stdout)
+	require.NoError(p.t, err)
+	err = p.cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(p.t, err)
+	}
+	if p.tmp != "" {
+		require.Empty(p.t, files(p.t, p.tmp), "left behind")
+	}
+	return result{p.stdout.String(), p.stderr.String(), p.cmd.ProcessState.ExitCode()}
+}
+
+// environment is what a program needs to run at all, and nothing of IDnGO's but
+// what is given.
+func environment(t *testing.T, more []string) []string {
+	t.Helper()
+	env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	if root := os.Getenv("SYSTEMROOT"); root != "" {
+		env = append(env, "SYSTEMROOT="+root)
+	}
+	return append(env, more...)
+}
+
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// startSandbox runs a sandbox beside the examples: what credentials are for.
+func startSandbox(t *testing.T, cfg sandbox.Config) (*sandbox.Server, []string) {
+	t.Helper()
+	sb, err := sandbox.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sb.Close()) })
+	baseURL, err := sb.Start("")
+	require.NoError(t, err)
+	return sb, []string{
+		"IDNGO_BASE_URL=" + baseURL, "IDNGO_APP_TOKEN=" + sandbox.DefaultAppToken, "IDNGO_SECRET_KEY=" + sandbox.DefaultSecretKey,
+		"IDNGO_APPLICANT_ID=" + sandbox.DefaultApplicantID, "IDNGO_USER_ID=" + sandbox.DefaultExternalUserID, "IDNGO_LEVEL=" + sandbox.LevelFaceAuth,
+	}
+}
+
+// newClient is a client of what an environment leads to.
+func newClient(t *testing.T, env []string) *idngo.Client {
+	t.Helper()
+	values := map[string]string{}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		values[name] = value
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client, err := idngo.NewClient(
+		idngo.Credentials{AppToken: idngo.Secret(values["IDNGO_APP_TOKEN"]), SecretKey: idngo.Secret(values["IDNGO_SECRET_KEY"])},
+		idngo.WithBaseURL(values["IDNGO_BASE_URL"]), idngo.WithHTTPClient(&http.Client{Transport: transport}),
+		idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond, MaxDelay: time.Millisecond}))
+	require.NoError(t, err)
+	return client
+}

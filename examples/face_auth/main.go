@@ -1,0 +1,250 @@
+// Command face_auth takes a face authorization from creation to verdict: it
+// creates the action, uploads a photo, submits, waits for the review, and
+// receives the webhook that says the same.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/idngo-go/idngo"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("face_auth: ")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), "face_auth takes a face authorization of an approved applicant from creation to verdict, and exits with 0 whatever the verdict is.\n\n"+
+			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
+		flag.PrintDefaults()
+	}
+	var j job
+	flag.StringVar(&j.applicantID, "applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
+	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
+	flag.StringVar(&j.externalID, "external-id", "", "your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
+	flag.StringVar(&j.country, "country", "KAZ", "three-letter `code` of the country that goes with the photo")
+	flag.StringVar(&j.imagePath, "image", "", "`path` of the photo (default: one that is drawn, which only the sandbox takes for a face)")
+	flag.StringVar(&j.webhookAddr, "webhook-addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to receive webhooks on if IDNGO_WEBHOOK_SECRET is set (IDNGO_WEBHOOK_ADDR)")
+	flag.DurationVar(&j.timeout, "timeout", 2*time.Minute, "how long all of it may take; in the vendor's sandbox nothing is reviewed by itself")
+	flag.Parse()
+	if err := j.run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+type job struct {
+	applicantID, level, externalID, country, imagePath, webhookAddr string
+
+	timeout time.Duration
+	timeline
+}
+
+func (j *job) run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, j.timeout)
+	defer cancel()
+	client, err := idngo.NewClientFromEnv()
+	if err != nil {
+		return err
+	}
+	j.begin()
+
+	// EnsureAction, not CreateAction: after a crash or a lost answer the same
+	// external id leads to the same action, never to a second one.
+	action, err := client.EnsureAction(ctx, j.applicantID, idngo.CreateActionParams{
+		LevelName:        j.level,
+		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
+	})
+	if err != nil {
+		return err
+	}
+	j.add("action %s", action.ID)
+	fmt.Printf("action %s for applicant %s, external id %s\n", action.ID, action.ApplicantID, action.ExternalActionID)
+
+	reviewed, closeReceiver, err := j.receiveWebhooks(action.ID)
+	if err != nil {
+		return err
+	}
+	defer closeReceiver()
+
+	// What an earlier run has submitted needs no second photo.
+	if status := action.Review.ReviewStatus; status == "" || status == idngo.ReviewStatusInit {
+		if err := j.submit(ctx, client, action.ID); err != nil {
+			return err
+		}
+	}
+	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{OnPoll: func(a *idngo.Action) {
+		fmt.Printf("review %s\n", a.Review.ReviewStatus)
+	}})
+	if err != nil {
+		return err
+	}
+	j.add("review %s", action.Review.ReviewStatus)
+	for _, check := range action.Checks {
+		fmt.Printf("  %-15s  %s\n", check.CheckType, check.Answer)
+	}
+
+	if reviewed != nil {
+		select {
+		case <-reviewed:
+		case <-time.After(5 * time.Second):
+			j.add("no webhook so far: is this address the one set in the dashboard?")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+
+	fmt.Println("\ntimeline")
+	j.print()
+	fmt.Println(verdict(action))
+	return nil
+}
+
+// verdict says in a line how the review ended.
+func verdict(a *idngo.Action) string {
+	if a.Approved() {
+		return "GREEN: this is the applicant, alive"
+	}
+	result := a.Review.ReviewResult
+	text := []string{string(result.ReviewAnswer)}
+	for _, label := range result.RejectLabels {
+		text = append(text, string(label))
+	}
+	// Whether another try makes sense is for the reject type to say, not for a label.
+	if result.ReviewRejectType == idngo.RejectTypeRetry {
+		text = append(text, "(the user may try again)")
+	}
+	return strings.Join(text, " ")
+}
+
+// submit uploads the photo and asks for the review.
+func (j *job) submit(ctx context.Context, client *idngo.Client, actionID string) error {
+	photo := idngo.ImageFile(j.imagePath)
+	if j.imagePath == "" {
+		photo = idngo.ImageBytes("drawn.jpg", drawPhoto())
+	}
+	image, err := client.AddImage(ctx, actionID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: j.country, Image: photo, Progress: showProgress(),
+	})
+	switch {
+	case errors.Is(err, idngo.ErrDuplicateImage): // by an earlier run that got no further
+		j.add("image already there")
+	case err != nil:
+		return err
+	default:
+		j.add("image %s uploaded", image.ImageID)
+	}
+	if _, err := client.SubmitAction(ctx, actionID); err != nil {
+		return err
+	}
+	j.add("submitted")
+	return nil
+}
+
+// showProgress prints a line for each quarter of the image.
+func showProgress() func(idngo.UploadProgress) {
+	next := int64(0)
+	return func(p idngo.UploadProgress) {
+		if p.Sent == 0 {
+			next = 0 // a new attempt begins anew
+		}
+		if percent := 100 * p.Sent / max(p.Total, 1); percent >= next {
+			fmt.Printf("uploaded %d of %d bytes\n", p.Sent, p.Total)
+			next = percent/25*25 + 25
+		}
+	}
+}
+
+// receiveWebhooks listens for signed webhooks about one action, if there is a
+// secret to check them with. The channel gets a value when one says that the
+// action was reviewed; it is nil when nobody listens.
+func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeServer func(), err error) {
+	secret := idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET"))
+	if secret == "" {
+		return nil, func() {}, nil
+	}
+	verifier, err := idngo.NewWebhookVerifier(secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	listener, err := net.Listen("tcp", j.webhookAddr)
+	if err != nil {
+		return nil, nil, err
+	}
+	done := make(chan struct{}, 1)
+	var seen sync.Map // an event may be delivered more than once
+	server := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		Handler: verifier.Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
+			if _, again := seen.LoadOrStore(e.Key(), nil); again || e.ApplicantActionID != actionID {
+				return nil
+			}
+			j.add("webhook %s %s", e.Type, e.ReviewResult.ReviewAnswer)
+			if e.Type == idngo.WebhookTypeApplicantActionReviewed {
+				select {
+				case done <- struct{}{}:
+				default: // told already
+				}
+			}
+			return nil
+		}),
+	}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	return done, func() { _ = server.Close() }, nil
+}
+
+// timeline remembers what happened when. Webhooks arrive on goroutines of
+// their own.
+type timeline struct {
+	mu    sync.Mutex
+	start time.Time
+	lines []string
+}
+
+func (t *timeline) begin() { t.start = time.Now() }
+
+func (t *timeline) add(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, fmt.Sprintf("%8.3f s  ", time.Since(t.start).Seconds())+strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (t *timeline) print() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, line := range t.lines {
+		fmt.Println(line)
+	}
+}
+
+// drawPhoto draws something that is a JPEG, if not a face.
+func drawPhoto() []byte {
+	picture := image.NewGray(image.Rect(0, 0, 480, 640))
+	for y := range 640 {
+		for x := range 480 {
+			dx, dy := (x-240)*4/3, y-320
+			picture.SetGray(x, y, color.Gray{Y: uint8(255 - min(255, (dx*dx+dy*dy)/300))})
+		}
+	}
+	var b bytes.Buffer
+	_ = jpeg.Encode(&b, picture, nil) // a bytes.Buffer takes everything
+	return b.Bytes()
+}

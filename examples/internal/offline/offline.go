@@ -1,0 +1,110 @@
+// Package offline lets the examples run on a machine without credentials and
+// without network. Each has an offline.go that calls Start before main begins;
+// main.go knows nothing of it.
+package offline
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"log"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Setup is what an example needs of a sandbox.
+type Setup struct {
+	sandbox.Config
+	Level    string // goes into IDNGO_LEVEL; default sandbox.LevelFaceAuth
+	Webhooks bool   // deliver to IDNGO_WEBHOOK_ADDR, signed with IDNGO_WEBHOOK_SECRET
+}
+
+// Start starts a sandbox in this process and fills the environment, so that
+// main finds credentials there. It returns nil, and has done nothing, when
+// there are some already, those named in enough included, or when the program
+// is only asked for its flags.
+func Start(setup Setup, enough ...string) *sandbox.Server {
+	for _, name := range append(enough, "IDNGO_APP_TOKEN", "IDNGO_SECRET_KEY") {
+		if os.Getenv(name) != "" {
+			return nil
+		}
+	}
+	if slices.ContainsFunc(os.Args[1:], func(arg string) bool {
+		return slices.Contains([]string{"-h", "-help", "--h", "--help"}, arg)
+	}) {
+		return nil
+	}
+	env := map[string]string{
+		"IDNGO_APP_TOKEN":    sandbox.DefaultAppToken,
+		"IDNGO_SECRET_KEY":   sandbox.DefaultSecretKey,
+		"IDNGO_APPLICANT_ID": sandbox.DefaultApplicantID,
+		"IDNGO_USER_ID":      sandbox.DefaultExternalUserID,
+		"IDNGO_LEVEL":        cmp.Or(setup.Level, sandbox.LevelFaceAuth),
+	}
+	if setup.Webhooks {
+		addr := cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), freeAddr())
+		env["IDNGO_WEBHOOK_ADDR"] = addr
+		env["IDNGO_WEBHOOK_SECRET"] = sandbox.DefaultWebhookSecret
+		setup.WebhookURL = "http://" + addr
+		setup.WebhookTimeScale = cmp.Or(setup.WebhookTimeScale, 0.01) // 0.3 s instead of 30 s to the next attempt
+	}
+	sb, err := sandbox.New(setup.Config)
+	Must(err)
+	env["IDNGO_BASE_URL"], err = sb.Start("")
+	Must(err)
+	for name, value := range env {
+		Must(os.Setenv(name, value))
+	}
+	fmt.Fprintf(os.Stderr, "no credentials in the environment: using a sandbox in this process, at %s\n", env["IDNGO_BASE_URL"])
+	return sb
+}
+
+// Client is a client for the sandbox, to prepare what an example begins with.
+func Client() *idngo.Client {
+	client, err := idngo.NewClientFromEnv()
+	Must(err)
+	return client
+}
+
+// JPEG draws a picture of some 40 kB.
+func JPEG() []byte {
+	picture := image.NewRGBA(image.Rect(0, 0, 480, 640))
+	for y := range 640 {
+		for x := range 480 {
+			picture.Set(x, y, color.RGBA{uint8(x / 2), uint8(y / 3), uint8(x * y / 64), 255})
+		}
+	}
+	var b bytes.Buffer
+	Must(jpeg.Encode(&b, picture, nil))
+	return b.Bytes()
+}
+
+// Must ends the program when there is an error.
+func Must(err error) {
+	if err != nil {
+		log.Fatalf("offline: %v", err)
+	}
+}
+
+// freeAddr is a loopback address that main can listen on in a moment. Its port
+// is below those that systems give to outgoing connections, and each process
+// begins elsewhere, so that nothing else is likely to take it in between.
+func freeAddr() string {
+	for try := 0; ; try++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+(os.Getpid()+try)%20_000))
+		if err == nil {
+			Must(l.Close())
+			return l.Addr().String()
+		}
+		if try == 100 {
+			Must(err)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+// Command list_actions lists an applicant's actions as a table, newest first.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/idngo-go/idngo"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("list_actions: ")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), "list_actions lists the actions of an applicant, newest first, as a table.\n\n"+
+			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
+		flag.PrintDefaults()
+	}
+	applicantID := flag.String("applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
+	externalID := flag.String("external-id", "", "only the action with this `id` of your own")
+	var f filter
+	flag.StringVar((*string)(&f.status), "status", "", "only actions with this review `status`, such as completed")
+	flag.StringVar((*string)(&f.answer), "answer", "", "only actions with this `answer`, such as RED")
+	flag.DurationVar(&f.since, "since", 0, "only actions of the last so many `hours`, such as 24h")
+	flag.IntVar(&f.max, "max", 0, "stop after so many")
+	flag.Parse()
+	if err := run(*applicantID, *externalID, f); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(applicantID, externalID string, f filter) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	client, err := idngo.NewClientFromEnv()
+	if err != nil {
+		return err
+	}
+
+	var actions []*idngo.Action
+	if externalID != "" {
+		action, err := client.FindAction(ctx, applicantID, externalID)
+		if err != nil {
+			return err // errors.Is(err, idngo.ErrNotFound): there is none
+		}
+		actions = append(actions, action)
+	} else if actions, err = f.collect(ctx, client, applicantID); err != nil {
+		return err
+	}
+	printTable(actions)
+	return nil
+}
+
+// filter is plain Go: the service itself only sorts.
+type filter struct {
+	status idngo.ReviewStatus
+	answer idngo.ReviewAnswer
+	since  time.Duration
+	max    int
+}
+
+func (f filter) collect(ctx context.Context, client *idngo.Client, applicantID string) (actions []*idngo.Action, err error) {
+	for action, err := range client.AllActions(ctx, applicantID, idngo.ListActionsParams{}) {
+		if err != nil {
+			return nil, err
+		}
+		// Newest first: what follows is older still, and pages that nobody asks
+		// for are not fetched.
+		if f.since > 0 && time.Since(action.CreatedAt.Time) > f.since {
+			break
+		}
+		if f.status != "" && action.Review.ReviewStatus != f.status ||
+			f.answer != "" && action.Review.ReviewResult.ReviewAnswer != f.answer {
+			continue
+		}
+		if actions = append(actions, action); len(actions) == f.max {
+			break
+		}
+	}
+	return actions, nil
+}
+
+func printTable(actions []*idngo.Action) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CREATED\tACTION\tEXTERNAL ID\tSTATUS\tANSWER\tLABELS")
+	for _, a := range actions {
+		var labels []string
+		for _, label := range a.Review.ReviewResult.RejectLabels {
+			labels = append(labels, string(label))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", a.CreatedAt.Local().Format(time.DateTime), a.ID,
+			a.ExternalActionID, a.Review.ReviewStatus, a.Review.ReviewResult.ReviewAnswer, strings.Join(labels, ", "))
+	}
+	_ = table.Flush()
+}

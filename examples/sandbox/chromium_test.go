@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A browser, as far as these tests need one: Chromium without a window, spoken
+// to in its DevTools protocol over a WebSocket.
+
+// findChromium skips the test where there is no browser. Where $CHROMIUM names
+// one, it has to be there.
+func findChromium(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		found, err := exec.LookPath(path)
+		require.NoError(t, err, "CHROMIUM")
+		return found
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("no browser here: install Debian's chromium, or set CHROMIUM to the path of a Chrome")
+	return ""
+}
+
+// startChromium starts a browser that is gone with the test, and returns where
+// its DevTools are.
+func startChromium(t *testing.T) (devTools *url.URL) {
+	t.Helper()
+	path := findChromium(t)
+	profile := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, path,
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-extensions", "--no-proxy-server",
+		"--force-color-profile=srgb", "--user-data-dir="+profile, "--remote-debugging-port=0", "about:blank")
+	cmd.WaitDelay = 5 * time.Second
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	cmd.Stderr = w
+	require.NoError(t, cmd.Start())
+	require.NoError(t, w.Close())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // killed
+		_ = r.Close()
+		// Its children are a moment behind and may still write.
+		require.Eventually(t, func() bool { return os.RemoveAll(profile) == nil }, 10*time.Second, 50*time.Millisecond)
+	})
+
+	endpoint := make(chan string, 1)
+	var said bytes.Buffer
+	go func() {
+		defer close(endpoint)
+		lines := bufio.NewScanner(r)
+		for lines.Scan() { // to the end, so that the browser never blocks
+			if _, at, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
+				endpoint <- at
+			}
+			if said.Len() < 4096 {
+				fmt.Fprintln(&said, lines.Text())
+			}
+		}
+	}()
+	select {
+	case at, ok := <-endpoint:
+		require.True(t, ok, "the browser ended: %s", &said)
+		u, err := url.Parse(at)
+		require.NoError(t, err)
+		return u
+	case <-time.After(time.Minute):
+		require.FailNow(t, "the browser does not answer")
+		return nil
+	}
+}
+
+// tab is one page of the browser.
+type tab struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+
+	mu       sync.Mutex
+	lastID   int
+	answers  map[int]chan message
+	problems []string      // errors in the console, policy violations and uncaught exceptions among them
+	ended    chan struct{} // closed when the connection is
+}
+
+type message struct {
+	ID     int             `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+// newTab opens a page of the given size. A phone has touch and small pixels.
+func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPut, "http://"+devTools.Host+"/json/new?about:blank", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var target struct{ ID, WebSocketDebuggerURL string }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&target))
+	u, err := url.Parse(target.WebSocketDebuggerURL)
+	require.NoError(t, err)
+
+	b := &tab{t: t, answers: map[int]chan message{}, ended: make(chan struct{})}
+	b.dial(u)
+	go b.read()
+	t.Cleanup(func() {
+		_ = b.conn.Close()
+		<-b.ended
+	})
+	for _, domain := range []string{"Page", "Runtime", "Log"} {
+		b.call(domain+".enable", nil, nil)
+	}
+	scale := 1
+	if phone {
+		scale = 2
+	}
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}, nil)
+	b.call("Emulation.setTouchEmulationEnabled", map[string]any{"enabled": phone}, nil)
+	return b
+}
+
+// dial opens the WebSocket: an upgraded HTTP request, RFC 6455.
+func (b *tab) dial(u *url.URL) {
+	conn, err := net.DialTimeout("tcp", u.Host, 10*time.Second)
+	require.NoError(b.t, err)
+	key := make([]byte, 16)
+	rand.Read(key)
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", u.RequestURI(), u.Host, base64.StdEncoding.EncodeToString(key))
+	require.NoError(b.t, err)
+	b.conn, b.in = conn, bufio.NewReader(conn)
+	response, err := http.ReadResponse(b.in, nil)
+	require.NoError(b.t, err)
+	require.NoError(b.t, response.Body.Close()) // there is none
+	require.Equal(b.t, http.StatusSwitchingProtocols, response.StatusCode)
+}
+
+// send writes a text frame. What a client sends has to be masked; a mask of
+// zeros changes nothing.
+func (b *tab) send(payload []byte) error {
+	frame := []byte{0x81}
+	switch n := len(payload); {
+	case n < 126:
+		frame = append(frame, 0x80|byte(n))
+	case n < 1<<16:
+		frame = binary.BigEndian.AppendUint16(append(frame, 0x80|126), uint16(n))
+	default:
+		frame = binary.BigEndian.AppendUint64(append(frame, 0x80|127), uint64(n))
+	}
+	frame = append(frame, 0, 0, 0, 0)
+	_, err := b.conn.Write(append(frame, payload...))
+	return err
+}
+
+// receive reads a message, of one frame or more. Pings need no answer here.
+func (b *tab) receive() ([]byte, error) {
+	var payload []byte
+	for {
+		var head [2]byte
+		if _, err := io.ReadFull(b.in, head[:]); err != nil {
+			return nil, err
+		}
+		n := uint64(head[1] & 0x7f)
+		if extra := map[uint64]int{126: 2, 127: 8}[n]; extra > 0 {
+			var long [8]byte
+			if _, err := io.ReadFull(b.in, long[8-extra:]); err != nil {
+				return nil, err
+			}
+			n = binary.BigEndian.Uint64(long[:])
+		}
+		part := make([]byte, n)
+		if _, err := io.ReadFull(b.in, part); err != nil {
+			return nil, err
+		}
+		switch opcode := head[0] & 0x0f; opcode {
+		case 0, 1, 2:
+			payload = append(payload, part...)
+			if head[0]&0x80 != 0 {
+				return payload, nil
+			}
+		case 8:
+			return nil, io.EOF
+		}
+	}
+}
+
+// read hands out answers and keeps problems until the connection ends.
+func (b *tab) read() {
+	defer close(b.ended)
+	for {
+		payload, err := b.receive()
+		if err != nil {
+			return
+		}
+		var m message
+		if json.Unmarshal(payload, &m) != nil {
+			continue
+		}
+		b.mu.Lock()
+		if answer := b.answers[m.ID]; m.ID != 0 && answer != nil {
+			answer <- m
+			delete(b.answers, m.ID)
+		}
+		if isProblem(m) {
+			b.problems = append(b.problems, string(m.Params))
+		}
+		b.mu.Unlock()
+	}
+}
+
+var loud = regexp.MustCompile(`"(level|type)":"(error|warning|assert)"`)
+
+func isProblem(m message) bool {
+	switch m.Method {
+	case "Runtime.exceptionThrown":
+		return true
+	case "Log.entryAdded", "Runtime.consoleAPICalled":
+		return loud.Match(m.Params)
+	}
+	return false
+}
+
+// call calls a method of the protocol.
+func (b *tab) call(method string, params any, result any) {
+	b.t.Helper()
+	require.NoError(b.t, b.try(method, params, result))
+}
+
+// try is call for what may fail.
+func (b *tab) try(method string, params any, result any) error {
+	b.t.Helper()
+	if params == nil {
+		params = struct{}{}
+	}
+	b.mu.Lock()
+	b.lastID++
+	id, answer := b.lastID, make(chan message, 1)
+	b.answers[id] = answer
+	b.mu.Unlock()
+	payload, err := json.Marshal(map[string]any{"id": id, "method": method, "params": params})
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.send(payload))
+	select {
+	case m := <-answer:
+		if m.Error != nil {
+			return fmt.Errorf("%s: %s", method, m.Error)
+		}
+		if result != nil {
+			require.NoError(b.t, json.Unmarshal(m.Result, result))
+		}
+	case <-b.ended:
+		require.FailNow(b.t, "the browser has closed the connection", method)
+	case <-time.After(time.Minute):
+		require.FailNow(b.t, "no answer", method)
+	}
+	return nil
+}
+
+// open goes to an address and waits until ready holds there.
+func (b *tab) open(address, ready string) {
+	b.t.Helper()
+	b.call("Page.navigate", map[string]any{"url": address}, nil)
+	b.until(ready)
+}
+
+// eval evaluates JavaScript and gives the value as text. It does not pass
+// through the page's policy, which is about what the page itself brings.
+func (b *tab) eval(script string) string {
+	b.t.Helper()
+	value, err := b.tryEval(script)
+	require.NoError(b.t, err)
+	return value
+}
+
+func (b *tab) tryEval(script string) (string, error) {
+	b.t.Helper()
+	var r struct {
+		Result           struct{ Value any }
+		ExceptionDetails json.RawMessage
+	}
+	err := b.try("Runtime.evaluate", map[string]any{"expression": script, "returnByValue": true}, &r)
+	if err == nil && r.ExceptionDetails != nil {
+		err = fmt.Errorf("%s: %s", script, r.ExceptionDetails)
+	}
+	return fmt.Sprint(r.Result.Value), err
+}
+
+// until waits for JavaScript to be true. What it throws while a page is still
+// being loaded is no failure.
+func (b *tab) until(script string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if value, err := b.tryEval("Boolean(" + script + ")"); err == nil && value == "true" {
+			return
+		}
+	}
+	require.FailNow(b.t, "never true", "%s\n%s", script, b.eval("document.body.innerText"))
+}
+
+// press presses keys, one after the other, as a person without a mouse does.
+func (b *tab) press(keys ...string) {
+	b.t.Helper()
+	codes := map[string]int{"Tab": 9, "Enter": 13, " ": 32, "ArrowUp": 38, "ArrowDown": 40}
+	for _, key := range keys {
+		params := map[string]any{"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+		switch {
+		case key == "Enter":
+			params["text"] = "\r"
+		case key == " ":
+			params["text"], params["code"] = " ", "Space"
+		case codes[key] == 0: // a letter
+			params["text"], params["code"], params["windowsVirtualKeyCode"] = key, "Key"+strings.ToUpper(key), int(strings.ToUpper(key)[0])
+		}
+		b.call("Input.dispatchKeyEvent", params, nil)
+		params["type"] = "keyUp"
+		delete(params, "text")
+		b.call("Input.dispatchKeyEvent", params, nil)
+	}
+}
+
+// tabTo presses Tab until the element that a selector names has the focus.
+func (b *tab) tabTo(selector string) {
+	b.t.Helper()
+	for range 40 {
+		b.press("Tab")
+		if b.eval(fmt.Sprintf("document.activeElement.matches(%q)", selector)) == "true" {
+			return
+		}
+	}
+	require.FailNow(b.t, "Tab does not lead there", selector)
+}
+
+// screenshot is a picture of the whole page, as PNG.
+func (b *tab) screenshot() []byte {
+	b.t.Helper()
+	var r struct{ Data []byte }
+	b.call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &r)
+	return r.Data
+}
+
+// seenProblems are the errors and warnings of the console so far.
+func (b *tab) seenProblems() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.problems
+}

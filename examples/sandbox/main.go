@@ -1,0 +1,145 @@
+// Command sandbox is IDnGO's applicant actions API on this machine, for
+// integration tests in any language and for trying things by hand. Unlike the
+// other examples it is not made to be copied.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+func main() {
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), "sandbox serves IDnGO's applicant actions API on loopback, strict about signatures, and logs a line for each request.\n\n"+
+			"It prints lines for a shell, then serves until it is interrupted. Flags:\n")
+		flag.PrintDefaults()
+	}
+	var o options
+	flag.StringVar(&o.addr, "addr", "127.0.0.1:8090", "loopback `address` to listen on; port 0 is a free one")
+	flag.StringVar(&o.cfg.WebhookURL, "webhook-url", "", "`URL` on loopback to which webhooks are sent")
+	flag.StringVar(&o.cfg.WebhookSecret, "webhook-secret", sandbox.DefaultWebhookSecret, "`secret` that webhooks are signed with")
+	flag.Float64Var(&o.cfg.WebhookTimeScale, "webhook-time-scale", 1, "`factor` for the pauses before a webhook is sent again: 30 s, 30 s, 1 min, 5 min")
+	flag.DurationVar(&o.cfg.ReviewDelay, "review-delay", sandbox.DefaultReviewDelay, "`time` from submit to verdict")
+	flag.BoolVar(&o.cfg.ManualReview, "manual", false, "no verdict but by the page of a WebSDK link")
+	flag.BoolVar(&o.cfg.AnyLevel, "any-level", false, "take a level that is not known for one of face authorizations")
+	flag.Func("outcome", "`verdict` of the reviews: GREEN, RED, RED:LABEL,LABEL, ERROR or onHold (default GREEN)", func(text string) (err error) {
+		o.cfg.Outcome, err = sandbox.ParseOutcome(text)
+		return err
+	})
+	flag.Func("fault", "what goes wrong, and how `often`: 429=0.1, 429:2=0.1 (Retry-After), 503-after=0.05, reset@AddImage=0.2, slow:2s=0.1, seed=7, …, with commas between", func(text string) (err error) {
+		o.faults, err = sandbox.ParseFaults(text)
+		return err
+	})
+	flag.Parse()
+	log.SetFlags(log.Ltime | log.Lmicroseconds)
+	if err := o.serve(); err != nil {
+		log.SetFlags(0)
+		log.Fatal(err) // says sandbox: or idngo: itself
+	}
+}
+
+type options struct {
+	cfg    sandbox.Config
+	addr   string
+	faults *sandbox.Faults
+}
+
+// serve serves until it is interrupted.
+func (o options) serve() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var ready atomic.Bool
+	o.cfg.OnRequest = func(r sandbox.Request) {
+		if ready.Load() {
+			log.Print(line(r))
+		}
+	}
+	if o.cfg.ReviewDelay == 0 {
+		o.cfg.ReviewDelay = -1 // 0 stands for the default there, and for no delay on a command line
+	}
+	sb, err := sandbox.New(o.cfg)
+	if err != nil {
+		return err
+	}
+	defer sb.Close()
+	baseURL, err := sb.Start(o.addr)
+	if err != nil {
+		return err
+	}
+	link, err := pageLink(ctx, baseURL)
+	if err != nil {
+		return err
+	}
+	// Only now, so that the first draw of a seed is for the first real request.
+	if err := sb.SetFaults(o.faults); err != nil {
+		return err
+	}
+	ready.Store(true)
+	o.introduce(baseURL, link)
+	<-ctx.Done()
+	return sb.Close()
+}
+
+// introduce prints lines that a shell can source. The credentials are made up
+// and open nothing but sandboxes.
+func (o options) introduce(baseURL, link string) {
+	export := func(name, value string) {
+		fmt.Printf("export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	export("IDNGO_BASE_URL", baseURL)
+	export("IDNGO_APP_TOKEN", sandbox.DefaultAppToken)
+	export("IDNGO_SECRET_KEY", sandbox.DefaultSecretKey)
+	export("IDNGO_APPLICANT_ID", sandbox.DefaultApplicantID)
+	export("IDNGO_USER_ID", sandbox.DefaultExternalUserID)
+	export("IDNGO_LEVEL", sandbox.LevelFaceAuth)
+	if o.cfg.WebhookURL != "" {
+		export("IDNGO_WEBHOOK_SECRET", o.cfg.WebhookSecret)
+	}
+	fmt.Printf("# other levels: %s, %s\n", sandbox.LevelQuestionnaire, sandbox.LevelEmail)
+	fmt.Printf("# the page behind a WebSDK link, to try it: %s\n", link)
+}
+
+// pageLink makes a link like any client does.
+func pageLink(ctx context.Context, baseURL string) (string, error) {
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey},
+		idngo.WithBaseURL(baseURL))
+	if err != nil {
+		return "", err
+	}
+	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalUserID: sandbox.DefaultExternalUserID,
+		ExternalActionID: "first-look", TTL: 30 * 24 * time.Hour,
+	})
+	if err != nil {
+		return "", err
+	}
+	return link.URL, nil
+}
+
+// line is the log line of a request. There is no secret in a Request.
+func line(r sandbox.Request) string {
+	status := strconv.Itoa(r.Status)
+	if r.Status == 0 {
+		status = "cut" // the connection ended before there was an answer
+	}
+	text := fmt.Sprintf("%-17s  %-3s  signature %-9s  %s %s", r.Operation, status, r.Signature, r.Method, r.Target)
+	if r.Signature == sandbox.VerdictSignature {
+		text = fmt.Sprintf("%-17s  %-3s  signature %-9s  should have been over %q", r.Operation, status, "wrong", r.StringToSign)
+	}
+	if r.Fault != sandbox.FaultNone {
+		text += "  fault " + string(r.Fault)
+	}
+	return text
+}

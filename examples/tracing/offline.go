@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/examples/internal/offline"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Without credentials main talks to a sandbox in this process, which has two
+// actions with images and makes two attempts fail, so that there is something to
+// see. Leave this file out when you copy main.go.
+func init() {
+	sb := offline.Start(offline.Setup{})
+	if sb == nil {
+		return
+	}
+	ctx, client := context.Background(), offline.Client()
+	for i := range 2 {
+		action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: sandbox.LevelFaceAuth, ExternalActionID: fmt.Sprint("tracing-", i),
+		})
+		offline.Must(err)
+		_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
+			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", offline.JPEG()),
+		})
+		offline.Must(err)
+	}
+	offline.Must(sb.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{
+		{Kind: sandbox.FaultStatus, Operation: "GetAction"},
+		{Kind: sandbox.FaultHTML, Operation: "OpenImage"},
+	}}))
+}

@@ -1,0 +1,79 @@
+// Command webhook_server receives IDnGO's webhooks: it believes only signed
+// ones and acts on each event once, however often it is delivered.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/idngo-go/idngo"
+)
+
+func main() {
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "webhook_server receives webhooks, signed with the secret in IDNGO_WEBHOOK_SECRET, and acts on each event once.")
+		flag.PrintDefaults()
+	}
+	addr := flag.String("addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
+	flag.Parse()
+	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
+	if err != nil {
+		log.Fatal("webhook_server: IDNGO_WEBHOOK_SECRET: ", err)
+	}
+	in := &inbox{done: map[string]bool{}, act: decide}
+	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
+
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	finished := make(chan error)
+	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) })
+	if err = server.ListenAndServe(); errors.Is(err, http.ErrServerClosed) {
+		err = <-finished // what had come in is done
+	}
+	if err != nil {
+		log.Fatal("webhook_server: ", err)
+	}
+}
+
+// inbox acts on each event once. Where there is more than one machine, or a
+// restart, it is a table with a unique column: see examples/webhook_inbox.
+type inbox struct {
+	mu   sync.Mutex
+	done map[string]bool // by key; keys are of use for some hours
+	act  func(*idngo.WebhookEvent) error
+}
+
+// receive has 5 s, then the service sends the event again, as it does after an error.
+func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) error {
+	in.mu.Lock() // until it is done: another delivery must not be answered with 200 before
+	defer in.mu.Unlock()
+	if in.done[e.Key()] {
+		return nil
+	}
+	err := in.act(e)
+	in.done[e.Key()] = err == nil
+	return err
+}
+
+// decide goes by the type. ReviewStatus contradicts it: it says "completed" in
+// applicantActionPending too. Unknown types are fine, to refuse them is not.
+func decide(e *idngo.WebhookEvent) error {
+	switch e.Type {
+	case idngo.WebhookTypeApplicantActionReviewed:
+		log.Printf("action %s: %s %v", e.ApplicantActionID, e.ReviewResult.ReviewAnswer, e.ReviewResult.RejectLabels)
+	case idngo.WebhookTypeApplicantActionOnHold:
+		log.Printf("action %s: a person has to look at it", e.ApplicantActionID)
+	default:
+		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
+	}
+	return nil
+}

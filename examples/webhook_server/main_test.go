@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+)
+
+// However often, late and crosswise an event arrives, it has its effect once.
+func TestEachEventOnce(t *testing.T) {
+	t.Parallel()
+	const events, deliveries, senders = 500, 10_000, 200
+	const secret = "of-the-webhook"
+	verifier, err := idngo.NewWebhookVerifier(secret)
+	require.NoError(t, err)
+
+	effects, failed := map[string]int{}, map[string]bool{} // act is called by one goroutine at a time
+	in := &inbox{done: map[string]bool{}, act: func(e *idngo.WebhookEvent) error {
+		if id := e.ApplicantActionID + string(e.Type); len(id)%2 == 0 && !failed[id] {
+			failed[id] = true // some fail the first time
+			return errors.New("the database is away")
+		}
+		effects[e.ApplicantActionID+" "+string(e.Type)]++
+		return nil
+	}}
+	receiver := httptest.NewServer(verifier.Handler(in.receive))
+	t.Cleanup(receiver.Close)
+
+	// Each five times, and then any, up to forty times.
+	var queue []int
+	for event := range events {
+		for range 5 {
+			queue = append(queue, event)
+		}
+	}
+	for counts := map[int]int{}; len(queue) < deliveries; {
+		if event := rand.IntN(events); counts[event] < 35 {
+			counts[event]++
+			queue = append(queue, event)
+		}
+	}
+	rand.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
+
+	types := []idngo.WebhookType{
+		idngo.WebhookTypeApplicantActionPending, idngo.WebhookTypeApplicantActionReviewed, idngo.WebhookTypeApplicantActionOnHold, "somethingNew",
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: senders}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport}
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range senders {
+		wg.Go(func() {
+			for event := range work {
+				body := fmt.Appendf(nil, `{"type":%q,"applicantActionId":"action-%d","createdAtMs":"2026-02-21 13:23:%02d.987"}`,
+					types[event%len(types)], event/len(types), event%60)
+				// The service sends again what was not answered with 200.
+				for status := 0; status != http.StatusOK; {
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, receiver.URL, bytes.NewReader(body))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					r.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+					response, err := client.Do(r)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					status = response.StatusCode
+					_ = response.Body.Close()
+				}
+			}
+		})
+	}
+	for _, event := range queue {
+		work <- event
+	}
+	close(work)
+	wg.Wait()
+
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	require.Len(t, effects, events)
+	for event, times := range effects {
+		require.Equal(t, 1, times, event)
+	}
+	require.NotEmpty(t, failed)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/examples/internal/offline"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Without a secret a sandbox in this process sends webhooks to main, each three
+// times and not in order, and interrupts it at the end. Leave this file out when
+// you copy main.go.
+func init() {
+	sb := offline.Start(offline.Setup{
+		Webhooks: true,
+		Config:   sandbox.Config{WebhookDuplicates: 2, WebhookShuffle: true, WebhookTimeScale: 0.01, ReviewDelay: time.Millisecond},
+	}, "IDNGO_WEBHOOK_SECRET")
+	if sb != nil {
+		go feed(sb)
+	}
+}
+
+func feed(sb *sandbox.Server) {
+	ctx, client := context.Background(), offline.Client()
+	for { // main is about to listen
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", os.Getenv("IDNGO_WEBHOOK_ADDR"))
+		if err == nil {
+			offline.Must(conn.Close())
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for i, outcome := range []string{"GREEN", "RED", "onHold"} {
+		o, err := sandbox.ParseOutcome(outcome)
+		offline.Must(err)
+		offline.Must(sb.SetOutcome(o))
+		action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: sandbox.LevelFaceAuth, ExternalActionID: fmt.Sprint("webhook-server-", i),
+		})
+		offline.Must(err)
+		_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
+			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", offline.JPEG()),
+		})
+		offline.Must(err)
+		_, err = client.SubmitAction(ctx, action.ID)
+		offline.Must(err)
+		for want := 6 * (i + 1); ; time.Sleep(5 * time.Millisecond) { // two events, each three times
+			if stats := sb.Stats(); stats.WebhookEvents >= want && stats.WebhooksOutstanding == 0 {
+				break
+			}
+		}
+	}
+	stats := sb.Stats()
+	fmt.Fprintf(os.Stderr, "the sandbox made %d deliveries of 6 events, %d were answered with 200\n", stats.WebhookAttempts, stats.WebhooksDelivered)
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil || self.Signal(os.Interrupt) != nil {
+		os.Exit(0) // Windows has no such signal
+	}
+}

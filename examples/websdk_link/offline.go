@@ -1,0 +1,13 @@
+package main
+
+import (
+	"github.com/idngo-go/idngo/examples/internal/offline"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Without credentials main talks to a sandbox in this process, whose links lead
+// to a page where you choose the verdict. It is there while main waits. Leave
+// this file out when you copy main.go.
+func init() {
+	offline.Start(offline.Setup{Config: sandbox.Config{ManualReview: true}})
+}
