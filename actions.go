@@ -97,36 +97,34 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 	if !isNotFound(err) {
 		return action, err
 	}
+	var unknown error // of a create that may have happened, though a look has not seen it
 	for n := 0; ; n++ {
 		action, created := c.CreateAction(ctx, applicantID, p, opts...)
+		again := false
 		switch {
 		case created == nil:
 			return action, nil
 		case errors.Is(created, ErrOutcomeUnknown):
 			// The effect may still be on its way.
 			delay := retry.Delay(n, c.policy.MinDelay, c.policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
-			if err := wait(ctx, delay); err != nil {
+			if err := outlast(ctx, delay); err != nil {
 				return nil, fmt.Errorf("%w: %w", created, err)
 			}
-			action, err = c.findOfLevel(ctx, applicantID, p, opts)
-			switch {
-			case err == nil:
-				return action, nil
-			case errors.Is(err, ErrActionMismatch):
-				return nil, err
-			case !isNotFound(err):
-				return nil, fmt.Errorf("%w: looking for it failed: %w", created, err)
-			case n+1 >= c.policy.MaxAttempts:
-				return nil, created
-			}
-		case errors.Is(created, ErrConflict):
-			// Somebody else may have been first.
-			if action, err = c.findOfLevel(ctx, applicantID, p, opts); err == nil || errors.Is(err, ErrActionMismatch) {
-				return action, err
-			}
-			return nil, created
+			unknown, again = created, n+1 < c.policy.MaxAttempts
+		case errors.Is(created, ErrConflict): // somebody else may have been first
 		default:
-			return nil, created
+			return nil, besides(created, unknown)
+		}
+		action, err = c.findOfLevel(ctx, applicantID, p, opts)
+		switch {
+		case err == nil:
+			return action, nil
+		case errors.Is(err, ErrActionMismatch):
+			return nil, besides(err, unknown)
+		case !isNotFound(err):
+			return nil, besides(fmt.Errorf("%w: looking for it failed: %w", created, err), unknown)
+		case !again:
+			return nil, besides(created, unknown)
 		}
 	}
 }
@@ -167,6 +165,9 @@ func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID s
 			return nil, err
 		}
 		seen = true
+		if action.ID == "" {
+			return nil, errors.New("idngo: FindAction: the service lists an action without its id")
+		}
 		if action.ExternalActionID == "" {
 			if action, err = c.GetAction(ctx, action.ID, opts...); err != nil {
 				return nil, err
@@ -568,6 +569,14 @@ func (c *Client) findOfLevel(ctx context.Context, applicantID string, p CreateAc
 		}
 	}
 	return action, nil
+}
+
+// besides is err, with what an earlier create has left unknown.
+func besides(err, unknown error) error {
+	if unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w; an earlier create: %w", err, unknown)
 }
 
 // mismatch compares a part of an action with what is expected of it, which is

@@ -81,8 +81,9 @@ type signerState struct {
 // small request.
 type mac struct {
 	hash.Hash
-	buf []byte // what is hashed before the body
-	sum [sha256.Size]byte
+	buf   []byte // what is hashed before the body
+	sum   [sha256.Size]byte
+	piece [256]byte
 }
 
 // NewSigner makes a Signer. It returns [ErrInvalidArgument], naming the field,
@@ -394,8 +395,19 @@ func (m *mac) readBody(req *http.Request) error {
 func (m *mac) read(body io.ReadCloser) error {
 	buf := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buf)
-	_, err := io.CopyBuffer(m.Hash, body, buf[:])
+	_, err := io.CopyBuffer(m, body, buf[:])
 	return errors.Join(err, body.Close())
+}
+
+// WriteString spares the copy of a whole string that Write would need: a
+// strings.Reader hands itself over in one piece.
+func (m *mac) WriteString(s string) (int, error) {
+	for rest := s; rest != ""; {
+		n := copy(m.piece[:], rest)
+		_, _ = m.Write(m.piece[:n]) // a hash never fails
+		rest = rest[n:]
+	}
+	return len(s), nil
 }
 
 // copyBuffers serve what streams through: hashing an upload, writing a download.

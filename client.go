@@ -150,6 +150,7 @@ type Client struct {
 	signer    *Signer
 	base      string // scheme, host and path prefix, without a slash at the end
 	http      *http.Client
+	plain     bool // its transport is one of net/http
 	userAgent string
 	timeout   time.Duration
 	policy    RetryPolicy
@@ -379,6 +380,11 @@ func WithHeader(key, value string) RequestOption {
 		if !validToken(key) || !validHeaderValue(value) {
 			return invalid("header", "has a character that HTTP does not allow")
 		}
+		if canonical == "Idempotency-Key" || canonical == "X-Idempotency-Key" {
+			// Under these names net/http would send a POST again by itself,
+			// whatever has become of it. It knows them by their capitals.
+			canonical = strings.ToLower(canonical)
+		}
 		if o.header == nil {
 			o.header = make(http.Header)
 		}
@@ -558,8 +564,10 @@ func newClient(creds Credentials, baseName, base string, opts []Option) (*Client
 	if c.http.Transport == nil {
 		c.http.Transport = newTransport()
 	}
+	_, c.plain = c.http.Transport.(*http.Transport)
 	// Following a redirect would hand the signing headers to the host it names.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http.Transport = keepRedirect{c.http.Transport}
 	return c, nil
 }
 
@@ -598,9 +606,9 @@ func (c *Client) call(ctx context.Context, cl *call, out any, opts []RequestOpti
 
 // send makes attempts until one is answered with 2xx, or until the table says
 // to stop.
-func (c *Client) send(ctx context.Context, cl *call, opts []RequestOption) (*answer, int, error) {
+func (c *Client) send(ctx context.Context, cl *call, opts []RequestOption) (answer, int, error) {
 	if err := cl.prepare(ctx, opts); err != nil {
-		return nil, 0, err
+		return answer{}, 0, err
 	}
 	if cl.opts.response != nil {
 		*cl.opts.response = Response{}
@@ -616,7 +624,7 @@ func (c *Client) send(ctx context.Context, cl *call, opts []RequestOption) (*ans
 		unknown = unknown || cl.careful && retry.OutcomeUnknown(f.Failure)
 		delay, reason, again := c.next(ctx, cl, f, n, waits, clockTried)
 		if !again {
-			return nil, n, c.failed(cl, f, n, unknown, reason)
+			return answer{}, n, c.failed(cl, f, n, unknown, reason)
 		}
 		if f.ClockWrong {
 			clockTried = true
@@ -624,7 +632,7 @@ func (c *Client) send(ctx context.Context, cl *call, opts []RequestOption) (*ans
 		}
 		waits++
 		if err := wait(ctx, delay); err != nil {
-			return nil, n, c.failed(cl, f, n, unknown, err)
+			return answer{}, n, c.failed(cl, f, n, unknown, err)
 		}
 	}
 }
@@ -668,48 +676,49 @@ func (c *Client) next(ctx context.Context, cl *call, f *failure, n, waits int, c
 }
 
 // attempt builds, stamps, signs and sends the call once, and reads the answer.
-func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans *answer, f *failure) {
+func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *failure) {
 	if err := context.Cause(ctx); err != nil {
-		return nil, &failure{Failure: retry.Failure{Kind: retry.Ended}, err: ended(ctx)}
+		return ans, &failure{Failure: retry.Failure{Kind: retry.Ended}, err: ended(ctx)}
 	}
 	if c.limiter != nil {
 		if err := c.limiter.Wait(ctx); err != nil {
 			if ctx.Err() != nil {
 				err = errors.Join(ended(ctx), err)
 			}
-			return nil, &failure{Failure: retry.Failure{Kind: retry.Local}, err: fmt.Errorf("rate limiter: %w", err)}
+			return ans, &failure{Failure: retry.Failure{Kind: retry.Local}, err: fmt.Errorf("rate limiter: %w", err)}
 		}
 	}
 	begun := time.Now()
 	defer func() {
 		// A callback of the caller's may have panicked; then there is neither.
-		if ans != nil || f != nil {
+		if ans.res != nil || f != nil {
 			c.log(ctx, cl, n, ans, f, time.Since(begun))
 		}
 	}()
 
-	dog := watch(ctx, c.timeout)
+	state := new(attemptState)
+	dog := &state.watchdog
+	dog.watch(ctx, c.timeout)
 	keep := false // the watchdog goes on with a streamed body
 	defer func() {
 		if !keep {
 			dog.stop()
 		}
 	}()
-	attemptCtx, sent := dog.ctx, (*connTrace)(nil)
-	if cl.careful {
-		sent = new(connTrace)
-		attemptCtx = httptrace.WithClientTrace(attemptCtx, sent.hooks())
+	attemptCtx := dog.ctx
+	if cl.careful { // whether anything was written matters to no other
+		attemptCtx = httptrace.WithClientTrace(attemptCtx, state.hooks(c.plain))
 	}
 	req, err := c.newRequest(attemptCtx, cl)
 	if err != nil {
-		return nil, &failure{Failure: retry.Failure{Kind: retry.Local}, err: err}
+		return ans, &failure{Failure: retry.Failure{Kind: retry.Local}, err: err}
 	}
 	var up *sending
 	if cl.upload != nil {
 		up = cl.upload.start(ctx, dog, n)
 		defer up.end()
 		if err := up.sign(c.signer, req, c.now()); err != nil {
-			return nil, local(ctx, err)
+			return ans, local(ctx, err)
 		}
 		dog.resume()
 	} else {
@@ -722,12 +731,13 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans *answer, f *
 			if err == nil {
 				discard(res.Body, dog)
 			}
-			return nil, local(ctx, source)
+			return ans, local(ctx, source)
 		}
 	}
 	if err != nil {
-		return nil, lost(ctx, dog, err, sent.written())
+		return ans, lost(ctx, dog, err, state.written())
 	}
+	showLocation(res)
 	date := c.readDate(res, time.Since(signed))
 	if res.StatusCode != http.StatusUnauthorized && c.offset.Load() != 0 {
 		c.setOffset(ctx, date) // it may have healed
@@ -735,10 +745,10 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans *answer, f *
 	if cl.stream && res.StatusCode/100 == 2 {
 		content, f := c.newImageBody(ctx, cl, res, dog)
 		if f != nil {
-			return nil, f
+			return ans, f
 		}
 		keep = true
-		return &answer{res: res, content: content}, nil
+		return answer{res: res, content: content}, nil
 	}
 	if res.StatusCode/100 == 2 {
 		size := res.ContentLength
@@ -748,17 +758,17 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans *answer, f *
 		body, err := readBody(res.Body, size, maxJSONBody)
 		if err == nil {
 			_ = res.Body.Close()
-			return &answer{res: res, body: body}, nil
+			return answer{res: res, body: body}, nil
 		}
 		discard(res.Body, dog)
 		if errors.Is(err, ErrResponseTooLarge) {
-			return nil, &failure{Failure: retry.Failure{Kind: retry.Unusable}, res: res, err: fmt.Errorf("the answer %d cannot be used: %w", res.StatusCode, err)}
+			return ans, &failure{Failure: retry.Failure{Kind: retry.Unusable}, res: res, err: fmt.Errorf("the answer %d cannot be used: %w", res.StatusCode, err)}
 		}
 		f := lost(ctx, dog, err, true)
 		f.res = res
-		return nil, f
+		return ans, f
 	}
-	return nil, c.refused(ctx, cl, req, res, dog, date)
+	return ans, c.refused(ctx, cl, req, res, dog, date)
 }
 
 // newRequest builds the request of one attempt, unsigned.
@@ -776,12 +786,13 @@ func (c *Client) newRequest(ctx context.Context, cl *call) (*http.Request, error
 		return nil, invalid("path", "is not escaped as a URL path is") // err would show it
 	}
 	header := make(http.Header, 8)
-	header.Set("User-Agent", c.userAgent)
+	values := [...]string{c.userAgent, "application/json", "application/json"}
+	header["User-Agent"] = values[0:1:1]
 	if !cl.stream {
-		header.Set("Accept", "application/json")
+		header["Accept"] = values[1:2:2]
 	}
 	if cl.body != nil || cl.method == http.MethodPost {
-		header.Set("Content-Type", "application/json")
+		header["Content-Type"] = values[2:3:3]
 	}
 	for key, values := range cl.opts.header {
 		header[key] = slices.Clone(values)
@@ -797,7 +808,7 @@ func (c *Client) refused(ctx context.Context, cl *call, req *http.Request, res *
 	api := &APIError{Operation: cl.operation, StatusCode: res.StatusCode}
 	api.parseErrorBody(body)
 	api.RetryAfter, api.hasRetryAfter = retry.After(res.Header, c.now())
-	if location := res.Header.Get("Location"); location != "" && res.StatusCode/100 == 3 {
+	if location := res.Header.Get(headerLocation); location != "" && res.StatusCode/100 == 3 {
 		api.redirectHost = "an address that cannot be read"
 		if to, err := req.URL.Parse(location); err == nil {
 			api.redirectHost = to.Host
@@ -930,7 +941,7 @@ func replaceAll(text string, values []string) string {
 }
 
 // report fills the caller's Response.
-func (cl *call) report(ans *answer, f *failure, attempts int) {
+func (cl *call) report(ans answer, f *failure, attempts int) {
 	dst := cl.opts.response
 	if dst == nil {
 		return
@@ -948,7 +959,7 @@ func (cl *call) report(ans *answer, f *failure, attempts int) {
 }
 
 // log writes the one line of an attempt.
-func (c *Client) log(ctx context.Context, cl *call, n int, ans *answer, f *failure, took time.Duration) {
+func (c *Client) log(ctx context.Context, cl *call, n int, ans answer, f *failure, took time.Duration) {
 	if c.logger == nil {
 		return
 	}
@@ -960,7 +971,7 @@ func (c *Client) log(ctx context.Context, cl *call, n int, ans *answer, f *failu
 	case f.api != nil:
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.Int("status", f.api.StatusCode), slog.Int("code", int(f.api.Code)),
-			slog.String("correlation_id", oneLine(c.redact(cl, nil, f.api.CorrelationID))))
+			slog.String("correlation_id", f.api.safeID))
 	default:
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.String("error", c.failed(cl, f, 1, false, nil).Error()))
@@ -1007,16 +1018,28 @@ func (c *Client) setOffset(ctx context.Context, r clockReading) {
 	}
 }
 
+// attemptState is what other goroutines tell of an attempt.
+type attemptState struct {
+	connTrace
+	watchdog
+}
+
 // connTrace knows whether a request was given a connection. From then on bytes
 // may have been written. net/http asks for a second connection only when it is
-// sure that the first has carried nothing.
+// sure that the first has carried nothing; another RoundTripper may do so to try
+// again.
 type connTrace struct {
 	asked, got atomic.Bool
 }
 
-func (t *connTrace) hooks() *httptrace.ClientTrace {
+func (t *connTrace) hooks(plain bool) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn: func(string) { t.asked.Store(true); t.got.Store(false) },
+		GetConn: func(string) {
+			t.asked.Store(true)
+			if plain {
+				t.got.Store(false)
+			}
+		},
 		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
 	}
 }
@@ -1024,8 +1047,36 @@ func (t *connTrace) hooks() *httptrace.ClientTrace {
 // written reports whether bytes of the request may have been written. A
 // RoundTripper that reports nothing counts as having written.
 func (t *connTrace) written() bool {
-	return t == nil || !t.asked.Load() || t.got.Load()
+	return !t.asked.Load() || t.got.Load()
 }
+
+// keepRedirect hides the address of a redirect from http.Client, which throws
+// an answer away whose Location it cannot read. showLocation puts it back.
+type keepRedirect struct{ http.RoundTripper }
+
+func (t keepRedirect) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := t.RoundTripper.RoundTrip(req)
+	if res != nil && res.StatusCode/100 == 3 && len(res.Header[headerLocation]) > 0 {
+		hidden := *res
+		hidden.Header = res.Header.Clone()
+		hidden.Header[hiddenLocation] = hidden.Header[headerLocation]
+		delete(hidden.Header, headerLocation)
+		res = &hidden
+	}
+	return res, err
+}
+
+func showLocation(res *http.Response) {
+	if location, ok := res.Header[hiddenLocation]; ok {
+		delete(res.Header, hiddenLocation)
+		res.Header[headerLocation] = location
+	}
+}
+
+const (
+	headerLocation = "Location"
+	hiddenLocation = "idngo: location" // no server can send this name
+)
 
 // watchdog ends an attempt after a time without progress. It is a context with
 // a time-out that can be started again.
@@ -1037,11 +1088,10 @@ type watchdog struct {
 	fired  atomic.Bool
 }
 
-func watch(ctx context.Context, limit time.Duration) *watchdog {
-	dog := &watchdog{limit: limit}
+func (dog *watchdog) watch(ctx context.Context, limit time.Duration) {
+	dog.limit = limit
 	dog.ctx, dog.cancel = context.WithCancel(ctx)
 	dog.timer = time.AfterFunc(limit, dog.expire)
-	return dog
 }
 
 func (dog *watchdog) expire() {
@@ -1105,6 +1155,14 @@ func ended(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// outlast waits, unless the context would end first.
+func outlast(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return context.DeadlineExceeded
+	}
+	return wait(ctx, d)
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -1182,7 +1240,7 @@ func newTransport() *http.Transport {
 	t = t.Clone()
 	// The default keeps two connections to a host: a busy backend would open a
 	// new one for nearly every call.
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 256
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 512
 	return t
 }
 

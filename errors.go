@@ -48,6 +48,7 @@ type APIError struct {
 	redirectHost   string // where a redirect pointed
 	cause          error  // what else ended the call, if anything
 	safe           string // what Error shows of Name, Description and CorrelationID
+	safeID         string // CorrelationID as logs show it
 }
 
 // Error is safe to log; see [APIError].
@@ -308,7 +309,7 @@ func (e *APIError) makeSafe(redact func(string) string) {
 			b.WriteString(part.before + oneLine(redact(part.text)))
 		}
 	}
-	e.safe = b.String()
+	e.safe, e.safeID = b.String(), oneLine(redact(e.CorrelationID))
 	e.redirectHost = oneLine(redact(e.redirectHost))
 }
 

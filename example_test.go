@@ -461,10 +461,6 @@ func ExampleOperationFromContext() {
 	// POST AddImage
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 func ExampleWithBaseURL() {
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, `{"id":"a1"}`)

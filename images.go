@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,7 @@ type AddImageParams struct {
 	// name, else by its first 512 bytes.
 	ContentType string
 	// Progress is called as image bytes leave: at 0 and at the end of each
-	// attempt and about 20 times a second between. It is called by one goroutine
+	// attempt and at most 20 times a second between. It is called by one goroutine
 	// at a time and never after AddImage has returned. It delays its own upload
 	// and nothing else; a panic in it reaches the caller of AddImage.
 	Progress func(UploadProgress)
@@ -97,6 +98,9 @@ func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams
 	cl := &call{operation: opAddImage, method: http.MethodPost, path: actionPath(actionID) + "/images", careful: true, ids: []string{actionID}}
 	if err := errors.Join(checkID("actionID", actionID), p.check(), cl.prepare(ctx, opts)); err != nil {
 		return nil, err
+	}
+	if cl.opts.response != nil {
+		*cl.opts.response = Response{} // the image may fail before there is an attempt
 	}
 	metadata, err := json.Marshal(struct {
 		IDDocType    IDDocType    `json:"idDocType"`
@@ -265,6 +269,9 @@ func (s *imageStream) open(ctx context.Context) (string, formbody.Content, func(
 	}
 	content, release, err := formbody.Spool(ctx, s.r, spoolMemory)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ended(ctx)
+		}
 		err = fmt.Errorf("idngo: %s: reading the image: %w", opAddImage, err)
 	}
 	return s.name, content, release, err
@@ -287,6 +294,7 @@ func imageError(err error) error {
 
 // upload is the body of an AddImage, across its attempts.
 type upload struct {
+	ctx      context.Context // the call's: it knows no time-out of an attempt
 	body     *formbody.Body
 	metadata []byte
 	name     string
@@ -306,7 +314,7 @@ func (u *upload) changed(signer *Signer, req *http.Request) bool {
 		return false
 	}
 	again := &http.Request{Method: req.Method, URL: req.URL, Body: u.body.Open()}
-	again.GetBody = func() (io.ReadCloser, error) { return untilDone{req.Context(), u.body.Open()}, nil }
+	again.GetBody = func() (io.ReadCloser, error) { return untilDone{u.ctx, u.body.Open()}, nil }
 	err = signer.Sign(again, time.Unix(seconds, 0))
 	return errors.Is(err, formbody.ErrChanged) ||
 		err == nil && again.Header.Get(headerSignature) != req.Header.Get(headerSignature)
@@ -329,7 +337,6 @@ func (r untilDone) Read(p []byte) (int, error) {
 // after the attempt was given up; then it gets nothing more.
 type sending struct {
 	*upload
-	ctx     context.Context
 	dog     *watchdog
 	attempt int
 
@@ -339,11 +346,13 @@ type sending struct {
 	reported int64 // what Progress was last told; -1 before the first time
 	at       time.Time
 	panicked any
+	exited   bool // a callback ended its goroutine, as a failing test does
 }
 
 func (u *upload) start(ctx context.Context, dog *watchdog, attempt int) *sending {
+	u.ctx = ctx
 	dog.pause() // hashing is no silence of the network
-	return &sending{upload: u, ctx: ctx, dog: dog, attempt: attempt, reported: -1}
+	return &sending{upload: u, dog: dog, attempt: attempt, reported: -1}
 }
 
 // sign makes req an upload: pass one hashes one reader, and every reader that
@@ -364,19 +373,22 @@ func (s *sending) sign(signer *Signer, req *http.Request, at time.Time) error {
 	if s.panicked != nil {
 		return errors.New("progress callback panicked")
 	}
-	return nil
+	return s.ctx.Err() // the callback may have ended it: then nothing is sent
 }
 
 // end makes the attempt's readers give nothing more and waits for a callback
-// that is running. It panics if one did.
+// that is running. It panics if one did, and ends the goroutine if one did.
 func (s *sending) end() {
 	s.mu.Lock()
 	s.over = true
-	panicked := s.panicked
-	s.panicked = nil
+	panicked, exited := s.panicked, s.exited
+	s.panicked, s.exited = nil, false
 	s.mu.Unlock()
 	if panicked != nil {
 		panic(panicked)
+	}
+	if exited {
+		runtime.Goexit()
 	}
 }
 
@@ -389,7 +401,7 @@ func (s *sending) sourceError() error {
 
 // report calls Progress if it is time to. s.mu is held.
 func (s *sending) report(sent int64) {
-	if s.progress == nil || s.panicked != nil || sent <= s.reported {
+	if s.progress == nil || s.panicked != nil || s.exited || sent <= s.reported {
 		return
 	}
 	if now := time.Now(); s.reported >= 0 && sent < s.size && now.Sub(s.at) < progressEvery {
@@ -398,13 +410,16 @@ func (s *sending) report(sent int64) {
 		s.at = now
 	}
 	s.reported = sent
+	returned := false
 	defer func() {
-		if p := recover(); p != nil {
-			s.panicked = p
+		if !returned {
+			s.panicked = recover()
+			s.exited = s.panicked == nil
 			s.dog.cancel()
 		}
 	}()
 	s.progress(UploadProgress{Sent: sent, Total: s.size, Attempt: s.attempt})
+	returned = true
 }
 
 func (s *sending) reader() io.ReadCloser {

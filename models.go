@@ -1170,12 +1170,13 @@ func (b *wireBool) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// wireCount is a count that may come as a text; -1 if it is none.
+// wireCount is a count that may come as a text, "" as 0; -1 if it is none.
 type wireCount int
 
 func (c *wireCount) UnmarshalJSON(data []byte) error {
-	n, err := strconv.Atoi(wholeNumber(strings.Trim(string(data), `"`)))
-	if err != nil || n < 0 {
+	text := wholeNumber(strings.Trim(string(data), `"`))
+	n, err := strconv.Atoi(text)
+	if text != "" && err != nil || n < 0 {
 		n = -1
 	}
 	*c = wireCount(n)
@@ -1222,7 +1223,7 @@ func (t *Time) parse(s []byte) bool {
 	if offset != 0 {
 		at = at.Add(-offset)
 	}
-	// Year 1 as time.Time's zero would be lost; the others cannot be written.
+	// The first would pass for no date, the others do not have four digits.
 	if y := at.Year(); at.IsZero() || y < 0 || y > 9999 {
 		return false
 	}
