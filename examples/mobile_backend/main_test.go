@@ -1,0 +1,416 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// TestMain looks at everything that was logged by all tests: nothing of it may
+// tell who somebody is, or open anything.
+func TestMain(m *testing.M) {
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	code := m.Run()
+	for _, secret := range []string{"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", sandbox.DefaultAppToken, sandbox.DefaultSecretKey} {
+		if strings.Contains(logged.String(), secret) {
+			fmt.Printf("%q was logged:\n%s", secret, &logged)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// What the SDKs report, as the specification shows it, is a hint to look and
+// nothing else: whatever it is, only the service's own verdict counts.
+func TestResults(t *testing.T) {
+	t.Parallel()
+	verdicts := []struct {
+		outcome *sandbox.Outcome // nil: none yet
+		status  string
+	}{
+		{nil, "pending"},
+		{&sandbox.Outcome{OnHold: true}, "pending"},
+		{&sandbox.Outcome{Answer: "GREEN"}, "approved"},
+		{&sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}, "rejected"},
+		{&sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"}, "retry"},
+		{&sandbox.Outcome{Answer: "YELLOW"}, "rejected"},
+		{&sandbox.Outcome{Answer: "ERROR"}, "error"},
+	}
+	reports := map[string]string{ // %s is the action's id
+		"Android, ActionCompleted":           `{"actionId":"%s","type":"FaceAuth","answer":"GREEN","payload":{"a":{"b":[1]}}}`,
+		"Android, no answer":                 `{"actionId":"%s","type":"FaceAuth","answer":null,"payload":{}}`,
+		"Android, null":                      `{"actionId":"%s","type":null,"answer":null,"payload":null}`,
+		"Android, YELLOW":                    `{"actionId":"%s","type":"FaceAuth","answer":"YELLOW","payload":{}}`,
+		"Android, onActionResult":            `{"actionId":"%s","actionType":"FaceAuth","answer":"RED","allowContinuing":true}`,
+		"iOS, actionResult":                  `{"actionId":"%s","answer":"GREEN"}`,
+		"iOS, ERROR":                         `{"actionId":"%s","answer":"ERROR"}`,
+		"iOS, no answer":                     `{"actionId":"%s"}`,
+		"iOS, cancelled, nil encoded":        `null`,
+		"iOS, cancelled, nothing to tell":    ``,
+		"WebSDK, onApplicantActionCompleted": `{"action":"FaceAuth","applicantActionId":"%s","answer":"GREEN"}`,
+		"an answer that nobody knows":        `{"actionId":"%s","answer":"PURPLE"}`,
+	}
+	for _, verdict := range verdicts {
+		for name, report := range reports {
+			t.Run(verdict.status+", "+name, func(t *testing.T) {
+				t.Parallel()
+				s := newService(t, sandbox.Config{ManualReview: true})
+				id := s.bond.start("payout", "key-of-the-payout").ID
+				if verdict.outcome != nil {
+					require.NoError(t, s.sandbox.Review(id, *verdict.outcome))
+				}
+				if strings.Contains(report, "%s") {
+					report = fmt.Sprintf(report, id)
+				}
+				status, got := s.bond.call("POST", "/actions/"+id+"/result", report)
+				require.Equal(t, http.StatusOK, status)
+				require.Equal(t, answer{ID: id, Status: verdict.status}, got)
+				status, again := s.bond.call("GET", "/actions/"+id, "")
+				require.Equal(t, http.StatusOK, status)
+				require.Equal(t, got, again)
+				want := map[bool]int32{true: 1}[verdict.status == "approved"]
+				require.Equal(t, want, s.approved.Load(), "done once, and only for an approved action")
+			})
+		}
+	}
+}
+
+// A report that comes first is followed by the app's polls.
+func TestPolling(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ReviewDelay: 50 * time.Millisecond})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	s.submit(id)
+	s.bond.call("POST", "/actions/"+id+"/result", `{"actionId":"`+id+`"}`)
+	require.Eventually(t, func() bool {
+		_, got := s.bond.call("GET", "/actions/"+id, "")
+		return got.Status == "approved"
+	}, 10*time.Second, 20*time.Millisecond)
+}
+
+// What belongs to somebody else, or was never started here, does not exist.
+func TestOwners(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+	elsewhere, err := s.client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "made by another program",
+	})
+	require.NoError(t, err)
+	require.NoError(t, s.sandbox.Review(elsewhere.ID, sandbox.Outcome{Answer: "GREEN"}))
+
+	for _, c := range []struct {
+		app *app
+		id  string
+	}{
+		{s.penny, id}, {s.bond, elsewhere.ID}, {s.bond, "0123456789abcdef01234567"}, {s.bond, "%2e%2e"}, {s.bond, strings.Repeat("x", 4000)},
+	} {
+		for _, endpoint := range []string{"GET ", "POST /result", "POST /token"} {
+			method, path, _ := strings.Cut(endpoint, " ")
+			status, got := c.app.call(method, "/actions/"+c.id+path, `{"actionId":"`+id+`","answer":"GREEN"}`)
+			require.Equal(t, http.StatusNotFound, status)
+			require.Equal(t, answer{Error: "no such action"}, got)
+		}
+	}
+	require.Zero(t, s.approved.Load())
+
+	// With the same key, and for the same purpose, another user has another one.
+	require.NotEqual(t, id, s.penny.start("payout", "key-of-the-payout").ID)
+	ids := map[string]bool{}
+	for _, a := range s.sandbox.Actions() {
+		ids[a.ExternalActionID] = true
+	}
+	require.Len(t, ids, 3)
+}
+
+// An approval for one purpose is worth nothing for another.
+func TestPurposes(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ManualReview: true})
+	payout := s.bond.start("payout", "key-of-both-things").ID
+	phone := s.bond.start("change-phone", "key-of-both-things").ID
+	form := s.bond.start("questionnaire", "key-of-both-things").ID
+	require.Len(t, s.sandbox.Actions(), 3)
+	for _, id := range []string{phone, form} {
+		require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+		status, got := s.bond.call("POST", "/actions/"+payout+"/result", `{"actionId":"`+id+`","type":"FaceAuth","answer":"GREEN","payload":{}}`)
+		require.Equal(t, http.StatusConflict, status)
+		require.Equal(t, answer{Error: "the result is of another action"}, got)
+	}
+	_, got := s.bond.call("GET", "/actions/"+payout, "")
+	require.Equal(t, "pending", got.Status)
+	require.Zero(t, s.approved.Load())
+	_, got = s.bond.call("GET", "/actions/"+phone, "")
+	require.Equal(t, "approved", got.Status)
+	require.EqualValues(t, 1, s.approved.Load())
+}
+
+// An action of the right id and another level is refused: at its start, and
+// when somebody changed the level of what had been started.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+
+	a, _ := s.backend.actions.get(id)
+	a.level = sandbox.LevelQuestionnaire
+	s.backend.actions.actions[id] = a
+	status, got := s.bond.call("GET", "/actions/"+id, "")
+	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Zero(t, s.approved.Load())
+
+	restarted := s.restart()
+	restarted.backend.levels["payout"] = sandbox.LevelQuestionnaire
+	status, _ = restarted.bond.call("POST", "/actions", `{"purpose":"payout"}`, "key-of-the-payout")
+	require.Equal(t, http.StatusConflict, status)
+	require.Len(t, s.sandbox.Actions(), 1)
+}
+
+// However often an app asks, and whatever gets lost, there is one action.
+func TestRepeatedStart(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ManualReview: true, Faults: &sandbox.Faults{Script: []sandbox.Fault{
+		{Kind: sandbox.FaultResetAfter, Operation: "CreateAction"}, // made, and the answer lost
+	}}})
+	first := s.bond.start("payout", "key-of-the-payout")
+	require.Equal(t, "pending", first.Status)
+	require.Equal(t, first.ID, s.bond.start("payout", "key-of-the-payout").ID)
+	s = s.restart()
+	require.Equal(t, first.ID, s.bond.start("payout", "key-of-the-payout").ID)
+	require.Len(t, s.sandbox.Actions(), 1)
+
+	var apps sync.WaitGroup
+	var ids sync.Map
+	for range 8 {
+		apps.Go(func() { ids.Store(s.bond.start("payout", "key-of-the-next-payout").ID, nil) })
+	}
+	apps.Wait()
+	require.Len(t, s.sandbox.Actions(), 2)
+
+	// An approval is used up: the same key does not lead to another payout.
+	require.NoError(t, s.sandbox.Review(first.ID, sandbox.Outcome{Answer: "GREEN"}))
+	for range 8 {
+		apps.Go(func() {
+			_, got := s.bond.call("POST", "/actions/"+first.ID+"/result", `{"actionId":"`+first.ID+`"}`)
+			assert.Equal(t, "approved", got.Status)
+		})
+	}
+	apps.Wait()
+	require.EqualValues(t, 1, s.approved.Load())
+	for _, path := range []string{"/actions", "/actions/" + first.ID + "/token"} {
+		status, got := s.bond.call("POST", path, `{"purpose":"payout"}`, "key-of-the-payout")
+		require.Equal(t, http.StatusConflict, status)
+		require.Equal(t, answer{Error: "this action has been used: start another"}, got)
+	}
+}
+
+// A token is for one user, action and level; an expired one is replaced.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	s := newService(t, sandbox.Config{ManualReview: true, Clock: clock}, idngo.WithClock(clock))
+	started := s.bond.start("payout", "key-of-the-payout")
+	token, valid := s.sandbox.AccessToken(started.Token)
+	require.True(t, valid)
+	require.Equal(t, sandbox.DefaultExternalUserID, token.UserID)
+	require.Equal(t, sandbox.LevelFaceAuth, token.LevelName)
+	require.Equal(t, s.sandbox.Actions()[0].ExternalActionID, token.ExternalActionID)
+	require.WithinDuration(t, token.ExpiresAt, started.ExpiresAt, time.Second)
+
+	passed.Add(int64(11 * time.Minute))
+	_, valid = s.sandbox.AccessToken(started.Token)
+	require.False(t, valid)
+	status, renewed := s.bond.call("POST", "/actions/"+started.ID+"/token", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, started.ID, renewed.ID)
+	again, valid := s.sandbox.AccessToken(renewed.Token)
+	require.True(t, valid)
+	again.ExpiresAt = token.ExpiresAt
+	require.Equal(t, token, again)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	s := newService(t, sandbox.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	const key = "key-of-something"
+	for name, c := range map[string]struct {
+		app                *app
+		method, path, body string
+		key                string
+		status             int
+	}{
+		"nobody":                {&app{s: s}, "POST", "/actions", `{"purpose":"payout"}`, key, 401},
+		"nobody looks":          {&app{s: s, session: "demo-blofeld"}, "GET", "/actions/" + id, "", "", 401},
+		"no key":                {s.bond, "POST", "/actions", `{"purpose":"payout"}`, "", 400},
+		"a long key":            {s.bond, "POST", "/actions", `{"purpose":"payout"}`, strings.Repeat("k", 65), 400},
+		"unknown purpose":       {s.bond, "POST", "/actions", `{"purpose":"licence"}`, key, 400},
+		"a level":               {s.bond, "POST", "/actions", `{"level":"action-liveness"}`, key, 400},
+		"no body":               {s.bond, "POST", "/actions", ``, key, 400},
+		"no JSON":               {s.bond, "POST", "/actions", `purpose=payout`, key, 400},
+		"half of it":            {s.bond, "POST", "/actions", `{"purpose":"pay`, key, 400},
+		"too much":              {s.bond, "POST", "/actions", `{"purpose":"` + strings.Repeat("payout", 20_000) + `"}`, key, 413},
+		"too much of a result":  {s.bond, "POST", "/actions/" + id + "/result", `{"payload":"` + strings.Repeat("x", 100_000) + `"}`, "", 413},
+		"a result that is none": {s.bond, "POST", "/actions/" + id + "/result", `{"answer":1}`, "", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, got := c.app.call(c.method, c.path, c.body, c.key)
+			require.Equal(t, c.status, status)
+			require.NotEmpty(t, got.Error)
+			require.Equal(t, answer{Error: got.Error}, got)
+		})
+	}
+	t.Cleanup(func() { require.Len(t, s.sandbox.Actions(), 1) })
+}
+
+// When IDnGO does not answer as it should, the app is told so, and no more.
+func TestServiceFailures(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault  sandbox.Fault
+		status int
+		text   string
+	}{
+		"rate limited":  {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429, Operation: "GetAction"}, 503, "try again later"},
+		"down":          {sandbox.Fault{Kind: sandbox.FaultHTML, Operation: "GetAction"}, 502, "the verification is not available"},
+		"not an answer": {sandbox.Fault{Kind: sandbox.FaultGarbage, Operation: "GetAction"}, 502, "the verification is not available"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, sandbox.Config{ManualReview: true})
+			id := s.bond.start("payout", "key-of-the-payout").ID
+			require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+			require.NoError(t, s.sandbox.SetFaults(&sandbox.Faults{Chances: []sandbox.Chance{{Fault: c.fault, Probability: 1}}}))
+			status, got := s.bond.call("POST", "/actions/"+id+"/result", `{"answer":"GREEN"}`)
+			require.Equal(t, c.status, status)
+			require.Equal(t, answer{Error: c.text}, got)
+			require.Zero(t, s.approved.Load())
+		})
+	}
+}
+
+// service is the backend, with its apps on one side and a sandbox on the other.
+type service struct {
+	t           *testing.T
+	sandbox     *sandbox.Server
+	client      *idngo.Client
+	backend     *backend
+	url         string
+	approved    *atomic.Int32
+	bond, penny *app
+}
+
+func newService(t *testing.T, cfg sandbox.Config, opts ...idngo.Option) *service {
+	t.Helper()
+	sb, err := sandbox.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sb.Close()) })
+	sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny")
+	baseURL, err := sb.Start("")
+	require.NoError(t, err)
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey}, append(opts,
+		idngo.WithBaseURL(baseURL), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}))...)
+	require.NoError(t, err)
+	return (&service{t: t, sandbox: sb, client: client}).restart()
+}
+
+// restart returns the same service with a backend that remembers nothing.
+func (s *service) restart() *service {
+	next := &service{t: s.t, sandbox: s.sandbox, client: s.client, approved: new(atomic.Int32)}
+	next.backend = &backend{
+		client: s.client,
+		levels: map[string]string{
+			"payout": sandbox.LevelFaceAuth, "change-phone": sandbox.LevelFaceAuth, "questionnaire": sandbox.LevelQuestionnaire,
+		},
+		authenticate: demoUser,
+		onApproved:   func(action) { next.approved.Add(1) },
+	}
+	server := httptest.NewServer(next.backend.routes())
+	s.t.Cleanup(server.Close)
+	next.url = server.URL
+	next.bond, next.penny = &app{next, "demo-bond"}, &app{next, "demo-penny"}
+	return next
+}
+
+// submit does what the SDK does.
+func (s *service) submit(id string) {
+	s.t.Helper()
+	_, err := s.client.AddImage(s.t.Context(), id, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", []byte("\xff\xd8\xff\xe0")),
+	})
+	require.NoError(s.t, err)
+	_, err = s.client.SubmitAction(s.t.Context(), id)
+	require.NoError(s.t, err)
+}
+
+// app is the app of one user.
+type app struct {
+	s       *service
+	session string
+}
+
+// answer is all that an app ever gets.
+type answer struct {
+	ID        string    `json:"id"`
+	Status    string    `json:"status"`
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	Error     string    `json:"error"`
+}
+
+func (a *app) start(purpose, key string) answer {
+	status, got := a.call("POST", "/actions", `{"purpose":"`+purpose+`"}`, key)
+	assert.Equal(a.s.t, http.StatusOK, status)
+	assert.NotEmpty(a.s.t, got.Token)
+	return got
+}
+
+func (a *app) call(method, path, body string, key ...string) (status int, got answer) {
+	t := a.s.t
+	req, err := http.NewRequestWithContext(t.Context(), method, a.s.url+path, strings.NewReader(body))
+	if !assert.NoError(t, err) {
+		return 0, answer{}
+	}
+	if a.session != "" {
+		req.Header.Set("Authorization", "Bearer "+a.session)
+	}
+	if len(key) > 0 {
+		req.Header.Set("Idempotency-Key", key[0])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if !assert.NoError(t, err) {
+		return 0, answer{}
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	assert.NoError(t, err)
+	assert.Equal(t, "application/json", res.Header.Get("Content-Type"))
+	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	assert.Equal(t, res.StatusCode == http.StatusUnauthorized, res.Header.Get("WWW-Authenticate") != "")
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields() // no more than an app needs
+	assert.NoError(t, decoder.Decode(&got), "%s", raw)
+	return res.StatusCode, got
+}
