@@ -372,6 +372,10 @@ type ActionExpectation struct {
 // [ErrActionMismatch], and no action is returned. Whether the one it returns
 // was approved, [Action.Approved] says. Other errors: those of GetAction.
 //
+// The specification's one example of an answer shows neither externalActionId
+// nor a level name, though the API family sends both. Should your account get
+// none, leave them out of want and compare the id that you kept.
+//
 // If you kept the id of the action that you have created, compare that too: one
 // applicant may have many actions.
 func (c *Client) ConfirmAction(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {

@@ -115,6 +115,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -525,6 +526,8 @@ type answer struct {
 type failure struct {
 	retry.Failure
 	err        error          // for Answered nil: api holds it
+	notMade    bool           // the attempt was given up before it began
+	req        *http.Request  // of a Lost one: what its error must not show
 	api        *APIError      // for Answered
 	res        *http.Response // if there was an answer, its body read and closed
 	body       []byte         // of an error answer, at most 64 KiB
@@ -615,9 +618,17 @@ func (c *Client) send(ctx context.Context, cl *call, opts []RequestOption) (answ
 	}
 	ctx = context.WithValue(ctx, operationKey{}, &cl.operation)
 	unknown, clockTried, waits := false, false, 0
+	var last *failure
 	for n := 1; ; n++ {
 		ans, f := c.attempt(ctx, cl, n)
+		switch {
+		case f != nil && f.notMade && last == nil:
+			return answer{}, 0, c.failed(cl, f, 0, false, nil)
+		case f != nil && f.notMade:
+			return answer{}, n - 1, c.failed(cl, last, n-1, unknown, f.err)
+		}
 		cl.report(ans, f, n)
+		last = f
 		if f == nil {
 			return ans, n, nil
 		}
@@ -678,14 +689,14 @@ func (c *Client) next(ctx context.Context, cl *call, f *failure, n, waits int, c
 // attempt builds, stamps, signs and sends the call once, and reads the answer.
 func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *failure) {
 	if err := context.Cause(ctx); err != nil {
-		return ans, &failure{Failure: retry.Failure{Kind: retry.Ended}, err: ended(ctx)}
+		return ans, &failure{Failure: retry.Failure{Kind: retry.Ended}, err: ended(ctx), notMade: true}
 	}
 	if c.limiter != nil {
 		if err := c.limiter.Wait(ctx); err != nil {
 			if ctx.Err() != nil {
 				err = errors.Join(ended(ctx), err)
 			}
-			return ans, &failure{Failure: retry.Failure{Kind: retry.Local}, err: fmt.Errorf("rate limiter: %w", err)}
+			return ans, &failure{Failure: retry.Failure{Kind: retry.Local}, err: fmt.Errorf("rate limiter: %w", err), notMade: true}
 		}
 	}
 	begun := time.Now()
@@ -735,7 +746,9 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		}
 	}
 	if err != nil {
-		return ans, lost(ctx, dog, err, state.written())
+		f := lost(ctx, dog, err, state.written())
+		f.req = req
+		return ans, f
 	}
 	showLocation(res)
 	date := c.readDate(res, time.Since(signed))
@@ -765,7 +778,7 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 			return ans, &failure{Failure: retry.Failure{Kind: retry.Unusable}, res: res, err: fmt.Errorf("the answer %d cannot be used: %w", res.StatusCode, err)}
 		}
 		f := lost(ctx, dog, err, true)
-		f.res = res
+		f.req, f.res = req, res
 		return ans, f
 	}
 	return ans, c.refused(ctx, cl, req, res, dog, date)
@@ -843,7 +856,7 @@ func (c *Client) failed(cl *call, f *failure, attempts int, unknown bool, reason
 	}
 	e := &callError{
 		operation: cl.operation, attempts: attempts, outcomeUnknown: unknown,
-		text: oneLine(c.redact(cl, nil, quoted.ReplaceAllString(f.err.Error(), `"…"`))),
+		text: oneLine(quoted.ReplaceAllString(c.redact(cl, f.req, f.err.Error()), `"…"`)), // a value may hold quotes
 		errs: []error{f.err},
 	}
 	switch f.Kind {
@@ -918,7 +931,7 @@ func leaves(body []byte) (values []string) {
 }
 
 // replaceAll replaces each value of four characters or more, and what URLs,
-// JSON and %q make of it, by [redacted]; the longest first, since one may hold
+// JSON, HTML and %q make of it, by [redacted]; the longest first, since one may hold
 // another.
 func replaceAll(text string, values []string) string {
 	const shortest = 4
@@ -929,7 +942,9 @@ func replaceAll(text string, values []string) string {
 		}
 		inJSON, _ := json.Marshal(v)
 		inGo := strconv.Quote(v)
+		inHTML := html.EscapeString(v)
 		forms = append(forms, v, url.PathEscape(v), url.QueryEscape(v), spaced(url.QueryEscape(v)),
+			inHTML, strings.ReplaceAll(inHTML, "&#34;", "&quot;"),
 			strings.Trim(string(inJSON), `"`), strings.Trim(inGo, `"`))
 	}
 	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })

@@ -447,7 +447,7 @@ func (r *sendReader) Read(p []byte) (int, error) {
 		return 0, errAttemptOver
 	}
 	if time.Since(r.last) > s.dog.limit/8 {
-		r.piece = max(r.piece/2, leastPiece)
+		r.piece = max(min(r.piece, len(p))/2, leastPiece)
 	} else {
 		r.piece = min(r.piece*2, mostPiece)
 	}

@@ -1,0 +1,270 @@
+package idngo_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Sources that change while they are uploaded.
+
+// wholeBodies is a server that counts the bodies that reach it whole.
+func wholeBodies(t *testing.T) (base string, whole *atomic.Int32) {
+	t.Helper()
+	whole = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && n == r.ContentLength {
+			whole.Add(1)
+		}
+		_, _ = io.WriteString(w, benchImageJSON)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, whole
+}
+
+// A source of another size than before is found out at once: the call ends with
+// ErrImageChanged after one attempt, and no server gets a whole body.
+func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
+	t.Parallel()
+	content := noise(3 << 20)
+	replace := func(t *testing.T, path string, content []byte) {
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	tests := map[string]func(t *testing.T, path string){
+		"shrunk":  func(t *testing.T, path string) { replace(t, path, content[:len(content)-1]) },
+		"emptied": func(t *testing.T, path string) { replace(t, path, nil) },
+		"grown":   func(t *testing.T, path string) { replace(t, path, append(bytes.Clone(content), 'x')) },
+		"a folder": func(t *testing.T, path string) {
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, os.Mkdir(path, 0o700))
+		},
+	}
+	check := func(t *testing.T, err error, response idngo.Response, path string) {
+		t.Helper()
+		require.ErrorIs(t, err, idngo.ErrImageChanged)
+		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
+		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, "the service cannot have taken half a body")
+		require.NotErrorIs(t, err, idngo.ErrInvalidArgument)
+		assert.NotContains(t, err.Error(), filepath.Dir(path))
+		assert.Equal(t, 1, response.Attempts)
+	}
+	for name, change := range tests {
+		t.Run(name+" between the passes", func(t *testing.T) {
+			t.Parallel()
+			base, whole := wholeBodies(t)
+			client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base), tryAgain(3))
+			require.NoError(t, err)
+			path := tempImage(t, "face.jpg", content)
+			var once sync.Once
+			p := uploadOf(idngo.ImageFile(path))
+			p.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
+			var response idngo.Response
+			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+			check(t, err, response, path)
+			assert.Zero(t, whole.Load())
+		})
+		if name == "a folder" {
+			continue // that leaves an open file as it is
+		}
+		t.Run(name+" while it is sent", func(t *testing.T) {
+			t.Parallel()
+			base, whole := wholeBodies(t)
+			path := tempImage(t, "face.jpg", content)
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base), tryAgain(3), idngo.WithHTTPClient(&http.Client{
+				Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+					req.Body = &halfWay{ReadCloser: req.Body, left: int64(len(content) / 2), then: func() { change(t, path) }}
+					return transport.RoundTrip(req)
+				}),
+			}))
+			require.NoError(t, err)
+			var response idngo.Response
+			_, err = client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithRepeatable())
+			check(t, err, response, path)
+			assert.Zero(t, whole.Load())
+		})
+	}
+}
+
+// halfWay calls then once so many bytes were read.
+type halfWay struct {
+	io.ReadCloser
+	left int64
+	then func()
+}
+
+func (h *halfWay) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	if h.left -= int64(n); h.left <= 0 && h.then != nil {
+		h.then()
+		h.then = nil
+	}
+	return n, err
+}
+
+// So is a ReaderAt that ends early, and one that fails: with its own error.
+func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is on fire")
+	for name, tt := range map[string]struct{ fails, want error }{
+		"ends early": {io.EOF, idngo.ErrImageChanged}, "fails": {broken, broken}, "is closed": {os.ErrClosed, os.ErrClosed},
+	} {
+		base, whole := wholeBodies(t)
+		client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base), tryAgain(3))
+		require.NoError(t, err)
+		var sending atomic.Bool
+		p := uploadOf(idngo.ImageReaderAt("face.jpg", readerAtFunc(func(p []byte, off int64) (int, error) {
+			if sending.Load() && off > 1<<20 {
+				return 0, tt.fails
+			}
+			return zeroReaderAt{}.ReadAt(p, off)
+		}), 3<<20))
+		p.Progress = func(idngo.UploadProgress) { sending.Store(true) }
+		var response idngo.Response
+		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+		require.ErrorIs(t, err, tt.want, name)
+		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
+		if tt.want != idngo.ErrImageChanged { //nolint:errorlint // which case it is
+			require.NotErrorIs(t, err, idngo.ErrImageChanged, name)
+		}
+		assert.Equal(t, 1, response.Attempts, name)
+		assert.Zero(t, whole.Load(), name)
+	}
+}
+
+type readerAtFunc func(p []byte, off int64) (int, error)
+
+func (f readerAtFunc) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
+
+func TestUploadOfAFileThatVanishes(t *testing.T) {
+	t.Parallel()
+	base, whole := wholeBodies(t)
+	client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base))
+	require.NoError(t, err)
+	path := tempImage(t, "face.jpg", noise(100_000))
+	p := uploadOf(idngo.ImageFile(path))
+	p.Progress = func(idngo.UploadProgress) { _ = os.Remove(path) }
+	_, err = client.AddImage(t.Context(), "a1", p)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
+	assert.Zero(t, whole.Load())
+}
+
+// Other bytes of the same size are the service's to refuse; the image is hashed
+// once more only then, to blame the right side.
+func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	content := noise(size)
+
+	t.Run("changed", func(t *testing.T) {
+		t.Parallel()
+		client, sb := newSandbox(t, sandbox.Config{})
+		action := sandboxAction(t, client)
+		path := tempImage(t, "face.jpg", content)
+		p := uploadOf(idngo.ImageFile(path))
+		p.Progress = func(idngo.UploadProgress) {
+			_ = os.WriteFile(path, append([]byte{content[0] ^ 1}, content[1:]...), 0o600)
+		}
+		_, err := client.AddImage(t.Context(), action, p)
+		require.ErrorIs(t, err, idngo.ErrImageChanged)
+		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
+		var api *idngo.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, []any{http.StatusUnauthorized, idngo.CodeSignatureMismatch, 1}, []any{api.StatusCode, api.Code, api.Attempts})
+		assert.Equal(t, 1, sb.Stats().RefusedSignatures)
+	})
+	t.Run("changed its size after it was sent", func(t *testing.T) {
+		t.Parallel()
+		path := tempImage(t, "face.jpg", content)
+		client := clientVia(t, roundTrip(func(req *http.Request) (*http.Response, error) {
+			_, _ = io.Copy(io.Discard, req.Body)
+			_ = os.Truncate(path, 10)
+			return httpmock.NewStringResponse(401, `{"errorCode":4003}`), req.Body.Close()
+		}))
+		_, err := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageFile(path)))
+		require.ErrorIs(t, err, idngo.ErrImageChanged)
+		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
+	})
+	t.Run("wrong secret", func(t *testing.T) {
+		t.Parallel()
+		_, sb := newSandbox(t, sandbox.Config{})
+		base, err := sb.Start("")
+		require.NoError(t, err)
+		client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: "anotherKey"}, idngo.WithBaseURL(base))
+		require.NoError(t, err)
+		source := &countingReaderAt{ReaderAt: bytes.NewReader(content)}
+		_, err = client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageReaderAt("face.jpg", source, size)))
+		require.ErrorIs(t, err, idngo.ErrSignatureMismatch)
+		require.NotErrorIs(t, err, idngo.ErrImageChanged)
+		assert.EqualValues(t, 3*size, source.bytes.Load(), "hashed, sent, hashed again")
+	})
+	t.Run("another refusal", func(t *testing.T) {
+		t.Parallel()
+		client, sb := newSandbox(t, sandbox.Config{})
+		source := &countingReaderAt{ReaderAt: bytes.NewReader(content)}
+		_, err := client.AddImage(t.Context(), "unknown", uploadOf(idngo.ImageReaderAt("face.jpg", source, size)))
+		require.ErrorIs(t, err, idngo.ErrNotFound)
+		assert.EqualValues(t, 2*size, source.bytes.Load(), "not hashed again")
+		assert.Equal(t, 1, sb.Stats().ByOperation["AddImage"])
+	})
+}
+
+// The answer that blames the signature may come slowly, and hashing once more
+// may take longer than a silence: neither makes the blame fall on the wrong side.
+func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]struct{ answer, hashing time.Duration }{
+		"answer": {answer: 3 * time.Second}, "hashing": {hashing: 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				n := newFaultNet(t)
+				var refused atomic.Bool
+				n.onRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+					_, _ = io.Copy(io.Discard, r.Body)
+					refused.Store(true)
+					w.WriteHeader(401)
+					_, _ = io.WriteString(w, `{"errorCode":4003}`+strings.Repeat(" ", 70<<10))
+					_ = http.NewResponseController(w).Flush()
+					time.Sleep(slow.answer) // the answer's end
+					return true
+				}
+				source := readerAtFunc(func(p []byte, off int64) (int, error) {
+					for i := range p {
+						p[i] = 'a'
+						if refused.Load() {
+							p[i] = 'b'
+						}
+					}
+					if refused.Load() {
+						time.Sleep(slow.hashing / 4)
+					}
+					return len(p), nil
+				})
+				_, err := n.client().AddImage(t.Context(), "a1", uploadOf(idngo.ImageReaderAt("face.jpg", source, 100_000)))
+				require.ErrorIs(t, err, idngo.ErrImageChanged)
+				require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
+				time.Sleep(slow.answer) // the server's handler ends
+			})
+		})
+	}
+}

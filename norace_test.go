@@ -1,0 +1,5 @@
+//go:build !race
+
+package idngo_test
+
+const underRace = false
