@@ -30,7 +30,8 @@ type CreateActionParams struct {
 	// Questionnaires are answers given beforehand.
 	Questionnaires []Questionnaire
 	// Extra is merged into the JSON body: members that the vendor takes and this
-	// package does not name. It must not repeat one that it does.
+	// package does not name. It must not repeat one that it does. Invalid UTF-8
+	// in it is encoded as encoding/json does it.
 	Extra map[string]any
 }
 
@@ -66,7 +67,7 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 		return action, nil
 	}
 	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID); err != nil {
-		return nil, fmt.Errorf("idngo: %s: %w: the answer lacks the action, and looking it up failed: %w", opCreateAction, ErrOutcomeUnknown, err)
+		return nil, fmt.Errorf("idngo: %s: %w: %w, and looking it up failed: %w", opCreateAction, ErrOutcomeUnknown, errAcknowledged, err)
 	}
 	return action, nil
 }
@@ -103,6 +104,12 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 		again := false
 		switch {
 		case created == nil:
+			// A service may answer with the one that somebody else has made.
+			if level := action.Review.LevelName; level != "" {
+				if err := mismatch("levelName", level, p.LevelName); err != nil {
+					return nil, err
+				}
+			}
 			return action, nil
 		case errors.Is(created, ErrOutcomeUnknown):
 			// The effect may still be on its way.
@@ -110,7 +117,7 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 			if err := outlast(ctx, delay); err != nil {
 				return nil, fmt.Errorf("%w: %w", created, err)
 			}
-			unknown, again = created, n+1 < c.policy.MaxAttempts
+			unknown, again = created, n+1 < c.policy.MaxAttempts && !errors.Is(created, errAcknowledged)
 		case errors.Is(created, ErrConflict): // somebody else may have been first
 		default:
 			return nil, besides(created, unknown)
@@ -152,14 +159,14 @@ func (c *Client) GetAction(ctx context.Context, actionID string, opts ...Request
 // FindAction finds an applicant's action by your own id of it, newest first,
 // as the list shows it. It pages through ListActions, and asks GetAction where
 // an entry of the list does not say its external id. Nothing found is
-// [ErrNotFound]; a service that says external ids nowhere is an error of its
-// own, which matches no sentinel. Other errors: those of ListActions and
+// [ErrNotFound]; a service that says external ids nowhere, or lists an action
+// that it does not give, is an error of its own, which matches no sentinel. Other errors: those of ListActions and
 // GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	if err := errors.Join(checkID("applicantID", applicantID), required("externalActionID", externalActionID)); err != nil {
 		return nil, err
 	}
-	seen, said := false, false
+	seen, said, hidden := false, false, false
 	for action, err := range c.AllActions(ctx, applicantID, ListActionsParams{}, opts...) {
 		if err != nil {
 			return nil, err
@@ -169,14 +176,24 @@ func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID s
 			return nil, errors.New("idngo: FindAction: the service lists an action without its id")
 		}
 		if action.ExternalActionID == "" {
-			if action, err = c.GetAction(ctx, action.ID, opts...); err != nil {
+			id := action.ID
+			action, err = c.GetAction(ctx, id, opts...)
+			if errors.Is(err, ErrNotFound) {
+				hidden = true // listed, but not to be had: it might be the one
+				continue
+			}
+			if err != nil {
 				return nil, err
 			}
+			action.ID = id
 		}
 		said = said || action.ExternalActionID != ""
 		if action.ExternalActionID == externalActionID {
 			return action, nil
 		}
+	}
+	if hidden {
+		return nil, errors.New("idngo: FindAction: none of the actions that say their external id, but the service lists one that it does not give")
 	}
 	if seen && !said {
 		return nil, errors.New("idngo: FindAction: the service does not say the external ids of this applicant's actions")
@@ -299,6 +316,9 @@ func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...Requ
 	if action, err = c.GetAction(ctx, actionID); err != nil {
 		return nil, fmt.Errorf("idngo: %s: it was submitted, but could not be fetched: %w", opSubmitAction, err)
 	}
+	if action.ID = actionID; action.Review.ReviewStatus == "" && action.Review.ReviewResult.empty() {
+		return nil, fmt.Errorf("idngo: %s: it was submitted, but neither answer holds the action", opSubmitAction)
+	}
 	return action, nil
 }
 
@@ -326,7 +346,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 		return nil, err
 	}
 	var last *Action
-	for interval := p.MinInterval; ; interval = min(interval+interval/2, p.MaxInterval) {
+	for interval := p.MinInterval; ; interval = min(interval+interval/2+1, p.MaxInterval) {
 		action, failure := c.GetAction(ctx, actionID, opts...)
 		delay := time.Duration(float64(interval) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // spreads polls, guards nothing
 		switch {
@@ -563,9 +583,11 @@ func (c *Client) findOfLevel(ctx context.Context, applicantID string, p CreateAc
 		return nil, err
 	}
 	if action.Review.LevelName == "" { // an entry of a list may be short
-		if action, err = c.GetAction(ctx, action.ID, opts...); err != nil {
+		id := action.ID
+		if action, err = c.GetAction(ctx, id, opts...); err != nil {
 			return nil, err
 		}
+		action.ID = id
 	}
 	if level := action.Review.LevelName; level != "" {
 		if err := mismatch("levelName", level, p.LevelName); err != nil {
@@ -594,6 +616,10 @@ func mismatch(part, got, want string) error {
 	}
 	return fmt.Errorf("idngo: %w: the %s differs", ErrActionMismatch, part)
 }
+
+// errAcknowledged: the service has answered a create with 2xx. To create again
+// would make a second action, however long the list takes to show the first.
+var errAcknowledged = errors.New("the answer lacks the action")
 
 // notFoundError: the list was read to its end. It is not the service's 404.
 type notFoundError struct{}

@@ -257,16 +257,14 @@ func TestBadArguments(t *testing.T) {
 		_, list := client.ListActions(ctx, id, idngo.ListActionsParams{})
 		_, find := client.FindAction(ctx, id, "e")
 		_, link := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "u"})
-		for _, tt := range []struct {
+		tests = append(tests, []struct {
 			field string
 			err   error
 		}{
 			{"actionID", get}, {"actionID", submit}, {"actionID", waiting}, {"actionID", confirm}, {"actionID", open},
 			{"imageID", openImage}, {"applicantID", list}, {"applicantID", find}, {"LevelName", link},
 			{"applicantID", create(id, good)}, {"actionID", image(id, selfie)},
-		} {
-			tests = append(tests, tt)
-		}
+		}...)
 		for _, err := range client.AllActions(ctx, id, idngo.ListActionsParams{}) {
 			tests = append(tests, struct {
 				field string
@@ -303,7 +301,7 @@ func TestBadArguments(t *testing.T) {
 	add("w", err)
 	_, err = client.EnsureAction(ctx, "p", good, idngo.WithRepeatable())
 	add("WithRepeatable", err)
-	_, err = client.GetAction(nil, "a") //nolint:staticcheck // on purpose
+	_, err = client.GetAction(noContext, "a")
 	add("context", err)
 
 	for _, tt := range tests {

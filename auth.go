@@ -25,7 +25,8 @@ import (
 //
 // fmt reads unexported fields of a struct without asking their type: a Secret
 // in an unexported field of your own struct is printed as it is. Keep it in an
-// exported field, or behind a pointer.
+// exported field, or behind a pointer. Nor does fmt ask for %p and a misplaced
+// %w, which go vet reports, or encoding/json for the key of a map.
 type Secret string
 
 // String returns [redacted].
@@ -111,8 +112,8 @@ func NewSigner(creds Credentials) (*Signer, error) {
 // of bytes and strings; req.Body itself is left alone. A request with a body and
 // without GetBody is an [ErrInvalidArgument].
 func (s *Signer) Sign(req *http.Request, at time.Time) error {
-	if req == nil || req.URL == nil {
-		return invalid("req", "is nil or has no URL")
+	if err := s.check(req); err != nil {
+		return err
 	}
 	m := s.state.get()
 	defer s.state.put(m)
@@ -141,6 +142,9 @@ func (s *Signer) Sign(req *http.Request, at time.Time) error {
 //
 // Without GetBody the body is kept in memory, 128 MiB at most.
 func (s *Signer) Verify(req *http.Request, now time.Time) error {
+	if err := s.check(req); err != nil {
+		return err
+	}
 	token, stamp, signature := req.Header[headerToken], req.Header[headerStamp], req.Header[headerSignature]
 	if len(token) != 1 || len(stamp) != 1 || len(signature) != 1 {
 		return fmt.Errorf("idngo: %w: each of the three signing headers is needed once", ErrSignatureMismatch)
@@ -171,6 +175,9 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 // length and SHA-256; after a timestamp, a method and a URI without body
 // nothing follows. The URI shows its query: mind where you print it.
 func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
+	if err := s.check(req); err != nil {
+		return "", err
+	}
 	text := strconv.FormatInt(at.Unix(), 10) + method(req) + requestURI(req)
 	sum := mac{Hash: sha256.New()}
 	counted := &countingHash{Hash: sum.Hash}
@@ -247,23 +254,31 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if err != nil {
 		return nil, err
 	}
-	sent := c.now()
-	token := new(AccessToken)
+	sent := c.clock()
+	answer := new(tokenAnswer)
 	err = c.call(ctx, &call{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query,
-		usable: func() bool { return token.Token != "" },
-	}, token, opts)
+		usable: func() bool { return answer.Token != "" },
+	}, answer, opts)
 	if err != nil {
 		return nil, err
 	}
+	token := &AccessToken{Token: answer.Token, UserID: answer.UserID, ExternalActionID: answer.ExternalActionID, ExpiresAt: sent.Add(p.TTL)}
 	if token.UserID == "" {
 		token.UserID = p.UserID
 	}
 	if token.ExternalActionID == "" {
 		token.ExternalActionID = p.ExternalActionID
 	}
-	token.ExpiresAt = sent.Add(p.TTL)
 	return token, nil
+}
+
+// tokenAnswer is what the service says of a token. An expiry of its own, should
+// it send one, is in no documented form.
+type tokenAnswer struct {
+	Token            string `json:"token"`
+	UserID           string `json:"userId"`
+	ExternalActionID string `json:"externalActionId"`
 }
 
 // String names the type and the expiry, not the token.
@@ -298,6 +313,16 @@ func checkCredential(name string, value Secret) error {
 		return invalid(name, "has spaces or line breaks around it")
 	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return invalid(name, "has control characters in it")
+	}
+	return nil
+}
+
+func (s *Signer) check(req *http.Request) error {
+	if s == nil || s.state == nil {
+		return invalid("Signer", "was not made by NewSigner")
+	}
+	if req == nil || req.URL == nil {
+		return invalid("req", "is nil or has no URL")
 	}
 	return nil
 }

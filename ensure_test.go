@@ -220,7 +220,13 @@ func TestFindActionOnOddLists(t *testing.T) {
 			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"1": `{"id":"1"}`, "2": `{"id":"2"}`}, 3, "", nil,
 		},
 		"one cannot be asked": {
-			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, 2, "", idngo.ErrNotFound,
+			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, 3, "2", nil,
+		},
+		"one cannot be asked, and may be it": {
+			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"x"}`}, 3, "", nil,
+		},
+		"both envelopes, one empty": {
+			[]string{`{"list":{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1},"items":[]}`}, nil, 1, "1", nil,
 		},
 		"an entry without its id": {
 			[]string{`{"items":[{"externalActionId":"ext"}],"totalItems":1}`}, nil, 1, "", nil,
@@ -648,7 +654,7 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 			"header": func() (*idngo.Action, error) {
 				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithHeader("X-App-Token", "x"))
 			},
-			"context": func() (*idngo.Action, error) { return client.EnsureAction(nil, "app-1", good) },
+			"context": func() (*idngo.Action, error) { return client.EnsureAction(noContext, "app-1", good) },
 		} {
 			action, err := call()
 			require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
@@ -822,4 +828,25 @@ func TestAllActionsOfAServiceThatDoesNotPage(t *testing.T) {
 	require.Error(t, last)
 	assert.Equal(t, 2, got)
 	assert.Equal(t, 4, asked)
+}
+
+// A create that was answered with 2xx is never made again, however long the
+// list takes to show it.
+func TestEnsureActionAcknowledged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newFaultNet(t)
+		creates := 0
+		n.onRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				creates++
+				_, _ = io.WriteString(w, `{"ok":1}`)
+				return true
+			}
+			_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
+			return true
+		}
+		_, err := n.client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		assert.Equal(t, 1, creates)
+	})
 }

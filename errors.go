@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -82,6 +83,9 @@ func (e *APIError) Error() string {
 	}
 	return b.String()
 }
+
+// Format writes Error for every verb and flag.
+func (e *APIError) Format(f fmt.State, verb rune) { formatError(f, verb, e.Error()) }
 
 // GoString is Error, so that %#v shows no field that the service may have
 // filled with what it was sent.
@@ -253,8 +257,18 @@ func (e *callError) Error() string {
 	return b.String()
 }
 
+func (e *callError) Format(f fmt.State, verb rune) { formatError(f, verb, e.Error()) }
+
 // GoString is Error: %#v would look into the causes.
 func (e *callError) GoString() string { return e.Error() }
+
+// formatError quotes for %q; for every other verb fmt would look into the fields.
+func formatError(f fmt.State, verb rune, text string) {
+	if verb == 'q' {
+		text = strconv.Quote(text)
+	}
+	_, _ = io.WriteString(f, text)
+}
 
 func (e *callError) Unwrap() []error { return e.errs }
 

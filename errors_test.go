@@ -123,3 +123,42 @@ func TestErrorsOfOneUpload(t *testing.T) {
 		assert.Equal(t, status == 502, errors.Is(err, idngo.ErrOutcomeUnknown))
 	}
 }
+
+// Every verb shows the safe text: fmt would print the fields for the odd ones.
+func TestErrorVerbs(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	on(t, mock, "GET", "/resources/applicantActions/ivan@example.com/one", 400, `{"description":"no ivan@example.com here"}`)
+	_, answered := client.GetAction(t.Context(), "ivan@example.com")
+	_, unanswered := client.GetAction(t.Context(), "no responder for ivan@example.com")
+	for _, err := range []error{answered, unanswered} {
+		require.Error(t, err)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t", "%o", "%e", "%c", "%U", "%b"} {
+			assert.NotContains(t, fmt.Sprintf(verb, err), "ivan@example.com", verb)
+		}
+	}
+	assert.Contains(t, fmt.Sprintf("%d", answered), "no [redacted] here") //nolint:govet // on purpose
+}
+
+// The file's name is redacted as it was given and as it was sent.
+func TestErrorHidesFileName(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	on(t, mock, "POST", "/resources/applicantActions/a1/images", 400, `{"description":"bad Ivan Petrov.jpg"}`)
+	_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("scans/Ivan Petrov.jpg", []byte("x"))})
+	require.ErrorContains(t, err, "bad [redacted]")
+}
+
+// One odd member of an answer does not cost an upload, a token or a link.
+func TestOddMembersOfAnswers(t *testing.T) {
+	t.Parallel()
+	client, mock := newMock(t)
+	on(t, mock, "POST", "/resources/applicantActions/a1/images", 200, `{"id":"66bb","imageId":1411,"fileSize":"1362","reviewResult":"GREEN","deleted":"no"}`)
+	image, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", []byte("x"))})
+	require.NoError(t, err)
+	assert.Equal(t, idngo.ImageID("1411"), image.ImageID)
+	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=28", 200, `{"token":"t","userId":28,"expiresAt":"2024-12-05 12:24:45+0000"}`)
+	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "28", LevelName: "L"})
+	require.NoError(t, err)
+	assert.Equal(t, "28", token.UserID)
+}

@@ -303,7 +303,7 @@ type upload struct {
 }
 
 // sent are the texts that the body shows beside the image.
-func (u *upload) sent() []string { return append(leaves(u.metadata), u.name) }
+func (u *upload) sent() []string { return append(leaves(u.metadata), u.name, u.body.FileName()) }
 
 // changed reports whether the image now gives another signature than the one
 // that req carried. It is asked only after a refusal: the normal path pays

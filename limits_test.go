@@ -381,7 +381,6 @@ func TestFailingCallsLeaveNoConnections(t *testing.T) {
 func TestFailingCallsOverLoopback(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	changed := sync.NewCond(&mu)
 	open, most := map[net.Conn]bool{}, 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -397,7 +396,6 @@ func TestFailingCallsOverLoopback(t *testing.T) {
 			delete(open, c)
 		}
 		most = max(most, len(open))
-		changed.Broadcast()
 	}
 	server.Start()
 	defer server.Close()
@@ -419,10 +417,8 @@ func TestFailingCallsOverLoopback(t *testing.T) {
 	wg.Wait()
 	mu.Lock()
 	defer mu.Unlock()
-	for len(open) > 16 {
-		changed.Wait()
-	}
-	assert.LessOrEqual(t, most, 32, "connections are used again: 1,000 calls, 16 at a time")
+	// net/http may dial for a request that then gets another connection.
+	assert.LessOrEqual(t, most, 64, "connections are used again: 1,000 calls, 16 at a time")
 }
 
 // A redirect delivers nothing to where it points: not a header, not a byte, not

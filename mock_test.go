@@ -1,6 +1,7 @@
 package idngo_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,6 +26,9 @@ const (
 	testSecret = "Hf3kTq9ZsYw27LmNcPvBx0RgDj5EaUiK"
 	mockBase   = "https://mock.test"
 )
+
+// noContext is a nil context, which is refused.
+var noContext context.Context
 
 // newMock gives a client with a mock transport of its own, so that tests run in
 // parallel.

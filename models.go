@@ -1007,9 +1007,9 @@ type (
 	// coreAction has the members of an action that must be readable: which
 	// action it is and how it stands.
 	coreAction struct {
-		ID               string `json:"id"`
-		ApplicantID      string `json:"applicantId"`
-		ExternalActionID string `json:"externalActionId"`
+		ID               ImageID `json:"id"` // which reads a number as text
+		ApplicantID      ImageID `json:"applicantId"`
+		ExternalActionID ImageID `json:"externalActionId"`
 		Review           struct {
 			ReviewStatus string     `json:"reviewStatus"`
 			LevelName    string     `json:"levelName"`
@@ -1018,17 +1018,17 @@ type (
 		RootResult wireAnswer `json:"reviewResult"`
 	}
 
-	// coreWebhookEvent has the members of an event that must be readable.
+	// coreWebhookEvent has the members of an event that must be readable, if
+	// need be from another JSON type: what happened, and to what.
 	coreWebhookEvent struct {
-		Type                      string `json:"type"`
-		ApplicantID               string `json:"applicantId"`
-		ApplicantActionID         string `json:"applicantActionId"`
-		ExternalApplicantActionID string `json:"externalApplicantActionId"`
-		InspectionID              string `json:"inspectionId"`
-		CorrelationID             string `json:"correlationId"`
-		ReviewResult              struct {
-			ReviewAnswer string `json:"reviewAnswer"`
-		} `json:"reviewResult"`
+		Type                      string     `json:"type"`
+		ApplicantID               ImageID    `json:"applicantId"`
+		ApplicantActionID         ImageID    `json:"applicantActionId"`
+		ExternalApplicantActionID ImageID    `json:"externalApplicantActionId"`
+		InspectionID              ImageID    `json:"inspectionId"`
+		NetworkID                 ImageID    `json:"networkId"`
+		CorrelationID             ImageID    `json:"correlationId"`
+		ReviewResult              wireAnswer `json:"reviewResult"`
 	}
 )
 
@@ -1051,6 +1051,11 @@ func decodeAction(data []byte, a *Action) error {
 // is empty, the root's. core is nil or empty unless a member was skipped.
 func (a *Action) settleResult(root *ReviewResult, core *coreAction) {
 	result := &a.Review.ReviewResult
+	if core != nil {
+		fill(&a.ID, core.ID)
+		fill(&a.ApplicantID, core.ApplicantID)
+		fill(&a.ExternalActionID, core.ExternalActionID)
+	}
 	if core != nil && result.ReviewAnswer == "" {
 		result.ReviewAnswer = ReviewAnswer(core.Review.ReviewResult)
 	}
@@ -1072,8 +1077,8 @@ func (r *ReviewResult) empty() bool {
 }
 
 // decodeActionPage replaces p by the page in data. It insists on a list whose
-// items are actions: one taken for empty by mistake, or an item passed over,
-// could have an action created twice.
+// items are actions: one taken for empty by mistake could have an action
+// created twice. A null among the items is nothing.
 func decodeActionPage(data []byte, p *ActionPage) error {
 	*p = ActionPage{}
 	var wire wireEnvelope[wireAction]
@@ -1110,7 +1115,7 @@ func decodeActionPage(data []byte, p *ActionPage) error {
 
 // page is the page that the envelope holds, wherever that is.
 func (e *wireEnvelope[T]) page() *wirePage[T] {
-	if e.Items == nil && e.List != nil {
+	if len(e.Items) == 0 && e.List != nil {
 		return e.List
 	}
 	return &e.wirePage
@@ -1124,11 +1129,28 @@ func decodeWebhookEvent(body []byte, e *WebhookEvent) error {
 		*plainWebhookEvent
 		SandboxMode wireBool `json:"sandboxMode"`
 	}{plainWebhookEvent: (*plainWebhookEvent)(e)}
-	if err := decodeSkipping(body, &wire, new(coreWebhookEvent)); err != nil {
+	var core coreWebhookEvent
+	if err := decodeSkipping(body, &wire, &core); err != nil {
 		return err
 	}
 	e.SandboxMode = bool(wire.SandboxMode)
+	fill(&e.ApplicantID, core.ApplicantID)
+	fill(&e.ApplicantActionID, core.ApplicantActionID)
+	fill(&e.ExternalApplicantActionID, core.ExternalApplicantActionID)
+	fill(&e.InspectionID, core.InspectionID)
+	fill(&e.NetworkID, core.NetworkID)
+	fill(&e.CorrelationID, core.CorrelationID)
+	if e.ReviewResult.ReviewAnswer == "" {
+		e.ReviewResult.ReviewAnswer = ReviewAnswer(core.ReviewResult)
+	}
 	return nil
+}
+
+// fill takes an id that was no string from the core.
+func fill(id *string, core ImageID) {
+	if *id == "" {
+		*id = string(core)
+	}
 }
 
 // decodeSkipping decodes a JSON object into v. Members of another JSON type
@@ -1156,9 +1178,11 @@ func (a *wireAnswer) UnmarshalJSON(data []byte) error {
 	var result struct {
 		ReviewAnswer string `json:"reviewAnswer"`
 	}
-	err := json.Unmarshal(data, &result)
-	*a = wireAnswer(result.ReviewAnswer)
-	return err
+	// What is no object, or has an answer that is no text, answers nothing.
+	if json.Unmarshal(data, &result) == nil {
+		*a = wireAnswer(result.ReviewAnswer)
+	}
+	return nil
 }
 
 // wireBool is a boolean that may come as a text.

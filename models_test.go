@@ -552,19 +552,16 @@ func TestDecodeRefuses(t *testing.T) {
 	for target, bodies := range map[any][]string{
 		new(Action): {
 			``, `{`, `{"id":"1"`, `{"id":"1"}}`, `[]`, `[{"id":"1"}]`, `5`, `"x"`, `true`,
-			`{"id":1}`, `{"id":["1"]}`, `{"applicantId":1}`, `{"externalActionId":{}}`, `{"review":"completed"}`, `{"review":{"reviewStatus":1}}`,
-			`{"review":{"levelName":[]}}`, `{"review":{"reviewResult":1}}`, `{"review":{"reviewResult":{"reviewAnswer":true}}}`, `{"reviewResult":[]}`,
-			`{"reviewResult":{"reviewAnswer":["GREEN"]}}`,
+			`{"review":"completed"}`, `{"review":{"reviewStatus":1}}`, `{"review":{"levelName":[]}}`,
 		},
 		new(ActionPage): {
 			``, `{`, `[]`, `[{"id":"1"}]`, `5`, `{}`, `{"ok":1}`, `{"list":null}`, `{"list":{}}`, `{"list":[]}`, `{"list":"x"}`, `{"items":{}}`, `{"items":null}`,
 			`{"list":{"items":{},"totalItems":5}}`, `{"items":[5],"totalItems":1}`, `{"items":["5dd3f15704f9404c41307c85"],"totalItems":1}`,
-			`{"items":[[]],"totalItems":1}`, `{"items":[{"id":5}],"totalItems":1}`, `{"items":[],"totalItems":-1}`, `{"items":[],"totalItems":"many"}`,
+			`{"items":[[]],"totalItems":1}`, `{"items":[],"totalItems":-1}`, `{"items":[],"totalItems":"many"}`,
 			`{"items":[],"totalItems":1.5}`, `{"items":[],"totalItems":{}}`, `{"items":[],"totalItems":1e30}`,
 		},
 		new(WebhookEvent): {
-			``, `{`, `[]`, `5`, `{"type":1}`, `{"applicantId":1}`, `{"applicantActionId":1}`, `{"externalApplicantActionId":1}`, `{"inspectionId":[]}`,
-			`{"correlationId":{}}`, `{"reviewResult":"GREEN"}`, `{"reviewResult":{"reviewAnswer":1}}`,
+			``, `{`, `[]`, `5`, `{"type":1}`,
 		},
 	} {
 		for _, body := range bodies {
@@ -576,6 +573,26 @@ func TestDecodeRefuses(t *testing.T) {
 	var a Action
 	require.NoError(t, decodeAction([]byte("null"), &a))
 	assert.Empty(t, a.ID)
+}
+
+// An id that is a number is its text; a result that is none says nothing, above
+// all not GREEN.
+func TestDecodeOddCore(t *testing.T) {
+	t.Parallel()
+	var a Action
+	require.NoError(t, json.Unmarshal([]byte(`{"id":1,"applicantId":2,"externalActionId":3,"clientId":"c"}`), &a))
+	assert.Equal(t, Action{ID: "1", ApplicantID: "2", ExternalActionID: "3", ClientID: "c"}, a)
+	var p ActionPage
+	require.NoError(t, json.Unmarshal([]byte(`{"items":[{"id":"a"},{"id":5}],"totalItems":2}`), &p))
+	assert.Equal(t, []*Action{{ID: "a"}, {ID: "5"}}, p.Items)
+	for _, body := range []string{
+		`{"review":{"reviewStatus":"completed","reviewResult":1}}`, `{"review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":true}}}`,
+		`{"review":{"reviewStatus":"completed"},"reviewResult":[]}`, `{"review":{"reviewStatus":"completed"},"reviewResult":{"reviewAnswer":["GREEN"]}}`,
+	} {
+		require.NoError(t, json.Unmarshal([]byte(body), &a), body)
+		assert.True(t, a.Completed())
+		assert.Empty(t, a.Review.ReviewResult.ReviewAnswer, body)
+	}
 }
 
 func TestActionPageEnvelopes(t *testing.T) {

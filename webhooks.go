@@ -66,9 +66,8 @@ func (a DigestAlgorithm) newHash() func() hash.Hash {
 // [WebhookVerifier.Handler] do in one step.
 //
 // An event is a JSON object with a type that is not empty, known or not;
-// anything else is an [ErrWebhookMalformed]. So is an object whose type, ids or
-// review answer are there and not strings: what happened, and to what, must be
-// readable. Any other member of a JSON type that nobody expects is left zero
+// anything else is an [ErrWebhookMalformed]. An id that is a number is taken as
+// its text. Any other member of a JSON type that nobody expects is left zero
 // and does not cost the event, as an unknown member does not: an endpoint that
 // refuses deliveries for that gets disabled. Raw, a copy of body, has it all.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
@@ -76,7 +75,7 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	// The usual body fits into the plain struct, which is the fastest.
 	if json.Unmarshal(body, (*plainWebhookEvent)(e)) != nil && decodeWebhookEvent(body, e) != nil {
 		// That error is not wrapped: its text quotes the body.
-		return nil, fmt.Errorf("idngo: %w: not a JSON object, or its type, ids or answer are not strings", ErrWebhookMalformed)
+		return nil, fmt.Errorf("idngo: %w: not a JSON object, or its type is not a string", ErrWebhookMalformed)
 	}
 	if e.Type == "" {
 		return nil, fmt.Errorf("idngo: %w: no type", ErrWebhookMalformed)

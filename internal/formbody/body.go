@@ -26,6 +26,7 @@ var (
 // content, a file.
 type Body struct {
 	boundary string
+	name     string
 	head     []byte // up to the first byte of the content
 	tail     []byte // from the first byte after it
 	content  Content
@@ -49,7 +50,7 @@ func New(metadata []byte, fileName, contentType string, content Content) (*Body,
 
 	// 130 bits that nobody can foresee: a file cannot be made to contain them,
 	// so it need not be searched for them.
-	b := &Body{boundary: rand.Text(), content: content}
+	b := &Body{boundary: rand.Text(), name: fileName, content: content}
 	b.head = fmt.Appendf(nil, "--%s\r\n"+
 		"Content-Disposition: form-data; name=\"metadata\"\r\n"+
 		"Content-Type: application/json\r\n\r\n"+
@@ -68,6 +69,9 @@ func New(metadata []byte, fileName, contentType string, content Content) (*Body,
 func (b *Body) ContentType() string {
 	return "multipart/form-data; boundary=" + b.boundary
 }
+
+// FileName is the name as it is sent, made printable.
+func (b *Body) FileName() string { return b.name }
 
 // Size is the number of bytes that every reader gives: the Content-Length.
 func (b *Body) Size() int64 {
