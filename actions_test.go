@@ -137,7 +137,8 @@ func TestAllActions(t *testing.T) {
 		assert.Equal(t, []string{"a1", "a2", "a3", "a4"}, ids)
 	}
 	assert.Equal(t, 6, mock.GetTotalCallCount(), "it stops at the total")
-	for range all {
+	for _, err := range all {
+		require.NoError(t, err)
 		break
 	}
 	assert.Equal(t, 7, mock.GetTotalCallCount(), "it stops where the caller does")
@@ -165,7 +166,7 @@ func TestAllActions(t *testing.T) {
 	for offset := range 10 {
 		page(offset, `{"list":{"items":[{"id":"a1"}]}}`)
 	}
-	for _, last = range client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2}) { //nolint:revive // the last pair counts
+	for _, last = range client.AllActions(t.Context(), "p1", idngo.ListActionsParams{Limit: 2}) {
 	}
 	require.ErrorContains(t, last, "the same page")
 	assert.LessOrEqual(t, mock.GetTotalCallCount(), 5)
@@ -197,7 +198,7 @@ func TestBadArguments(t *testing.T) {
 		_, err := client.CreateAction(ctx, applicant, p)
 		_, ensured := client.EnsureAction(ctx, applicant, p)
 		if err == nil || ensured == nil || err.Error() != ensured.Error() {
-			return fmt.Errorf("CreateAction says %w, EnsureAction says %w", err, ensured) //nolint:errorlint // they must agree
+			return fmt.Errorf("CreateAction says %w, EnsureAction says %w", err, ensured)
 		}
 		return err
 	}

@@ -199,7 +199,6 @@ func BenchmarkAllActions10000(b *testing.B) {
 		require.NoError(b, err)
 		onePage := liveHeap() - before
 		runtime.KeepAlive(page)
-		page = nil
 		before, most, n := liveHeap(), uint64(0), 0
 		for _, err := range client.AllActions(b.Context(), "p1", idngo.ListActionsParams{Limit: size}) {
 			require.NoError(b, err)

@@ -144,7 +144,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 				if !tt.found {
 					require.ErrorIs(t, err, idngo.ErrNotFound)
 					var api *idngo.APIError
-					assert.False(t, errors.As(err, &api), "it is no answer of the service")
+					assert.NotErrorAs(t, err, &api, "it is no answer of the service")
 					assert.Nil(t, action)
 					return
 				}

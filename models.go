@@ -584,7 +584,7 @@ func (t *Time) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalBinary, like the next four methods, uses the JSON form, where that of
+// MarshalBinary and the next four methods use the JSON form, where that of
 // the embedded time.Time would forget how the date was written.
 func (t Time) MarshalBinary() ([]byte, error) { return t.MarshalJSON() }
 

@@ -510,7 +510,7 @@ func TestParseWebhookValues(t *testing.T) {
 	assert.EqualValues(t, "GREEN", e.ReviewResult.ReviewAnswer)
 	assert.Equal(t, time.Date(2020, 2, 21, 13, 23, 19, 987e6, time.UTC), e.Time())
 
-	assert.EqualValues(t, "individual", parse("spec-pending").ApplicantType)
+	assert.Equal(t, "individual", parse("spec-pending").ApplicantType)
 	assert.Empty(t, parse("spec-onhold").ExternalApplicantActionID)
 
 	e = parse("reviewed-red")
@@ -572,7 +572,7 @@ func TestParseWebhookMalformed(t *testing.T) {
 		assert.Nil(t, e)
 		assert.Regexp(t, webhookMalformedText, err.Error())
 		var syntax *json.SyntaxError
-		assert.False(t, errors.As(err, &syntax), "the text of that one quotes the body")
+		assert.NotErrorAs(t, err, &syntax, "the text of that one quotes the body")
 	}
 }
 

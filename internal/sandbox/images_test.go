@@ -75,7 +75,7 @@ func TestImagesComeBack(t *testing.T) {
 	id := c.create("a")
 	random := make([]byte, 1<<20)
 	chacha := rand.NewChaCha8([32]byte{1})
-	chacha.Read(random)
+	_, _ = chacha.Read(random)
 	for name, test := range map[string]struct {
 		fileName, contentType, bytes string
 		wantName, wantType, wantKind string

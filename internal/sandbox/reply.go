@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -69,9 +70,7 @@ func (p *reply) size() int64 {
 
 // head writes everything before the body.
 func (p *reply) head(w http.ResponseWriter, size int64) {
-	for name, values := range p.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.header)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if size >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
