@@ -142,7 +142,7 @@ func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
 		require.ErrorIs(t, err, tt.want, name)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
-		if tt.want != idngo.ErrImageChanged { //nolint:errorlint // which case it is
+		if tt.want != idngo.ErrImageChanged {
 			require.NotErrorIs(t, err, idngo.ErrImageChanged, name)
 		}
 		assert.Equal(t, 1, response.Attempts, name)

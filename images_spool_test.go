@@ -208,7 +208,7 @@ func TestNoTemporaryFileIsLeft(t *testing.T) {
 			} else {
 				upload()
 			}
-			switch want := tt.want.(type) { //nolint:errorlint // it is the table's own
+			switch want := tt.want.(type) {
 			case nil:
 				require.NoError(t, err)
 			case *idngo.APIError:
