@@ -57,7 +57,7 @@ func startPostgres(t *testing.T) string {
 		t.Skip("PostgreSQL is not installed: DATABASE_URL is not set, and there is no initdb in PATH or /usr/lib/postgresql/*/bin")
 	}
 	// Not t.TempDir: its name may be too long for a socket's.
-	dir, err := os.MkdirTemp("", "inbox-pg") //nolint:usetesting // see above
+	dir, err := os.MkdirTemp("", "inbox-pg")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 
