@@ -380,6 +380,36 @@ func TestClockOfTheCaller(t *testing.T) {
 	})
 }
 
+// The offset is for stamps alone: what else is told in times is told in those
+// of the caller's clock.
+func TestClockOffsetIsForStampsAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		n := newClockServer(t, s)
+		client := n.client()
+		for range 2 {
+			token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user-1", LevelName: "lvl"})
+			require.NoError(t, err)
+			assert.Equal(t, time.Now().Add(10*time.Minute), token.ExpiresAt)
+		}
+
+		// A Retry-After without a Date beside it has no other clock either.
+		refused := false
+		n.onRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if refused {
+				return s.handle(0, w, r)
+			}
+			refused = true
+			w.Header()["Date"] = nil
+			refusal(429, 0, "Retry-After", time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat))(w)
+			return true
+		}
+		begin := time.Now()
+		require.NoError(t, opGet.call(t.Context(), client))
+		assert.Equal(t, 20*time.Second, time.Since(begin))
+	})
+}
+
 // A wrong Date does no harm to a client whose stamps are accepted, and one that
 // a wrong Date has misled finds back.
 func TestClockOfAGateway(t *testing.T) {

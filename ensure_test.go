@@ -539,6 +539,26 @@ func TestEnsureActionOfAnotherLevel(t *testing.T) {
 	}
 }
 
+// A service that answers a create with what it has is compared too.
+func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newFaultNet(t)
+		n.onRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if operationOf(r) == "ListActions" {
+				_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
+				return true
+			}
+			return false // actionJSON, of the level lvl
+		}
+		action, err := n.client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrActionMismatch)
+		assert.Nil(t, action)
+		action, err = n.client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext-1"})
+		require.NoError(t, err)
+		assert.Equal(t, "5e02f6b1", action.ID)
+	})
+}
+
 // The mismatch shows after an unknown outcome too, which stays unknown.
 func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -333,6 +333,7 @@ func cells() []cell {
 		list = append(list, cell{name: fmt.Sprint(code), arrange: status(code, "Location", "http://127.0.0.1/elsewhere"), is: []error{idngo.ErrRedirect}, check: isStatus(code)},
 			cell{name: fmt.Sprintf("%d without Location", code), arrange: status(code), is: []error{idngo.ErrRedirect}, check: isStatus(code)})
 	}
+	list = append(list, cell{name: "101", arrange: raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx"), check: isStatus(101)})
 	list = append(list, cell{name: "304", arrange: raw("HTTP/1.1 304 Not Modified\r\n\r\n"), is: []error{idngo.ErrRedirect}, check: isStatus(304)})
 	return list
 }

@@ -253,6 +253,26 @@ func TestTimeoutOfASlowSource(t *testing.T) {
 	})
 }
 
+// Nor has anything been sent when the context ends meanwhile.
+func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newFaultNet(t)
+		client := n.client()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(10*time.Second, func() { cancel(errLeft) })
+		source := slowImage{bytes.Repeat([]byte{7}, 16<<10), 40 * time.Second}
+		begin := time.Now()
+		_, err := client.AddImage(ctx, "5e02f6b1", idngo.AddImageParams{
+			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReaderAt("me.png", source, int64(len(source.content))),
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errLeft)
+		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		assert.LessOrEqual(t, time.Since(begin), 2*time.Minute, "between two reads of the source")
+		assert.Zero(t, n.dialed())
+	})
+}
+
 // After the last byte of an upload the service has the time-out to answer.
 func TestTimeoutAfterAnUpload(t *testing.T) {
 	for slow, survives := range map[time.Duration]bool{29 * time.Second: true, 31 * time.Second: false} {
