@@ -756,9 +756,8 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		return ans, f
 	}
 	showLocation(res)
-	date := c.readDate(res, time.Since(signed))
 	if res.StatusCode != http.StatusUnauthorized && c.offset.Load() != 0 {
-		c.setOffset(ctx, date) // it may have healed
+		c.setOffset(ctx, c.readDate(res, signed)) // it may have healed
 	}
 	if cl.stream && res.StatusCode/100 == 2 {
 		content, f := c.newImageBody(ctx, cl, res, dog)
@@ -786,7 +785,7 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		f.req, f.res = req, res
 		return ans, f
 	}
-	return ans, c.refused(ctx, cl, req, res, dog, date)
+	return ans, c.refused(ctx, cl, req, res, dog, c.readDate(res, signed))
 }
 
 // newRequest builds the request of one attempt, unsigned.
@@ -1014,8 +1013,8 @@ type clockReading struct {
 	wrong  time.Duration // from the clock in use to the service's
 }
 
-func (c *Client) readDate(res *http.Response, roundTrip time.Duration) (r clockReading) {
-	if res.Header.Get("Age") != "" || roundTrip > longestRoundTrip {
+func (c *Client) readDate(res *http.Response, signed time.Time) (r clockReading) {
+	if res.Header.Get("Age") != "" || time.Since(signed) > longestRoundTrip {
 		return r
 	}
 	date, err := http.ParseTime(res.Header.Get("Date"))
