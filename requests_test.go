@@ -1,8 +1,10 @@
 package idngo_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/sandbox"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -131,6 +134,93 @@ func TestGoldenRequests(t *testing.T) {
 			assert.Equal(t, string(readFile(t, golden)), got, "run with -update if this is meant")
 		})
 	}
+}
+
+// FuzzRequests makes every call with any ids and names, through net/http's own
+// writer and reader of requests, and has the sandbox judge the signature of what
+// arrives. What it is asked for must be what was meant.
+func FuzzRequests(f *testing.F) {
+	f.Add("63e096c51b6b4030f2e01154", "payout-4711", "action-liveness", "JamesBond007", "kk")
+	f.Add("a/b;c d", "-;applicantId=x", "уровень 1/2 + &=?#%", "304775ty@b", "")
+	f.Add("..a", "%2F%zz", "a+b%20c", "\x00\r\nHost: h", "\xff")
+	f.Add(".", "..", "//", " ", "?")
+	f.Add("", "\"", "\\", "\u2028", "<&>")
+	f.Fuzz(func(t *testing.T, applicantID, externalID, level, user, locale string) {
+		var seen []sandbox.Request
+		sb, err := sandbox.New(sandbox.Config{
+			AppToken: testToken, SecretKey: testSecret, AnyLevel: true, PathPrefix: "/a/prefix",
+			ReviewDelay: -1, OnRequest: func(r sandbox.Request) { seen = append(seen, r) },
+		})
+		require.NoError(t, err)
+		defer sb.Close()
+		sb.AddApplicant(applicantID, user)
+		client := clientVia(t, onTheWire(t, sb), once(), idngo.WithBaseURL("http://127.0.0.1/a/prefix"))
+		ctx := t.Context()
+
+		arrived := func(operation string, err error) bool {
+			if errors.Is(err, idngo.ErrInvalidArgument) {
+				require.Empty(t, seen, "refused on this side, but sent")
+				return false
+			}
+			require.NotEmpty(t, seen)
+			for _, r := range seen {
+				require.Equal(t, sandbox.VerdictOK, r.Signature, "%s %s: %s", r.Method, r.Target, r.StringToSign)
+				require.Equal(t, operation, r.Operation, r.Target)
+			}
+			require.NoError(t, err)
+			seen = nil
+			return true
+		}
+		_, err = client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: user, ExternalActionID: externalID, LevelName: level})
+		arrived("CreateAccessToken", err)
+		link := idngo.WebSDKLinkParams{LevelName: level, ExternalUserID: user, ExternalActionID: externalID, Locale: locale}
+		if externalID != "" { // the sandbox has levels of actions only
+			_, err = client.CreateWebSDKLink(ctx, link)
+			arrived("CreateWebSDKLink", err)
+		}
+		created, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
+		if arrived("CreateAction", err) {
+			kept := sb.Actions()
+			require.Len(t, kept, 1)
+			assert.Equal(t, []string{applicantID, externalID, level}, []string{kept[0].ApplicantID, kept[0].ExternalActionID, kept[0].LevelName})
+			found, err := client.FindAction(ctx, applicantID, externalID)
+			require.True(t, arrived("ListActions", err))
+			assert.Equal(t, created.ID, found.ID)
+		}
+
+		// As the id of an action and of an image it is nothing that exists.
+		for operation, call := range map[string]func() error{
+			"GetAction":    func() error { _, err := client.GetAction(ctx, externalID); return err },
+			"SubmitAction": func() error { _, err := client.SubmitAction(ctx, externalID); return err },
+			"OpenImage": func() error {
+				_, err := client.DownloadImage(ctx, externalID, idngo.ImageID(applicantID), io.Discard, idngo.OpenImageParams{Preview: true})
+				return err
+			},
+			"AddImage": func() error {
+				_, err := client.AddImage(ctx, externalID, uploadOf(idngo.ImageBytes(level, []byte(user))))
+				return err
+			},
+		} {
+			if err := call(); err != nil && !errors.Is(err, idngo.ErrInvalidArgument) {
+				require.ErrorIs(t, err, idngo.ErrNotFound)
+				err = nil
+				arrived(operation, err)
+			}
+		}
+	})
+}
+
+// onTheWire hands requests to a handler as bytes, as a connection would.
+func onTheWire(t *testing.T, handler http.Handler) http.RoundTripper {
+	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		var wire bytes.Buffer
+		require.NoError(t, req.Write(&wire))
+		got, err := http.ReadRequest(bufio.NewReader(&wire))
+		require.NoError(t, err)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, got)
+		return answer.Result(), nil
+	})
 }
 
 func dumpRequest(t *testing.T, r *http.Request) string {
