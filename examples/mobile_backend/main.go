@@ -354,15 +354,17 @@ func reply(w http.ResponseWriter, status int, v any) {
 
 // decode reads a JSON body. An empty one is io.EOF too.
 func decode(r *http.Request, v any) error {
-	err := json.NewDecoder(r.Body).Decode(v)
+	body, err := io.ReadAll(r.Body) // bounded by the MaxBytesReader
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &tooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, "more than 64 KiB")
-	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "a JSON body is missing"), err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "the body ended early"), err)
+	case len(body) == 0:
+		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "a JSON body is missing"), io.EOF)
+	case json.Unmarshal(body, v) != nil:
+		return refuse(http.StatusBadRequest, "this is not the JSON that is expected here")
 	}
-	return refuse(http.StatusBadRequest, "this is not the JSON that is expected here")
+	return nil
 }
