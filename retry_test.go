@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -926,6 +928,9 @@ func TestIdempotencyKeyIsNoLicence(t *testing.T) {
 
 // HTTP/2 has words of its own for a request that was not carried out.
 func TestTableOverHTTP2(t *testing.T) {
+	if strings.HasPrefix(runtime.Version(), "go1.25") {
+		t.Skip("the HTTP/2 server of Go 1.25 hands channels from bubble to bubble: golang.org/issue/75674")
+	}
 	for _, op := range operations {
 		t.Run(op.key(), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
