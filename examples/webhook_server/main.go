@@ -20,47 +20,47 @@ import (
 )
 
 func main() {
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "webhook_server receives webhooks, signed with the secret in IDNGO_WEBHOOK_SECRET, and acts on each event once.")
-		flag.PrintDefaults()
-	}
+	usage := "webhook_server receives webhooks, signed with the secret in IDNGO_WEBHOOK_SECRET, and acts on each event once."
+	flag.Usage = func() { fmt.Fprintln(flag.CommandLine.Output(), usage); flag.PrintDefaults() }
 	addr := flag.String("addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
 	flag.Parse()
 	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
 	if err != nil {
 		log.Fatal("webhook_server: IDNGO_WEBHOOK_SECRET: ", err)
 	}
-	in := &inbox{done: map[string]bool{}, act: decide}
+	in := &inbox{act: decide}
 	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
-
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	finished := make(chan error)
-	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) })
-	if err = server.ListenAndServe(); errors.Is(err, http.ErrServerClosed) {
-		err = <-finished // what had come in is done
-	}
-	if err != nil {
+	context.AfterFunc(ctx, func() { stop(); finished <- server.Shutdown(context.Background()) })
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
+	<-finished // what had come in is done
 }
 
 // inbox acts on each event once. Where there is more than one machine, or a
 // restart, it is a table with a unique column: see examples/webhook_inbox.
 type inbox struct {
-	mu   sync.Mutex
-	done map[string]bool // by key; keys are of use for some hours
-	act  func(*idngo.WebhookEvent) error
+	events sync.Map // of *event, by key, which is of use for some hours
+	act    func(*idngo.WebhookEvent) error
+}
+
+type event struct {
+	sync.Mutex // held while it is acted on: another delivery must not be answered with 200 before
+	done       bool
 }
 
 // receive has 5 s, then the service sends the event again, as it does after an error.
-func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) error {
-	in.mu.Lock() // until it is done: another delivery must not be answered with 200 before
-	defer in.mu.Unlock()
-	if in.done[e.Key()] {
-		return nil
+func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) (err error) {
+	known, _ := in.events.LoadOrStore(e.Key(), new(event))
+	this := known.(*event)
+	this.Lock()
+	defer this.Unlock()
+	if !this.done {
+		err = in.act(e)
+		this.done = err == nil
 	}
-	err := in.act(e)
-	in.done[e.Key()] = err == nil
 	return err
 }
 

@@ -23,8 +23,11 @@ func TestEachEventOnce(t *testing.T) {
 	verifier, err := idngo.NewWebhookVerifier(secret)
 	require.NoError(t, err)
 
-	effects, failed := map[string]int{}, map[string]bool{} // act is called by one goroutine at a time
-	in := &inbox{done: map[string]bool{}, act: func(e *idngo.WebhookEvent) error {
+	var mu sync.Mutex
+	effects, failed := map[string]int{}, map[string]bool{}
+	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if id := e.ApplicantActionID + string(e.Type); len(id)%2 == 0 && !failed[id] {
 			failed[id] = true // some fail the first time
 			return errors.New("the database is away")
@@ -88,11 +91,48 @@ func TestEachEventOnce(t *testing.T) {
 	close(work)
 	wg.Wait()
 
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
 	require.Len(t, effects, events)
 	for event, times := range effects {
 		require.Equal(t, 1, times, event)
 	}
 	require.NotEmpty(t, failed)
+}
+
+// A slow event holds up its own deliveries and no others, and one whose effect
+// panicked is acted on again.
+func TestEventsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	slow, release := &idngo.WebhookEvent{Type: "slow"}, make(chan struct{})
+	effects := make(chan idngo.WebhookType, 9)
+	panicked := false
+	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+		switch {
+		case e == slow:
+			<-release
+		case e.Type == "panics" && !panicked:
+			panicked = true
+			panic("the first time")
+		}
+		effects <- e.Type
+		return nil
+	}}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := in.receive(t.Context(), slow); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	require.NoError(t, in.receive(t.Context(), &idngo.WebhookEvent{Type: "quick"}))
+	require.Equal(t, idngo.WebhookType("quick"), <-effects)
+	close(release)
+	wg.Wait()
+	require.Equal(t, idngo.WebhookType("slow"), <-effects)
+	require.Panics(t, func() { _ = in.receive(t.Context(), &idngo.WebhookEvent{Type: "panics"}) })
+	require.NoError(t, in.receive(t.Context(), &idngo.WebhookEvent{Type: "panics"}))
+	require.Equal(t, idngo.WebhookType("panics"), <-effects)
+	require.Empty(t, effects)
 }

@@ -27,13 +27,16 @@ func init() {
 
 func feed(sb *sandbox.Server) {
 	ctx, client := context.Background(), offline.Client()
-	for { // main is about to listen
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) { // main is about to listen
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", os.Getenv("IDNGO_WEBHOOK_ADDR"))
 		if err == nil {
 			offline.Must(conn.Close())
 			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		if time.Since(begun) > 10*time.Second {
+			fmt.Fprintf(os.Stderr, "the sandbox delivers to IDNGO_WEBHOOK_ADDR, %s, and nothing listens there\n", os.Getenv("IDNGO_WEBHOOK_ADDR"))
+			return
+		}
 	}
 	for i, outcome := range []string{"GREEN", "RED", "onHold"} {
 		o, err := sandbox.ParseOutcome(outcome)
