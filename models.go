@@ -1027,6 +1027,8 @@ type (
 		ExternalApplicantActionID ImageID    `json:"externalApplicantActionId"`
 		InspectionID              ImageID    `json:"inspectionId"`
 		NetworkID                 ImageID    `json:"networkId"`
+		ExternalUserID            ImageID    `json:"externalUserId"`
+		ClientID                  ImageID    `json:"clientId"`
 		CorrelationID             ImageID    `json:"correlationId"`
 		ReviewResult              wireAnswer `json:"reviewResult"`
 	}
@@ -1139,6 +1141,8 @@ func decodeWebhookEvent(body []byte, e *WebhookEvent) error {
 	fill(&e.ExternalApplicantActionID, core.ExternalApplicantActionID)
 	fill(&e.InspectionID, core.InspectionID)
 	fill(&e.NetworkID, core.NetworkID)
+	fill(&e.ExternalUserID, core.ExternalUserID)
+	fill(&e.ClientID, core.ClientID)
 	fill(&e.CorrelationID, core.CorrelationID)
 	if e.ReviewResult.ReviewAnswer == "" {
 		e.ReviewResult.ReviewAnswer = ReviewAnswer(core.ReviewResult)

@@ -131,8 +131,11 @@ func (e *WebhookEvent) Key() string {
 		add("time")
 		buf = binary.BigEndian.AppendUint64(buf, uint64(at.Unix()))
 		buf = binary.BigEndian.AppendUint32(buf, uint32(at.Nanosecond()))
-	case !at.IsZero(): // the text of a form that nobody knows
+	case !at.IsZero(): // a form that nobody knows
 		text, _ := json.Marshal(at)
+		if text[0] == '"' {
+			text = []byte(at.String()) // whatever its escapes
+		}
 		add("text")
 		add(string(text))
 	default:
