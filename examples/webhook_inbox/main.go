@@ -75,10 +75,12 @@ func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
 		return err
 	}
 	// Events arrive in any order. One that is older than what is known already
-	// changes nothing.
+	// changes nothing. Of the same moment are a submit and a review that needs
+	// no time: then pending gives way to anything, and anything to the review.
 	_, err := exec(ctx, `INSERT INTO action_state (action_id, type, answer, happened_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (action_id) DO UPDATE SET type = excluded.type, answer = excluded.answer, happened_at = excluded.happened_at
-		WHERE excluded.happened_at > action_state.happened_at`,
+		WHERE excluded.happened_at > action_state.happened_at OR excluded.happened_at = action_state.happened_at
+			AND (action_state.type = 'applicantActionPending' OR excluded.type = 'applicantActionReviewed')`,
 		event.ApplicantActionID, string(event.Type), answer, happened)
 	return err
 }

@@ -118,6 +118,38 @@ func TestOneReceiverOnSQLite(t *testing.T) {
 }
 
 // What is not believed, or not stored, is not answered with 200.
+// The state of an action is that of its last event, in whatever order they are
+// acted on; of the same moment, that of its review.
+func TestStateIsOfTheLastEvent(t *testing.T) {
+	db, err := openSQLite(filepath.Join(t.TempDir(), "state.sqlite"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.pool.Close()) })
+	require.NoError(t, db.setup(t.Context()))
+	const early, late = "2026-02-21 13:23:19.001", "2026-02-21 13:23:19.002"
+	for name, tt := range map[string]struct {
+		want   string
+		events [][2]string // type, time
+	}{
+		"in order":          {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", late}}},
+		"crosswise":         {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}}},
+		"at once":           {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}}},
+		"at once crosswise": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}}},
+		"on hold at once":   {"applicantActionOnHold", [][2]string{{"applicantActionPending", early}, {"applicantActionOnHold", early}, {"applicantActionPending", early}}},
+		"hold, then review": {"applicantActionReviewed", [][2]string{{"applicantActionOnHold", early}, {"applicantActionReviewed", early}, {"applicantActionOnHold", early}}},
+		"sent in again":     {"applicantActionPending", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}}},
+		"without times":     {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
+	} {
+		for _, e := range tt.events {
+			event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"applicantActionId":%q,"type":%q,"createdAtMs":%q}`, name, e[0], e[1]))
+			require.NoError(t, err)
+			require.NoError(t, db.inTx(t.Context(), func(_ *sql.Tx, exec execFunc) error { return act(t.Context(), exec, event) }))
+		}
+		var got string
+		require.NoError(t, db.pool.QueryRowContext(t.Context(), "SELECT type FROM action_state WHERE action_id = $1", name).Scan(&got))
+		assert.Equal(t, tt.want, got, name)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.sqlite")
