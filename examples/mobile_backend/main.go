@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -54,8 +55,12 @@ func main() {
 		stop() // a second signal ends it at once
 		finished <- server.Shutdown(context.Background())
 	})
-	log.Printf("listening on http://%s", *addr)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}
 	if err := <-finished; err != nil {
@@ -147,11 +152,18 @@ func (b *backend) renewToken(r *http.Request, u user) (any, error) {
 	return b.withToken(r.Context(), a)
 }
 
-// withToken adds an access token for this action and no other. An approved one
-// needs none, and an app that wants more of it is mistaken.
+// withToken adds an access token for this action and no other, unless it is
+// decided. An approved one is used up, and an app that wants more of it is
+// mistaken.
 func (b *backend) withToken(ctx context.Context, a action) (any, error) {
-	if a.Status == "approved" {
+	a, err := b.confirm(ctx, a)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Status == "approved":
 		return nil, refuse(http.StatusConflict, "this action has been used: start another")
+	case a.Status == "rejected", a.Status == "error":
+		return a, nil
 	}
 	token, err := b.client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: a.user.id, ExternalActionID: a.externalID, LevelName: a.level})
 	if err != nil {
@@ -225,7 +237,7 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 		a.Status = "error" // nobody knows: start another
 	case result.ReviewRejectType == idngo.RejectTypeRetry:
 		a.Status = "retry" // the user may try again, in this action
-	default:
+	default: // RED for good, and whatever else is not GREEN
 		a.Status = "rejected"
 	}
 	return a, nil

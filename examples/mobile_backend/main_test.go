@@ -85,6 +85,22 @@ func TestResults(t *testing.T) {
 				status, again := s.bond.call("GET", "/actions/"+id, "")
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, got, again)
+
+				// There is a token only as long as there is something to do.
+				for _, path := range []string{"/actions", "/actions/" + id + "/token"} {
+					status, more := s.bond.call("POST", path, `{"purpose":"payout"}`, "key-of-the-payout")
+					switch verdict.status {
+					case "approved":
+						require.Equal(t, http.StatusConflict, status)
+					case "pending", "retry":
+						require.Equal(t, http.StatusOK, status)
+						require.NotEmpty(t, more.Token)
+						require.Equal(t, verdict.status, more.Status)
+					default:
+						require.Equal(t, http.StatusOK, status)
+						require.Equal(t, got, more)
+					}
+				}
 				want := map[bool]int32{true: 1}[verdict.status == "approved"]
 				require.Equal(t, want, s.approved.Load(), "done once, and only for an approved action")
 			})
