@@ -56,17 +56,17 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 		return nil, err
 	}
 	action := new(Action)
-	err = c.call(ctx, &call{
+	cl := &call{
 		operation: opCreateAction, method: http.MethodPost, careful: true, bodyless: true, ids: []string{applicantID},
 		path: "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID), query: query, body: body,
-	}, action, opts)
-	if err != nil {
+	}
+	if err := c.call(ctx, cl, action, opts); err != nil {
 		return nil, err
 	}
 	if action.ID != "" {
 		return action, nil
 	}
-	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID); err != nil {
+	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID, cl.sameHeader); err != nil {
 		return nil, fmt.Errorf("idngo: %s: %w: %w, and looking it up failed: %w", opCreateAction, ErrOutcomeUnknown, errAcknowledged, err)
 	}
 	return action, nil
@@ -303,17 +303,18 @@ func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...Requ
 		return nil, err
 	}
 	action := new(Action)
-	err := c.call(ctx, &call{
+	cl := &call{
 		operation: opSubmitAction, method: http.MethodPost, careful: true, bodyless: true,
 		path: actionPath(actionID) + "/review/status/pending", ids: []string{actionID},
-	}, action, opts)
+	}
+	err := c.call(ctx, cl, action, opts)
 	if err != nil {
 		return nil, err
 	}
 	if action.ID != "" {
 		return action, nil
 	}
-	if action, err = c.GetAction(ctx, actionID); err != nil {
+	if action, err = c.GetAction(ctx, actionID, cl.sameHeader); err != nil {
 		return nil, fmt.Errorf("idngo: %s: it was submitted, but could not be fetched: %w", opSubmitAction, err)
 	}
 	if action.ID = actionID; action.Review.ReviewStatus == "" && action.Review.ReviewResult.empty() {

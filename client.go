@@ -346,8 +346,9 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw
 // JSON body of the call, also when it fails. A failure without an answer leaves
-// StatusCode 0. Of an error body up to 64 KiB are kept. An image that is
-// downloaded is not in Body.
+// StatusCode 0; a call refused before it began, with [ErrInvalidArgument],
+// leaves dst as it was. Of an error body up to 64 KiB are kept. An image that
+// is downloaded is not in Body.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -372,7 +373,7 @@ type Response struct {
 
 // WithHeader sets a header of the call. The signing headers and those that
 // net/http makes itself (Host, Content-Length, Transfer-Encoding, Trailer) are
-// refused.
+// refused; AddImage refuses Content-Type too, since it names the boundary.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(key)
@@ -663,6 +664,13 @@ func (cl *call) prepare(ctx context.Context, opts []RequestOption) error {
 	if ctx == nil {
 		return invalid("context", "is nil")
 	}
+	return nil
+}
+
+// sameHeader is a RequestOption for a lookup that completes the call: of what
+// the caller has set, only the header is the lookup's too.
+func (cl *call) sameHeader(o *requestOptions) error {
+	o.header = cl.opts.header
 	return nil
 }
 

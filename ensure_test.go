@@ -699,6 +699,26 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	})
 }
 
+// A look that completes a create or a submit has its header, and leaves its
+// Response alone.
+func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBooks(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
+		client := b.net.client()
+		var created, submitted idngo.Response
+		action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&created))
+		require.NoError(t, err)
+		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
+		require.NoError(t, err)
+		seen := b.net.seen()
+		require.Len(t, seen, 4)
+		for _, r := range seen {
+			assert.Equal(t, "t-1", r.header.Get("X-Trace"))
+		}
+		assert.Equal(t, []string{"", ""}, []string{string(created.Body), string(submitted.Body)})
+	})
+}
+
 // A create or a submit whose answer lacks the action, and whose look fails: of
 // the create it is not known what came of it, the submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {

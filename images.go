@@ -99,6 +99,9 @@ func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams
 	if err := errors.Join(checkID("actionID", actionID), p.check(), cl.prepare(ctx, opts)); err != nil {
 		return nil, err
 	}
+	if cl.opts.header["Content-Type"] != nil {
+		return nil, invalid("header", "is Content-Type, which names the boundary: for that of the image there is AddImageParams.ContentType")
+	}
 	if cl.opts.response != nil {
 		*cl.opts.response = Response{} // the image may fail before there is an attempt
 	}

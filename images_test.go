@@ -298,6 +298,8 @@ func TestImageReaderIsUsedOnce(t *testing.T) {
 	source := idngo.ImageReader("face.jpg", strings.NewReader("a face"))
 	_, err := client.AddImage(t.Context(), "", uploadOf(source))
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument, "refused before the source was touched")
+	_, err = client.AddImage(t.Context(), "a1", uploadOf(source), idngo.WithHeader("content-type", "image/png"))
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument, "that header names the boundary")
 	var used, refused atomic.Int32
 	var wg sync.WaitGroup
 	for range 8 {
