@@ -70,8 +70,14 @@
 // Answers of the service are [*APIError]; errors.Is tells the kinds apart by the
 // sentinels ([ErrNotFound], [ErrConflict] …). [ErrOutcomeUnknown] means that a
 // create, an upload or a submit may have happened: look before you call again, as
-// [Client.EnsureAction] does by itself. No error, log line or printed value of
-// this package shows a secret, a token, a link, a query, a body or a person's data.
+// [Client.EnsureAction] does by itself. Besides what the methods name, any call can
+// end with an error of the network, of the context, or [ErrResponseTooLarge].
+//
+// Errors and log lines show no secret, token, link, query, body, or value that
+// the call sent. What an [*APIError] says in the service's own words may name
+// what the service knows of a person. Printed, a [Secret], an [AccessToken], a
+// [WebSDKLink] and what holds one show nothing of it; models and params are plain
+// structs that print what is in them.
 //
 // # Images
 //
@@ -213,7 +219,9 @@ func WithBaseURL(url string) Option {
 
 // WithHTTPClient sets the HTTP client: its transport, cookie jar and time-out.
 // It is copied and never changed. The copy refuses redirects; without a
-// Transport it gets the tuned one that the client has by default.
+// Transport it gets the tuned one that the client has by default. A Timeout of
+// its own bounds each attempt as a whole, that of an image too: leave it 0 where
+// images are large, and use [WithTimeout].
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *Client) error {
 		if hc == nil {
@@ -264,6 +272,9 @@ func WithRetryPolicy(p RetryPolicy) Option {
 		}
 		if p.MinDelay == 0 {
 			p.MinDelay = defaultPolicy.MinDelay
+			if p.MaxDelay > 0 {
+				p.MinDelay = min(p.MinDelay, p.MaxDelay)
+			}
 		}
 		if p.MaxDelay == 0 {
 			p.MaxDelay = max(defaultPolicy.MaxDelay, p.MinDelay)
@@ -398,8 +409,8 @@ func WithHeader(key, value string) RequestOption {
 }
 
 // WithRepeatable vouches that repeating this call is harmless: it is then tried
-// again like a read. For CreateAction, AddImage, SubmitAction and Do; it means
-// nothing to the others. What was once unknown stays unknown: if a later
+// again like a read. For CreateAction, AddImage, SubmitAction and Do;
+// EnsureAction refuses it, and it means nothing to the others. What was once unknown stays unknown: if a later
 // attempt fails, the error still matches [ErrOutcomeUnknown].
 func WithRepeatable() RequestOption {
 	return func(o *requestOptions) error {
@@ -409,9 +420,10 @@ func WithRepeatable() RequestOption {
 }
 
 // Do makes a signed call of any endpoint of the vendor. path begins with a
-// slash and is taken as already escaped; query is sent sorted, with a space as
-// %20; body is nil, a []byte that is sent as it is, or a value for
-// encoding/json; out is nil, a *[]byte, or a value to decode the answer into.
+// slash and is sent as it is: what is not escaped as a URL path is, such as a
+// space, is refused. query is sent sorted, with a space as %20; body is nil, a
+// []byte that is sent as it is, or a value for encoding/json; out is nil, a
+// *[]byte, or a value to decode the answer into.
 // GET and HEAD are repeatable, the rest is careful (see [WithRepeatable]).
 // Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...RequestOption) error {
@@ -424,12 +436,13 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	if strings.ContainsAny(path, "?#") {
 		return invalid("path", "has a query or a fragment in it")
 	}
+	// What is not quite escaped, net/url would escape anew, %2F as a slash.
+	if plain, err := url.PathUnescape(path); err != nil || (&url.URL{Path: plain, RawPath: path}).EscapedPath() != path {
+		return invalid("path", "is not escaped as a URL path is")
+	}
 	cl := &call{operation: opDo, method: method, path: path, query: spaced(query.Encode()), careful: method != http.MethodGet && method != http.MethodHead}
 	for segment := range strings.SplitSeq(path, "/") {
-		text, err := url.PathUnescape(segment)
-		if err != nil {
-			return invalid("path", "is not escaped as a URL path is")
-		}
+		text, _ := url.PathUnescape(segment)
 		if text == "." || text == ".." {
 			return invalid("path", "has a dot segment")
 		}
@@ -439,6 +452,8 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	case nil:
 	case []byte:
 		cl.body = body
+	case io.Reader:
+		return invalid("body", "is a reader: pass its bytes")
 	default:
 		encoded, err := json.Marshal(body)
 		if err != nil {
@@ -572,6 +587,7 @@ func newClient(creds Credentials, baseName, base string, opts []Option) (*Client
 	}
 	_, c.plain = c.http.Transport.(*http.Transport)
 	// Following a redirect would hand the signing headers to the host it names.
+	// keepRedirect alone would keep http.Client from it; this is the second guard.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http.Transport = keepRedirect{c.http.Transport}
 	return c, nil
@@ -698,7 +714,7 @@ func (c *Client) next(ctx context.Context, cl *call, f *failure, n, waits int, c
 
 // attempt builds, stamps, signs and sends the call once, and reads the answer.
 func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *failure) {
-	if err := context.Cause(ctx); err != nil {
+	if ctx.Err() != nil {
 		return ans, &failure{Failure: retry.Failure{Kind: retry.Ended}, err: ended(ctx), notMade: true}
 	}
 	if c.limiter != nil {
@@ -1213,10 +1229,17 @@ func readBody(r io.Reader, size, most int64) ([]byte, error) {
 	if size > most {
 		return nil, ErrResponseTooLarge
 	}
-	// One byte more than announced, so that the end shows without growing. What
-	// a header announces is believed up to 1 MiB.
-	const least = 512
-	buf := make([]byte, 0, min(max(size+1, least), 1<<20))
+	// What a header announces is believed up to 1 MiB.
+	const least, believed = 512, 1 << 20
+	if size < 0 || size > believed { // chunked or gzip, mostly
+		buf, err := io.ReadAll(io.LimitReader(r, most+1))
+		if int64(len(buf)) > most {
+			return nil, ErrResponseTooLarge
+		}
+		return buf, err
+	}
+	// One byte more than announced, so that the end shows without growing.
+	buf := make([]byte, 0, max(size+1, least))
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
