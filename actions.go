@@ -107,7 +107,7 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 			// A service may answer with the one that somebody else has made.
 			if level := action.Review.LevelName; level != "" {
 				if err := mismatch("levelName", level, p.LevelName); err != nil {
-					return nil, err
+					return nil, besides(err, unknown)
 				}
 			}
 			return action, nil
@@ -160,8 +160,8 @@ func (c *Client) GetAction(ctx context.Context, actionID string, opts ...Request
 // as the list shows it. It pages through ListActions, and asks GetAction where
 // an entry of the list does not say its external id. Nothing found is
 // [ErrNotFound]; a service that says external ids nowhere, or lists an action
-// that it does not give, is an error of its own, which matches no sentinel. Other errors: those of ListActions and
-// GetAction.
+// that it does not give, is an error of its own, which matches no sentinel.
+// Other errors: those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	if err := errors.Join(checkID("applicantID", applicantID), required("externalActionID", externalActionID)); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,7 +190,11 @@ func TestDo(t *testing.T) {
 		"escaped": client.Do(ctx, "GET", "/a/%2e%2E/b", nil, nil, nil),
 		"percent": client.Do(ctx, "GET", "/a/%zz", nil, nil, nil),
 		"control": client.Do(ctx, "GET", "/a/\n", nil, nil, nil),
+		"space":   client.Do(ctx, "GET", "/a b", nil, nil, nil),
+		"half":    client.Do(ctx, "GET", "/a%2Fb/é", nil, nil, nil), // would be sent as /a/b/%C3%A9
 		"body":    client.Do(ctx, "POST", "/x", nil, func() {}, nil),
+		"reader":  client.Do(ctx, "POST", "/x", nil, strings.NewReader("{}"), nil), // would be sent as {}
+		"buffer":  client.Do(ctx, "POST", "/x", nil, new(bytes.Buffer), nil),
 		"out":     client.Do(ctx, "GET", "/x", nil, nil, (*[]byte)(nil)),
 		"option":  client.Do(ctx, "GET", "/x", nil, nil, nil, nil),
 		"dst":     client.Do(ctx, "GET", "/x", nil, nil, nil, idngo.WithResponse(nil)),

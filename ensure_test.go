@@ -168,7 +168,8 @@ func TestFindActionFindsTheNewest(t *testing.T) {
 	})
 }
 
-// lists answers ListActions page by page and GetAction with gets.
+// lists answers ListActions page by page and GetAction with gets: 404 for what
+// is not in it, 403 for what is empty.
 func lists(pages []string, gets map[string]string) func(int, http.ResponseWriter, *http.Request) bool {
 	asked := 0
 	return func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -184,6 +185,10 @@ func lists(pages []string, gets map[string]string) func(int, http.ResponseWriter
 			get, ok := gets[id]
 			if !ok {
 				refuse(w, 404, 0, "no")
+				return true
+			}
+			if get == "" {
+				refuse(w, 403, 0, "no")
 				return true
 			}
 			page = get
@@ -222,6 +227,9 @@ func TestFindActionOnOddLists(t *testing.T) {
 		"one cannot be asked": {
 			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, 3, "2", nil,
 		},
+		"one is refused": {
+			[]string{`{"items":[{"id":"1"}],"totalItems":1}`}, map[string]string{"1": ""}, 2, "", idngo.ErrForbidden,
+		},
 		"one cannot be asked, and may be it": {
 			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"x"}`}, 3, "", nil,
 		},
@@ -254,7 +262,7 @@ func TestFindActionOnOddLists(t *testing.T) {
 					return
 				}
 				require.Error(t, err)
-				for _, sentinel := range []error{idngo.ErrNotFound, idngo.ErrInvalidArgument, idngo.ErrOutcomeUnknown, idngo.ErrConflict, idngo.ErrServer} {
+				for _, sentinel := range []error{idngo.ErrNotFound, idngo.ErrForbidden, idngo.ErrInvalidArgument, idngo.ErrOutcomeUnknown, idngo.ErrConflict, idngo.ErrServer} {
 					assert.Equal(t, tt.is == sentinel, errors.Is(err, sentinel), "%v: %v", sentinel, err)
 				}
 
@@ -556,6 +564,22 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 		action, err = n.client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext-1"})
 		require.NoError(t, err)
 		assert.Equal(t, "5e02f6b1", action.ID)
+
+		// What an earlier create has left unknown stays so.
+		creates, answer := 0, n.onRequest
+		n.onRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+			if operationOf(r) == "CreateAction" {
+				if creates++; creates == 1 {
+					refuse(w, 503, 0, "no")
+					return true
+				}
+			}
+			return answer(number, w, r)
+		}
+		_, err = n.client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrActionMismatch)
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		assert.Equal(t, 2, creates)
 	})
 }
 

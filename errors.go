@@ -21,8 +21,8 @@ import (
 //
 // Error, and with it every verb of fmt and slog, shows the description with
 // each value that the call had sent (ids, query, body, credentials; from four
-// characters on) replaced by [redacted]. The fields hold what the service said,
-// unchanged.
+// characters on) replaced by [redacted]; what else the service chooses to say is
+// its own. The fields hold what the service said, unchanged.
 type APIError struct {
 	// Operation names the endpoint: CreateAction, CreateWebSDKLink, AddImage,
 	// SubmitAction, GetAction, ListActions, OpenImage, CreateAccessToken, Do.
@@ -52,7 +52,7 @@ type APIError struct {
 	safeID         string // CorrelationID as logs show it
 }
 
-// Error is safe to log; see [APIError].
+// Error shows nothing that the call had sent; see [APIError].
 func (e *APIError) Error() string {
 	var b strings.Builder
 	b.WriteString("idngo: ")

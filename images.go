@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -246,7 +247,7 @@ type imageFile string
 func (f imageFile) open(context.Context) (string, formbody.Content, func(), error) {
 	content, err := formbody.File(string(f))
 	if err != nil {
-		err = fmt.Errorf("idngo: %w: Image: %w", ErrInvalidArgument, err)
+		err = fmt.Errorf("idngo: %w: Image: %w", ErrInvalidArgument, imageError(err))
 	}
 	return filepath.Base(string(f)), content, func() {}, err
 }
@@ -287,8 +288,13 @@ func (badSource) open(context.Context) (string, formbody.Content, func(), error)
 	panic("idngo: a bad source passed the check")
 }
 
-// imageError gives a changed source its sentinel.
+// imageError gives a changed source its sentinel, and takes the path out of
+// what a file system says: a file may be named after a person.
 func imageError(err error) error {
+	var withPath *fs.PathError
+	if errors.As(err, &withPath) {
+		err = fmt.Errorf("%s: %w", withPath.Op, withPath.Err)
+	}
 	if errors.Is(err, formbody.ErrChanged) {
 		return fmt.Errorf("%w: %w", ErrImageChanged, err)
 	}

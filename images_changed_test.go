@@ -3,6 +3,7 @@ package idngo_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -166,6 +167,17 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 	assert.Zero(t, whole.Load())
+	notThere := err
+
+	// Nor does an error show where the file was, or is: people are in paths.
+	_, err = client.AddImage(t.Context(), "a1", p)
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, ofDir := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageFile(filepath.Dir(path))))
+	require.ErrorIs(t, ofDir, idngo.ErrInvalidArgument)
+	for _, err := range []error{notThere, err, ofDir} {
+		assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), filepath.Dir(path))
+	}
 }
 
 // Other bytes of the same size are the service's to refuse; the image is hashed

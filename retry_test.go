@@ -510,6 +510,7 @@ func TestDelaysDoubleHalfOfThemRandom(t *testing.T) {
 		"own": {idngo.RetryPolicy{MaxAttempts: 6, MinDelay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond}, []time.Duration{
 			10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond,
 		}},
+		"max below the default min": {idngo.RetryPolicy{MaxDelay: 10 * time.Millisecond}, []time.Duration{10 * time.Millisecond, 10 * time.Millisecond}},
 		"min above the default max": {idngo.RetryPolicy{MaxAttempts: 3, MinDelay: time.Minute}, []time.Duration{time.Minute, time.Minute}},
 	}
 	for name, tt := range tests {

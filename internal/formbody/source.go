@@ -24,7 +24,7 @@ func File(path string) (Content, error) {
 		return Content{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return Content{}, fmt.Errorf("%w: %s is not a regular file", ErrInvalid, path)
+		return Content{}, fmt.Errorf("%w: it is not a regular file", ErrInvalid)
 	}
 	size := info.Size()
 	return Content{Size: size, Open: func() (io.ReadCloser, error) { return openFile(path, size) }}, nil
