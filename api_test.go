@@ -61,7 +61,7 @@ func TestAPI(t *testing.T) {
 // the JSON name of a field, which the vendor's documentation explains.
 func TestEverythingIsDocumented(t *testing.T) {
 	t.Parallel()
-	pkg, _ := parsePackage(t)
+	pkg, fset := parsePackage(t)
 	var bare []string
 	total := 0
 	count := func(name, comment string) {
@@ -76,7 +76,11 @@ func TestEverythingIsDocumented(t *testing.T) {
 				value := spec.(*ast.ValueSpec)
 				for _, name := range value.Names {
 					if name.IsExported() {
-						count(name.Name, group.Doc+value.Doc.Text()+value.Comment.Text())
+						own := value.Doc.Text() + value.Comment.Text()
+						if group.Decl.Tok == token.CONST {
+							own += group.Doc // a constant's value may say the rest
+						}
+						count(name.Name, own)
 					}
 				}
 			}
@@ -94,16 +98,21 @@ func TestEverythingIsDocumented(t *testing.T) {
 		for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
 			count(typ.Name+"."+f.Name, f.Doc)
 		}
-		spec := typ.Decl.Specs[0].(*ast.TypeSpec)
-		st, ok := spec.Type.(*ast.StructType)
-		if !ok {
+		var fields *ast.FieldList
+		switch kind := typ.Decl.Specs[0].(*ast.TypeSpec).Type.(type) {
+		case *ast.StructType:
+			fields = kind.Fields
+		case *ast.InterfaceType:
+			fields = kind.Methods
+		default:
 			continue
 		}
-		above := "" // a comment holds for the run of fields below it
-		for _, field := range st.Fields.List {
-			if field.Doc.Text() != "" {
+		above, end := "", 0 // a comment holds for the fields below it, up to an empty line
+		for _, field := range fields.List {
+			if line := fset.Position(field.Pos()).Line; field.Doc.Text() != "" || line > end+1 {
 				above = field.Doc.Text()
 			}
+			end = fset.Position(field.End()).Line
 			jsonName := ""
 			if field.Tag != nil {
 				jsonName = reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json")
