@@ -124,9 +124,9 @@ type plainWriter struct{}
 
 func (plainWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-func benchClient(tb testing.TB, base string) *idngo.Client {
+func benchClient(tb testing.TB, base string, opts ...idngo.Option) *idngo.Client {
 	tb.Helper()
-	client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base))
+	client, err := idngo.NewClient(testCreds, append(opts, idngo.WithBaseURL(base))...)
 	require.NoError(tb, err)
 	return client
 }
