@@ -30,6 +30,9 @@ func main() {
 	dir := flag.String("dir", "", "`directory` to download into (default: a new one for temporary files)")
 	preview := flag.Bool("preview", false, "download a smaller rendering instead of the original")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken, such as -preview=false", flag.Arg(0))
+	}
 	if err := run(*actionID, idngo.ImageID(*imageID), *dir, idngo.OpenImageParams{Preview: *preview}); err != nil {
 		log.Fatal(err)
 	}

@@ -44,6 +44,9 @@ func main() {
 	flag.StringVar(&j.webhookAddr, "webhook-addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to receive webhooks on if IDNGO_WEBHOOK_SECRET is set (IDNGO_WEBHOOK_ADDR)")
 	flag.DurationVar(&j.timeout, "timeout", 2*time.Minute, "how long all of it may take; in the vendor's sandbox nothing is reviewed by itself")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
+	}
 	if err := j.run(); err != nil {
 		log.Fatal(err)
 	}

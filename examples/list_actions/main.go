@@ -3,8 +3,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/signal"
@@ -12,6 +14,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/idngo-go/idngo"
 )
@@ -25,19 +28,25 @@ func main() {
 		flag.PrintDefaults()
 	}
 	applicantID := flag.String("applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
-	externalID := flag.String("external-id", "", "only the action with this `id` of your own")
+	externalID := flag.String("external-id", "", "only the action with this `id` of your own; goes with no other filter")
 	var f filter
 	flag.StringVar((*string)(&f.status), "status", "", "only actions with this review `status`, such as completed")
 	flag.StringVar((*string)(&f.answer), "answer", "", "only actions with this `answer`, such as RED")
 	flag.DurationVar(&f.since, "since", 0, "only actions of the last so many `hours`, such as 24h")
 	flag.IntVar(&f.max, "max", 0, "stop after so many")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
+	}
 	if err := run(*applicantID, *externalID, f); err != nil {
 		log.Fatal(err)
 	}
 }
 
 func run(applicantID, externalID string, f filter) error {
+	if externalID != "" && f != (filter{}) {
+		return errors.New("-external-id names one action: no other filter goes with it")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
@@ -57,8 +66,7 @@ func run(applicantID, externalID string, f filter) error {
 	} else if actions, err = f.collect(ctx, client, applicantID); err != nil {
 		return err
 	}
-	printTable(actions)
-	return nil
+	return printTable(os.Stdout, actions)
 }
 
 // filter is plain Go: the service itself only sorts.
@@ -90,16 +98,31 @@ func (f filter) collect(ctx context.Context, client *idngo.Client, applicantID s
 	return actions, nil
 }
 
-func printTable(actions []*idngo.Action) {
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+func printTable(w io.Writer, actions []*idngo.Action) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CREATED\tACTION\tEXTERNAL ID\tSTATUS\tANSWER\tLABELS")
 	for _, a := range actions {
 		var labels []string
 		for _, label := range a.Review.ReviewResult.RejectLabels {
 			labels = append(labels, string(label))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", a.CreatedAt.Local().Format(time.DateTime), a.ID,
-			a.ExternalActionID, a.Review.ReviewStatus, a.Review.ReviewResult.ReviewAnswer, strings.Join(labels, ", "))
+		row := []string{
+			a.CreatedAt.Local().Format(time.DateTime), a.ID, a.ExternalActionID,
+			string(a.Review.ReviewStatus), string(a.Review.ReviewResult.ReviewAnswer), strings.Join(labels, ", "),
+		}
+		for i, cell := range row {
+			row[i] = strings.Map(printable, cell)
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
-	_ = table.Flush()
+	return table.Flush() // writes it all, and so has every error
+}
+
+// printable keeps what comes over the wire from commanding the terminal, or
+// breaking the row.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return '?'
 }

@@ -37,6 +37,9 @@ func main() {
 	externalID := flag.String("external-id", "", "your own `id` of the action (default: a new one)")
 	questionnaireID := flag.String("id", "sourceOfFunds", "`id` of the questionnaire in the dashboard")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
+	}
 	params := idngo.CreateActionParams{
 		LevelName:        *level,
 		ExternalActionID: cmp.Or(*externalID, "questionnaire-"+rand.Text()),

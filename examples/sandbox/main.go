@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -38,11 +39,17 @@ func main() {
 		o.cfg.Outcome, err = sandbox.ParseOutcome(text)
 		return err
 	})
-	flag.Func("fault", "what goes wrong, and how `often`: 429=0.1, 429:2=0.1 (Retry-After), 503-after=0.05, reset@AddImage=0.2, slow:2s=0.1, seed=7, …, with commas between", func(text string) (err error) {
-		o.faults, err = sandbox.ParseFaults(text)
+	var faults string // of every -fault
+	flag.Func("fault", "what goes wrong, and how `often`: 429=0.1, 429:2=0.1 (Retry-After), 503-after=0.05, reset@AddImage=0.2, slow:2s=0.1, seed=7, …, with commas between or a flag for each", func(text string) (err error) {
+		faults += "," + text
+		o.faults, err = sandbox.ParseFaults(faults)
 		return err
 	})
 	flag.Parse()
+	if err := o.check(flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(2) // as flag.Parse does
+	}
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	if err := o.serve(); err != nil {
 		log.SetFlags(0)
@@ -56,6 +63,19 @@ type options struct {
 	faults *sandbox.Faults
 }
 
+// check refuses what would be ignored, or taken for something else.
+func (o options) check(operands []string) error {
+	switch {
+	case len(operands) > 0: // flag.Parse has stopped there
+		return fmt.Errorf("unexpected argument %q: only flags are taken, such as -manual=false", operands[0])
+	case o.cfg.WebhookSecret == "":
+		return errors.New("-webhook-secret is empty: is a variable not set? Without the flag there is a default")
+	case o.cfg.ReviewDelay < 0:
+		return fmt.Errorf("-review-delay %v is negative; 0 is a verdict at once", o.cfg.ReviewDelay)
+	}
+	return nil
+}
+
 // serve serves until it is interrupted.
 func (o options) serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -66,6 +86,7 @@ func (o options) serve() error {
 			log.Print(line(r))
 		}
 	}
+	o.cfg.OnDelivery = func(d sandbox.Delivery) { log.Print(deliveryLine(d)) }
 	if o.cfg.ReviewDelay == 0 {
 		o.cfg.ReviewDelay = -1 // 0 stands for the default there, and for no delay on a command line
 	}
@@ -142,4 +163,20 @@ func line(r sandbox.Request) string {
 		text += "  fault " + string(r.Fault)
 	}
 	return text
+}
+
+// deliveryLine is the log line of an attempt to deliver a webhook.
+func deliveryLine(d sandbox.Delivery) string {
+	result := strconv.Itoa(d.Status)
+	if d.Status == 0 {
+		result = d.Problem
+	}
+	text := fmt.Sprintf("%-17s  %s  %s  action %s  attempt %d", "webhook", result, d.Type, d.ActionID, d.Attempt)
+	switch {
+	case d.Accepted:
+		return text
+	case d.Last:
+		return text + "  gave up"
+	}
+	return text + "  next in " + d.Next.String()
 }

@@ -33,6 +33,9 @@ func main() {
 	flag.StringVar((*string)(&p.IDDocSubType), "side", "", "FRONT_SIDE or BACK_SIDE, where a document has `two`")
 	flag.StringVar(&p.Country, "country", "KAZ", "three-letter `code` of the country")
 	flag.Parse()
+	if flag.NArg() > 1 { // a flag after the file was not read
+		log.Fatalf("unexpected argument %q: one file, after the flags", flag.Arg(1))
+	}
 
 	// A file is read again for each attempt, in constant memory. A stream can be
 	// read once, so that it is kept: in memory, or above 8 MiB in a temporary file.

@@ -35,6 +35,9 @@ func main() {
 	flag.BoolVar(&j.wait, "wait", isTerminal(os.Stdout), "wait for the verdict, as is done where the output is a terminal")
 	flag.DurationVar(&j.ttl, "ttl", 30*time.Minute, "how long the link is good, and how long to wait")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken, such as -wait=false", flag.Arg(0))
+	}
 	if err := j.run(); err != nil {
 		log.Fatal(err)
 	}
@@ -48,6 +51,9 @@ type job struct {
 }
 
 func (j *job) run() error {
+	if j.ttl <= 0 || j.ttl%time.Second != 0 { // or an action would be there, and then no link
+		return fmt.Errorf("-ttl %v: takes whole seconds, one at least", j.ttl)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, j.ttl)
@@ -110,7 +116,12 @@ func (j *job) key(ctx context.Context, client *idngo.Client, externalID string) 
 	return link.URL, nil
 }
 
+// isTerminal reports whether somebody is likely to be watching.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // is such a device, too
+	return err != nil || !os.SameFile(info, null)
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+
 	"github.com/idngo-go/idngo/examples/internal/offline"
 	"github.com/idngo-go/idngo/internal/sandbox"
 )
@@ -9,5 +12,7 @@ import (
 // to a page where you choose the verdict. It is there while main waits. Leave
 // this file out when you copy main.go.
 func init() {
-	offline.Start(offline.Setup{Config: sandbox.Config{ManualReview: true}})
+	if offline.Start(offline.Setup{Config: sandbox.Config{ManualReview: true}}) != nil {
+		fmt.Fprintln(os.Stderr, "its links are dead when this program ends; with -wait that is after the verdict")
+	}
 }

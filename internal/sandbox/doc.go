@@ -61,6 +61,7 @@
 // is not below 1 s. The first attempts for one action are made in order; beyond
 // that, and with [Config.WebhookShuffle], nothing is promised, as in reality.
 // 10,000 events wait at most, further ones are dropped and counted.
+// [Config.OnDelivery] is told of every attempt.
 //
 // # Faults
 //

@@ -12,7 +12,7 @@ import (
 // what=probability, separated by commas.
 //
 //	429=0.1            a status before the effect
-//	429:2=0.1          the same with Retry-After: 2
+//	429:2=0.1          the same with Retry-After: 2, in whole seconds
 //	503-after=0.05     a status after the effect
 //	503-early=0.05     a status before the body was read
 //	reset=0.05         the other kinds by their names; slow is slow-headers
@@ -55,7 +55,10 @@ func ParseFaults(text string) (*Faults, error) {
 
 // parseFault reads what stands before the equals sign.
 func parseFault(what string) (Fault, error) {
-	what, operation, _ := strings.Cut(what, "@")
+	what, operation, limited := strings.Cut(what, "@")
+	if limited && operation == "" { // more likely a variable that is not set than every call
+		return Fault{}, errors.New("it is not said which call")
+	}
 	name, detail, hasDetail := strings.Cut(what, ":")
 	f := Fault{Kind: FaultKind(name), Operation: operation}
 	status, suffix, _ := strings.Cut(name, "-")
@@ -69,7 +72,14 @@ func parseFault(what string) (Fault, error) {
 		case "early":
 			f.Kind = FaultEarlyStatus
 		}
-		f.RetryAfter = detail
+		if hasDetail {
+			// A Fault takes any text. On a command line 2s is a mistake, which a
+			// client that ignores it would hide.
+			if _, err := strconv.ParseUint(detail, 10, 32); err != nil {
+				return f, fmt.Errorf("the Retry-After %q is not a whole number of seconds", detail)
+			}
+			f.RetryAfter = detail
+		}
 		return f, f.complete()
 	}
 	switch name {

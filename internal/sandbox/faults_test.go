@@ -308,6 +308,7 @@ func TestParseFaults(t *testing.T) {
 	for _, text := range []string{
 		"429", "429=", "429=2", "429=-1", "429=NaN", "=0.1", "200=0.1", "999=0.1", "429-later=0.1", "flood=0.1", "slow:x=0.1",
 		"slow:-1s=0.1", "seed=x", "reset@Dance=0.1",
+		"429=often", "429:abc=0.1", "429:2s=0.1", "429:-2=0.1", "429:=0.1", "503-after:soon=0.1", "reset:abc=0.1", "503@=0.1",
 	} {
 		_, err := sandbox.ParseFaults(text)
 		assert.ErrorContains(t, err, "sandbox: fault ", text)

@@ -24,6 +24,20 @@ type Request struct {
 	StringToSign string
 }
 
+// Delivery is what [Config.OnDelivery] gets of one attempt to deliver a webhook.
+// It holds no secret, no address, and of a body nothing but type and action.
+type Delivery struct {
+	Type     string // of the event, such as "applicantActionReviewed"
+	ActionID string
+	Attempt  int    // from 1
+	Status   int    // of the receiver's answer; 0 when there was none
+	Problem  string // why there was none: "timeout", "no connection", "bad certificate", "no answer", "sandbox closed"
+	Accepted bool   // with a 2xx
+
+	Last bool          // no attempt follows: accepted, given up, or the sandbox was closed
+	Next time.Duration // the pause before the one that follows
+}
+
 // ActionRecord is an action as the sandbox's books have it.
 type ActionRecord struct {
 	ID, ApplicantID, ExternalActionID string

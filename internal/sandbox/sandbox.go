@@ -75,6 +75,11 @@ type Config struct {
 	// OnRequest is called once for every request, when its answer is known and
 	// before any of it is sent, by several goroutines at once.
 	OnRequest func(Request)
+
+	// OnDelivery is called once for every attempt to deliver a webhook, when it
+	// is over and counted and before what follows it, by several goroutines at
+	// once.
+	OnDelivery func(Delivery)
 }
 
 // Quirks are oddities that the vendor's family of services is known for. Each
@@ -236,7 +241,7 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Close stops listeners, reviews and deliveries, breaks what is under way, and
 // returns when none of its goroutines is left. It may be called again. Called
-// from inside OnRequest it would wait for itself.
+// from inside OnRequest or OnDelivery it would wait for itself.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	first := !s.closed

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (s *Server) notify(a *action, kind string) {
 	case eventOnHold:
 		e.ExternalApplicantActions, e.ReviewStatus = "", statusInit
 	}
-	s.courier.send(a.id, prettyJSON(encodeJSON(e)), hold, kind == eventPending)
+	s.courier.send(delivery{kind: kind, actionID: a.id, body: prettyJSON(encodeJSON(e))}, hold)
 }
 
 // courier delivers webhooks: a few at a time, those of one action one after
@@ -114,8 +115,9 @@ type courier struct {
 }
 
 type delivery struct {
-	body    []byte
-	attempt int // how many were made
+	kind, actionID string
+	body           []byte
+	attempt        int // how many were made
 }
 
 func newCourier(cfg Config) *courier {
@@ -140,7 +142,7 @@ func newCourier(cfg Config) *courier {
 
 // send takes an event. When events are to be shuffled, what can be overtaken
 // is held back for longer than the next one takes.
-func (c *courier) send(actionID string, body []byte, hold time.Duration, overtaken bool) {
+func (c *courier) send(event delivery, hold time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for copies := range c.cfg.WebhookDuplicates + 1 {
@@ -150,16 +152,16 @@ func (c *courier) send(actionID string, body []byte, hold time.Duration, overtak
 			continue
 		}
 		c.stats.WebhooksOutstanding++
-		d := &delivery{body: body}
+		d := &delivery{kind: event.kind, actionID: event.actionID, body: event.body}
 		if !c.cfg.WebhookShuffle {
-			c.queue(actionID, d)
+			c.queue(d.actionID, d)
 			continue
 		}
 		step := c.scaled(retryDelays[0])
 		switch wait := rand.Float64(); {
 		case copies > 0:
 			c.queueAfter(time.Duration(wait*2*float64(step+hold)), d)
-		case overtaken:
+		case d.kind == eventPending:
 			c.queueAfter(hold+step, d)
 		default:
 			c.queueAfter(time.Duration(wait*float64(step)/2), d)
@@ -208,9 +210,17 @@ func (c *courier) work() {
 		d := c.queues[key][0]
 		c.stats.WebhookAttempts++
 		c.mu.Unlock()
-		accepted := c.attempt(d.body)
+		made := c.attempt(d)
 		c.mu.Lock()
-		c.settle(d, accepted)
+		c.settle(made)
+		if c.cfg.OnDelivery != nil {
+			c.mu.Unlock()
+			c.cfg.OnDelivery(made)
+			c.mu.Lock()
+		}
+		if !made.Last && !c.closed {
+			c.queueAfter(made.Next, d)
+		}
 		if c.queues[key] = c.queues[key][1:]; len(c.queues[key]) > 0 {
 			c.ready = append(c.ready, key)
 		} else {
@@ -220,27 +230,41 @@ func (c *courier) work() {
 	c.workers--
 }
 
-// settle is what follows an attempt. The mutex is held.
-func (c *courier) settle(d *delivery, accepted bool) {
-	d.attempt++
+// settle counts an attempt. The mutex is held.
+func (c *courier) settle(made Delivery) {
 	switch {
-	case accepted:
+	case made.Accepted:
 		c.stats.WebhooksDelivered++
 	case c.closed:
-	case d.attempt > len(retryDelays):
+	case made.Last:
 		c.stats.WebhooksGivenUp++
 	default:
-		c.queueAfter(c.scaled(retryDelays[d.attempt-1]), d)
 		return
 	}
 	c.stats.WebhooksOutstanding--
 }
 
-// attempt is one POST. Anything but a 2xx within the time-out has failed.
-func (c *courier) attempt(body []byte) bool {
+// attempt makes one, and says what follows it. Anything but a 2xx within the
+// time-out has failed.
+func (c *courier) attempt(d *delivery) Delivery {
+	d.attempt++
+	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
+	var err error
+	if made.Status, err = c.post(d.body); err != nil {
+		made.Problem = c.problem(err)
+	}
+	made.Accepted = made.Status/100 == 2
+	made.Last = made.Accepted || d.attempt > len(retryDelays) || c.ctx.Err() != nil
+	if !made.Last {
+		made.Next = c.scaled(retryDelays[d.attempt-1])
+	}
+	return made
+}
+
+func (c *courier) post(body []byte) (status int, err error) {
 	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, c.cfg.WebhookURL, bytes.NewReader(body))
 	if err != nil {
-		return false // the URL was parsed before
+		return 0, err // the URL was parsed before
 	}
 	mac := hmac.New(digests[c.cfg.WebhookAlgorithm], []byte(c.cfg.WebhookSecret))
 	mac.Write(body)
@@ -250,11 +274,30 @@ func (c *courier) attempt(body []byte) bool {
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
 	response, err := c.client.Do(r)
 	if err != nil {
-		return false
+		return 0, err
 	}
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
 	_ = response.Body.Close()
-	return response.StatusCode/100 == 2
+	return response.StatusCode, nil
+}
+
+// problem is the kind of an error. Its text has the URL in it, and whoever wants
+// to know about deliveries need not know what stands in a query.
+func (c *courier) problem(err error) string {
+	var untrusted *tls.CertificateVerificationError
+	var network net.Error
+	var operation *net.OpError
+	switch {
+	case c.ctx.Err() != nil:
+		return "sandbox closed"
+	case errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	case errors.As(err, &untrusted):
+		return "bad certificate"
+	case errors.As(err, &operation) && operation.Op == "dial":
+		return "no connection"
+	}
+	return "no answer"
 }
 
 func (c *courier) scaled(d time.Duration) time.Duration {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -287,6 +288,88 @@ func TestWebhookOverHTTP(t *testing.T) {
 				assert.Equal(t, "application/json", d.header.Get("Content-Type"))
 			}
 		})
+	}
+}
+
+func TestOnDelivery(t *testing.T) {
+	const reviewed, pending = "applicantActionReviewed", "applicantActionPending"
+	var seen []sandbox.Delivery
+	var delivered []int // as the books have it by then
+	var s *sandbox.Server
+	cfg := sandbox.Config{ManualReview: true, OnDelivery: func(d sandbox.Delivery) {
+		seen = append(seen, d)
+		if s != nil {
+			delivered = append(delivered, s.Stats().WebhooksDelivered)
+		}
+	}}
+
+	r := receiver{statuses: []int{500, 0, 302, 404, 503, 204}}
+	bubble(t, &r, cfg, func(t *testing.T, server *sandbox.Server, c *client) {
+		s = server
+		id := c.create("a")
+		c.submit(id)
+		<-time.After(24 * time.Hour)
+		require.NoError(t, s.Review(id, sandbox.Outcome{}))
+		synctest.Wait()
+		const s30 = 30 * time.Second
+		assert.Equal(t, []sandbox.Delivery{
+			{Type: pending, ActionID: id, Attempt: 1, Status: 500, Next: s30},
+			{Type: pending, ActionID: id, Attempt: 2, Problem: "no answer", Next: s30},
+			{Type: pending, ActionID: id, Attempt: 3, Status: 302, Next: 2 * s30},
+			{Type: pending, ActionID: id, Attempt: 4, Status: 404, Next: 10 * s30},
+			{Type: pending, ActionID: id, Attempt: 5, Status: 503, Last: true},
+			{Type: reviewed, ActionID: id, Attempt: 1, Status: 204, Accepted: true, Last: true},
+		}, seen)
+		assert.Equal(t, []int{0, 0, 0, 0, 0, 1}, delivered)
+		s = nil
+	})
+
+	seen, r = nil, receiver{silent: true}
+	bubble(t, &r, cfg, func(t *testing.T, s *sandbox.Server, c *client) {
+		id := c.create("a")
+		c.submit(id)
+		<-time.After(36 * time.Second) // in the second attempt
+		require.NoError(t, s.Close())
+		assert.Equal(t, []sandbox.Delivery{
+			{Type: pending, ActionID: id, Attempt: 1, Problem: "timeout", Next: 30 * time.Second},
+			{Type: pending, ActionID: id, Attempt: 2, Problem: "sandbox closed", Last: true},
+		}, seen)
+	})
+}
+
+// A hook that takes its time does not keep Close waiting for what it will not do.
+func TestOnDeliveryWhileClosing(t *testing.T) {
+	r := receiver{statuses: []int{500}}
+	bubble(t, &r, sandbox.Config{ManualReview: true, OnDelivery: func(sandbox.Delivery) { time.Sleep(time.Second) }}, func(t *testing.T, s *sandbox.Server, c *client) {
+		begin := time.Now()
+		c.submit(c.create("a"))
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		assert.Equal(t, time.Second, time.Since(begin))
+		assert.Equal(t, 1, r.count())
+	})
+}
+
+// TestDeliveryProblems is about what only a network can do.
+func TestDeliveryProblems(t *testing.T) {
+	quiet := log.New(io.Discard, "", 0)
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = quiet
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	rude := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer rude.Close()
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	for want, address := range map[string]string{"bad certificate": untrusted.URL, "no answer": rude.URL, "no connection": nobody.URL} {
+		seen := make(chan sandbox.Delivery, 10)
+		_, c := start(t, sandbox.Config{
+			ManualReview: true, WebhookURL: address + "/hook?key=hush", WebhookSecret: "hush", OnDelivery: func(d sandbox.Delivery) { seen <- d },
+		})
+		c.submit(c.create("a"))
+		d := <-seen
+		assert.Equal(t, want, d.Problem)
+		assert.NotContains(t, fmt.Sprintf("%+v", d), "hush")
 	}
 }
 

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+)
+
+// What somebody has put into an id stays in its cell and is nothing to a
+// terminal.
+func TestPrintTable(t *testing.T) {
+	t.Parallel()
+	action := &idngo.Action{ID: "1\r2", ExternalActionID: "tab\there\nnewline\x1b[31mred \u202edər Жұмыс"}
+	action.Review.ReviewStatus = "com\x00pleted"
+	action.Review.ReviewResult.RejectLabels = []idngo.RejectLabel{"A\x9b", "B"}
+	var out bytes.Buffer
+	require.NoError(t, printTable(&out, []*idngo.Action{action, {}}))
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	require.Len(t, lines, 3)
+	require.Regexp(t, `  1\?2     tab\?here\?newline\?\[31mred \?dər Жұмыс  com\?pleted          A.?, B$`, lines[1])
+	require.NotContains(t, lines[1], "\x9b")
+}
+
+// A table that was not written is a failure, as on a full disk.
+func TestPrintTableFails(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	require.NoError(t, r.Close())
+	require.ErrorIs(t, printTable(w, []*idngo.Action{{ID: "1"}}), io.ErrClosedPipe)
+}
+
+// No filter is ignored.
+func TestExternalIDAlone(t *testing.T) {
+	t.Parallel()
+	for _, f := range []filter{{status: "completed"}, {answer: idngo.ReviewAnswerRed}, {since: 1}, {max: 1}} {
+		require.EqualError(t, run("applicant", "payment-1", f), "-external-id names one action: no other filter goes with it")
+	}
+}

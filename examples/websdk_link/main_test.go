@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/sandbox"
+)
+
+// Nobody watches where there is nothing to see, and nothing is waited for.
+func TestIsTerminal(t *testing.T) {
+	t.Parallel()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	require.False(t, isTerminal(null))
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	require.False(t, isTerminal(w))
+}
+
+// A time that no link can have is refused before there is an action.
+func TestBadTTL(t *testing.T) {
+	sb, err := sandbox.New(sandbox.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sb.Close()) })
+	baseURL, err := sb.Start("")
+	require.NoError(t, err)
+	t.Setenv("IDNGO_BASE_URL", baseURL)
+	t.Setenv("IDNGO_APP_TOKEN", sandbox.DefaultAppToken)
+	t.Setenv("IDNGO_SECRET_KEY", sandbox.DefaultSecretKey)
+	for _, ttl := range []time.Duration{0, -time.Minute, time.Millisecond, 1500 * time.Millisecond} {
+		for _, token := range []bool{false, true} {
+			j := job{applicantID: sandbox.DefaultApplicantID, userID: sandbox.DefaultExternalUserID, level: sandbox.LevelFaceAuth, token: token, ttl: ttl}
+			require.EqualError(t, j.run(), "-ttl "+ttl.String()+": takes whole seconds, one at least")
+		}
+	}
+	require.Zero(t, sb.Stats().Requests)
+}
+
+// Offline it is said how long the link is good: this very program, without its
+// tests, begins as the example does.
+func TestOfflineSaysSo(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for env, want := range map[string]bool{"IDNGO_LOCALE=": true, "IDNGO_APP_TOKEN=a.b": false} {
+		var stdout, stderr bytes.Buffer
+		cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
+		cmd.Env = []string{env, "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		require.NoError(t, cmd.Run(), "%s", &stderr)
+		require.Equal(t, want, bytes.Contains(stderr.Bytes(), []byte("links are dead when this program ends")), "%s", &stderr)
+	}
+}
