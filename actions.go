@@ -49,12 +49,9 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 	if err := errors.Join(checkID("applicantID", applicantID), required("LevelName", p.LevelName), err); err != nil {
 		return nil, err
 	}
-	query, err := encodeQuery(struct {
+	query := encodeQuery(struct {
 		LevelName string `url:"levelName"`
 	}{p.LevelName})
-	if err != nil {
-		return nil, err
-	}
 	action := new(Action)
 	cl := &call{
 		operation: opCreateAction, method: http.MethodPost, careful: true, bodyless: true, ids: []string{applicantID},
@@ -223,14 +220,11 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 	if err := errors.Join(checkID("applicantID", applicantID), err); err != nil {
 		return nil, err
 	}
-	query, err := encodeQuery(struct {
+	query := encodeQuery(struct {
 		Limit  int    `url:"limit"`
 		Offset int    `url:"offset"`
 		Order  string `url:"order"`
 	}{p.Limit, p.Offset, p.Order})
-	if err != nil {
-		return nil, err
-	}
 	page := new(ActionPage)
 	err = c.call(ctx, &call{
 		operation: opListActions, method: http.MethodGet, ids: []string{applicantID},
@@ -444,15 +438,12 @@ func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts 
 	if err := errors.Join(checkID("LevelName", p.LevelName), required("ExternalUserID", p.ExternalUserID), err); err != nil {
 		return nil, err
 	}
-	query, err := encodeQuery(struct {
+	query := encodeQuery(struct {
 		ExternalUserID   string `url:"externalUserId"`
 		ExternalActionID string `url:"externalActionId,omitempty"`
 		Locale           string `url:"locale,omitempty"`
 		TTL              int64  `url:"ttlInSecs,omitempty"`
 	}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl})
-	if err != nil {
-		return nil, err
-	}
 	link := new(WebSDKLink)
 	err = c.call(ctx, &call{
 		operation: opCreateWebSDKLink, method: http.MethodPost, ids: []string{p.LevelName}, query: query,

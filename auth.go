@@ -245,15 +245,12 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if err := errors.Join(required("UserID", p.UserID), required("LevelName", p.LevelName), err); err != nil {
 		return nil, err
 	}
-	query, err := encodeQuery(struct {
+	query := encodeQuery(struct {
 		UserID           string `url:"userId"`
 		ExternalActionID string `url:"externalActionId,omitempty"`
 		LevelName        string `url:"levelName"`
 		TTL              int64  `url:"ttlInSecs"`
 	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
-	if err != nil {
-		return nil, err
-	}
 	sent := c.clock()
 	answer := new(tokenAnswer)
 	err = c.call(ctx, &call{

@@ -285,6 +285,34 @@ func TestCreateAccessTokenRefuses(t *testing.T) {
 	assert.Zero(t, mock.GetTotalCallCount())
 }
 
+// A Signer that nobody made, and a request that is none, are told apart from a
+// wrong signature.
+func TestSignerRefuses(t *testing.T) {
+	t.Parallel()
+	good, err := idngo.NewSigner(testCreds)
+	require.NoError(t, err)
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/a", strings.NewReader("x"))
+	for name, tt := range map[string]struct {
+		signer *idngo.Signer
+		req    *http.Request
+	}{
+		"nil signer": {nil, req}, "zero signer": {new(idngo.Signer), req}, "nil request": {good, nil}, "no URL": {good, new(http.Request)},
+	} {
+		_, err := tt.signer.StringToSign(tt.req, time.Now())
+		for _, err := range []error{tt.signer.Sign(tt.req, time.Now()), tt.signer.Verify(tt.req, time.Now()), err} {
+			require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
+		}
+	}
+
+	broken := errors.New("the disk is gone")
+	req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
+	require.ErrorIs(t, good.Sign(req, time.Now()), broken)
+	req.Header = http.Header{"X-App-Token": {testToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
+	require.ErrorIs(t, good.Verify(req, time.Unix(1700000000, 0)), broken)
+	_, err = good.StringToSign(req, time.Now())
+	require.ErrorIs(t, err, broken)
+}
+
 func TestSecretsPrintRedacted(t *testing.T) {
 	t.Parallel()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "app-token-value", SecretKey: "secret-key-value"})
@@ -297,6 +325,12 @@ func TestSecretsPrintRedacted(t *testing.T) {
 		var out bytes.Buffer
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		if s, ok := v.(interface {
+			fmt.Stringer
+			fmt.GoStringer
+		}); ok { // other printers than fmt call them
+			fmt.Fprintln(&out, s.String(), s.GoString())
 		}
 		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
 		if _, ok := v.(idngo.AccessToken); !ok && v != any(&token) {

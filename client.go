@@ -884,9 +884,6 @@ func (c *Client) failed(cl *call, f *failure, attempts int, unknown bool, reason
 		f.api.Attempts, f.api.outcomeUnknown, f.api.cause = attempts, unknown, reason
 		return f.api
 	}
-	if f.Kind == retry.Local && errors.Is(f.err, ErrInvalidArgument) {
-		return f.err
-	}
 	e := &callError{
 		operation: cl.operation, attempts: attempts, outcomeUnknown: unknown,
 		text: oneLine(quoted.ReplaceAllString(c.redact(cl, f.req, f.err.Error()), `"…"`)), // a value may hold quotes
@@ -1335,13 +1332,13 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// encodeQuery encodes a struct with url tags.
-func encodeQuery(params any) (string, error) {
+// encodeQuery encodes a struct with url tags, all of plain types.
+func encodeQuery(params any) string {
 	values, err := query.Values(params)
 	if err != nil {
-		return "", invalid("query", "cannot be encoded")
+		panic(err) // not a struct
 	}
-	return spaced(values.Encode()), nil
+	return spaced(values.Encode())
 }
 
 // spaced writes a space of an encoded query as %20, which every server reads as

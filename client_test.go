@@ -130,7 +130,7 @@ func TestClientPrints(t *testing.T) {
 	var out bytes.Buffer
 	slog.New(slog.NewTextHandler(&out, nil)).Info("m", "c", client)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "c", client)
-	text := out.String() + fmt.Sprintf("%v %+v %#v %s %q", client, client, client, client, client)
+	text := out.String() + fmt.Sprintf("%v %+v %#v %s %q", client, client, client, client, client) + client.GoString()
 	assert.NotContains(t, text, testToken)
 	assert.NotContains(t, text, testSecret)
 	assert.Contains(t, text, "idngo.Client{https://api.idngo.kz}")

@@ -58,6 +58,8 @@ func TestAPIError(t *testing.T) {
 		{"redirect without a place", 304, nil, ``, idngo.APIError{}, []error{idngo.ErrRedirect}, "idngo: GetAction: 304 Not Modified"},
 		{"lines and controls", 400, nil, `{"description":"a\nb\u0000c\u001b[31m"}`, idngo.APIError{Description: "a\nb\x00c\x1b[31m"}, nil,
 			"idngo: GetAction: 400 Bad Request: a b c [31m"},
+		{"cut inside of a letter", 400, nil, `{"description":"x` + strings.Repeat("Ж", 200) + `"}`, idngo.APIError{Description: "x" + strings.Repeat("Ж", 200)}, nil,
+			"idngo: GetAction: 400 Bad Request: x" + strings.Repeat("Ж", 149) + "…"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +92,7 @@ func TestAPIError(t *testing.T) {
 				assert.Equal(t, tt.text, err.Error())
 			}
 			assert.Equal(t, err.Error(), fmt.Sprintf("%#v", err))
+			assert.Equal(t, err.Error(), err.(fmt.GoStringer).GoString(), "printers other than fmt call it")
 		})
 	}
 }

@@ -180,6 +180,31 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	}
 }
 
+// A transport that answers though the image could not be read to its end: what
+// the service has got is not the image.
+func TestUploadThatIsAnsweredThoughItsSourceFailed(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is gone")
+	closed := false
+	client := clientVia(t, roundTrip(func(req *http.Request) (*http.Response, error) {
+		_, err := io.Copy(io.Discard, req.Body)
+		assert.Error(t, err)
+		res := httpmock.NewStringResponse(http.StatusOK, benchImageJSON)
+		res.Body = &onClose{res.Body, func() { closed = true }}
+		return res, req.Body.Close()
+	}))
+	reads := 0
+	source := readerAtFunc(func(p []byte, _ int64) (int, error) {
+		if reads++; reads > 1 {
+			return 0, broken
+		}
+		return len(p), nil
+	})
+	_, err := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageReaderAt("face.jpg", source, 10)))
+	require.ErrorIs(t, err, broken)
+	assert.True(t, closed)
+}
+
 // Other bytes of the same size are the service's to refuse; the image is hashed
 // once more only then, to blame the right side.
 func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
@@ -215,6 +240,7 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 		_, err := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageFile(path)))
 		require.ErrorIs(t, err, idngo.ErrImageChanged)
 		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
+		require.ErrorContains(t, err, "image changed while it was being sent: 401")
 	})
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()

@@ -470,3 +470,40 @@ func TestRedirectDeliversNothing(t *testing.T) {
 	}
 	assert.Zero(t, reached.Load())
 }
+
+// A length that is announced is a hint: a transport of somebody's may be wrong
+// about it, and the answer to HEAD has none of the bytes that it announces.
+func TestAnnouncedLengths(t *testing.T) {
+	t.Parallel()
+	answer := func(announced int64, body io.Reader) *idngo.Client {
+		return clientVia(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: announced, Body: io.NopCloser(body)}, nil
+		}), once())
+	}
+	long := `{"id":"` + strings.Repeat("x", 5000) + `"}`
+	for _, announced := range []int64{-1, 0, 3, 100, int64(len(long)), 5 << 20} {
+		action, err := answer(announced, strings.NewReader(long)).GetAction(t.Context(), "a1")
+		require.NoError(t, err, announced)
+		assert.Len(t, action.ID, 5000, announced)
+	}
+	for _, announced := range []int64{-1, 0, 3, 5 << 20, 11 << 20} {
+		_, err := answer(announced, zeroReader{}).GetAction(t.Context(), "a1")
+		require.ErrorIs(t, err, idngo.ErrResponseTooLarge, announced)
+	}
+	var body []byte
+	require.NoError(t, answer(11<<20, http.NoBody).Do(t.Context(), http.MethodHead, "/x", nil, nil, &body))
+	assert.Empty(t, body)
+}
+
+// A limiter that outlasts the context without a word has nothing sent.
+func TestLimiterThatOutlastsTheContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	client := clientVia(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		t.Error("sent")
+		return nil, errors.New("no")
+	}), idngo.WithRateLimiter(limiterFunc(func(context.Context) error { cancel(); return nil })))
+	_, err := client.CreateAction(ctx, "app-1", faceAuth("ext-1"))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
+}

@@ -359,3 +359,14 @@ func TestManyClients(t *testing.T) {
 	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps+stats.RefusedCredentials)
 	assert.Equal(t, stats.ByStatus[429], stats.Faults[sandbox.FaultStatus])
 }
+
+func TestRoomForApplicants(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, sandbox.Config{})
+	for i := range 100_000 {
+		s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i))
+	}
+	list := "/resources/applicantActions/-;applicantId=applicant-"
+	assert.Equal(t, 200, c.do("GET", list+"99998", nil).status, "the last but one: the default applicant is there too")
+	assert.Equal(t, 404, c.do("GET", list+"99999", nil).status)
+}
