@@ -16,20 +16,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
-
-// The two headers of a delivery. The digest is the HMAC of the body's bytes,
-// in hex, and of nothing else: no header, no address, no time.
-const (
-	headerDigest    = "X-Payload-Digest"
-	headerDigestAlg = "X-Payload-Digest-Alg"
-)
-
-// defaultMaxBodySize is a thousand times the usual webhook.
-const defaultMaxBodySize = 1 << 20
 
 // A DigestAlgorithm names how the digest of a webhook was made, in the words
 // of the X-Payload-Digest-Alg header. The service writes them in capitals, and
@@ -46,20 +37,6 @@ const (
 	// [WithDigestAlgorithms] names it.
 	HMACSHA1 DigestAlgorithm = "HMAC_SHA1_HEX"
 )
-
-// newHash returns the constructor of the hash inside, nil for an algorithm
-// that nobody knows.
-func (a DigestAlgorithm) newHash() func() hash.Hash {
-	switch a {
-	case HMACSHA256:
-		return sha256.New
-	case HMACSHA512:
-		return sha512.New
-	case HMACSHA1:
-		return sha1.New
-	}
-	return nil
-}
 
 // ParseWebhook decodes the body of a webhook. It verifies nothing: it is for
 // bodies whose signature was checked already, as [WebhookVerifier.Parse] and
@@ -166,106 +143,6 @@ type WebhookVerifier struct {
 	rules *webhookRules
 }
 
-type webhookRules struct {
-	maxBodySize int64
-	allowed     map[DigestAlgorithm]digestRule
-}
-
-// A digestRule is an algorithm that the receiver allows.
-type digestRule struct {
-	size int         // of the digest, in bytes
-	macs []*keyedMAC // one a secret
-}
-
-// A keyedMAC makes HMACs with one secret. Setting up a key costs as much as
-// hashing a short body, so the states are kept and reused.
-type keyedMAC struct {
-	states sync.Pool // of *macState
-}
-
-type macState struct {
-	hash.Hash
-	sum [sha512.Size]byte // the largest
-}
-
-func newKeyedMAC(newHash func() hash.Hash, secret Secret) *keyedMAC {
-	key := []byte(secret)
-	return &keyedMAC{states: sync.Pool{New: func() any {
-		return &macState{Hash: hmac.New(newHash, key)}
-	}}}
-}
-
-// matches reports whether digest is the HMAC of body.
-func (m *keyedMAC) matches(body, digest []byte) bool {
-	s := m.states.Get().(*macState)
-	s.Reset()
-	s.Write(body)
-	equal := hmac.Equal(s.Sum(s.sum[:0]), digest)
-	m.states.Put(s)
-	return equal
-}
-
-// A WebhookOption sets up a [WebhookVerifier]. A bad value makes
-// [NewWebhookVerifier] fail with [ErrInvalidArgument].
-type WebhookOption func(*webhookSettings) error
-
-type webhookSettings struct {
-	previous    []Secret
-	algorithms  []DigestAlgorithm
-	maxBodySize int64
-}
-
-// WithPreviousSecrets accepts deliveries that were signed with one of these
-// secrets as well: while a secret is being rotated, the old one, until the
-// last delivery signed with it has been repeated for the last time. Given
-// twice, it adds.
-func WithPreviousSecrets(s ...Secret) WebhookOption {
-	s = append([]Secret(nil), s...)
-	return func(set *webhookSettings) error {
-		for i, secret := range s {
-			if err := checkCredential(fmt.Sprintf("WithPreviousSecrets: secret %d", i+1), secret); err != nil {
-				return err
-			}
-		}
-		set.previous = append(set.previous, s...)
-		return nil
-	}
-}
-
-// WithDigestAlgorithms names the algorithms that are accepted, instead of the
-// default [HMACSHA256] and [HMACSHA512]. The sender chooses among these and no
-// others, so the weakest one named here is what the receiver is worth. A
-// delivery that names no algorithm is taken to use HMACSHA256, and refused
-// when that is not among them.
-func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
-	a = append([]DigestAlgorithm(nil), a...)
-	return func(set *webhookSettings) error {
-		if len(a) == 0 {
-			return invalid("WithDigestAlgorithms", "names no algorithm")
-		}
-		for i, alg := range a {
-			if alg.newHash() == nil {
-				return invalid(fmt.Sprintf("WithDigestAlgorithms: algorithm %d", i+1), "is unknown")
-			}
-		}
-		set.algorithms = a
-		return nil
-	}
-}
-
-// WithMaxBodySize sets the size, in bytes, above which a body is refused; the
-// default is 1 MiB. Nothing is allocated for a body that is declared larger,
-// and of one that turns out larger no more than a byte above n is read.
-func WithMaxBodySize(n int64) WebhookOption {
-	return func(set *webhookSettings) error {
-		if n < 1 {
-			return invalid("WithMaxBodySize", "is below 1")
-		}
-		set.maxBodySize = n
-		return nil
-	}
-}
-
 // NewWebhookVerifier returns a verifier for webhooks signed with secret. That
 // is the secret of the webhook, as it was set in the dashboard, and not the
 // secret key of the app token.
@@ -297,17 +174,60 @@ func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier,
 	return &WebhookVerifier{rules: rules}, nil
 }
 
-// String returns idngo.WebhookVerifier([redacted]).
-func (WebhookVerifier) String() string { return "idngo.WebhookVerifier(" + redacted + ")" }
+// A WebhookOption sets up a [WebhookVerifier]. A bad value makes
+// [NewWebhookVerifier] fail with [ErrInvalidArgument].
+type WebhookOption func(*webhookSettings) error
 
-// GoString is String, for %#v.
-func (v WebhookVerifier) GoString() string { return v.String() }
+// WithPreviousSecrets accepts deliveries that were signed with one of these
+// secrets as well: while a secret is being rotated, the old one, until the
+// last delivery signed with it has been repeated for the last time. Given
+// twice, it adds.
+func WithPreviousSecrets(s ...Secret) WebhookOption {
+	s = slices.Clone(s)
+	return func(set *webhookSettings) error {
+		for i, secret := range s {
+			if err := checkCredential(fmt.Sprintf("WithPreviousSecrets: secret %d", i+1), secret); err != nil {
+				return err
+			}
+		}
+		set.previous = append(set.previous, s...)
+		return nil
+	}
+}
 
-// Format writes String for every verb and flag.
-func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+// WithDigestAlgorithms names the algorithms that are accepted, instead of the
+// default [HMACSHA256] and [HMACSHA512]. The sender chooses among these and no
+// others, so the weakest one named here is what the receiver is worth. A
+// delivery that names no algorithm is taken to use HMACSHA256, and refused
+// when that is not among them.
+func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
+	a = slices.Clone(a)
+	return func(set *webhookSettings) error {
+		if len(a) == 0 {
+			return invalid("WithDigestAlgorithms", "names no algorithm")
+		}
+		for i, alg := range a {
+			if alg.newHash() == nil {
+				return invalid(fmt.Sprintf("WithDigestAlgorithms: algorithm %d", i+1), "is unknown")
+			}
+		}
+		set.algorithms = a
+		return nil
+	}
+}
 
-// LogValue is String.
-func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.String()) }
+// WithMaxBodySize sets the size, in bytes, above which a body is refused; the
+// default is 1 MiB. Nothing is allocated for a body that is declared larger,
+// and of one that turns out larger no more than a byte above n is read.
+func WithMaxBodySize(n int64) WebhookOption {
+	return func(set *webhookSettings) error {
+		if n < 1 {
+			return invalid("WithMaxBodySize", "is below 1")
+		}
+		set.maxBodySize = n
+		return nil
+	}
+}
 
 // Verify checks the digest in header against body, which must be the bytes as
 // they came: once decoded and encoded again, they never match. It is for
@@ -327,6 +247,146 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 		return err
 	}
 	return rules.verify(body, header)
+}
+
+// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and
+// only then decodes it. Besides the errors of Verify and [ParseWebhook] there
+// is [ErrWebhookTooLarge], before anything was read when the size is declared,
+// and whatever error reading the body gave, wrapped. A limit that was put
+// around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
+//
+// Whatever the outcome, r.Body can be read from its first byte afterwards. The
+// body that r came with is closed once it was read to its end, else when r.Body
+// is closed.
+func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
+	rules, err := v.use()
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, invalid("request", "is nil")
+	}
+	body, err := rules.readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := rules.verify(body, r.Header); err != nil {
+		return nil, err
+	}
+	return ParseWebhook(body)
+}
+
+// Handler returns a handler that gives handle every event whose signature is
+// good, of types that this package does not know too. It answers
+//
+//   - 405 to anything but POST,
+//   - 413 to a body above the limit,
+//   - 401 when the signature or its algorithm is refused,
+//   - 400 when the body could not be read to its end or is no event,
+//   - 500 when handle returned an error, so that the event is sent again,
+//   - 200 otherwise,
+//
+// and says no more than that: neither why a signature failed nor the error of
+// handle reaches the sender, or any log. Wrap handle to log its errors; use
+// [WebhookVerifier.Parse] in a handler of your own to log the others.
+//
+// The service takes an answer later than 5 s for a failure: check the
+// [WebhookEvent.Key], store or queue what is to be done, return. The context is
+// the request's, and ends when the sender hangs up; what must go on after that
+// needs [context.WithoutCancel]. A panic in handle is not caught, so it goes to
+// the middleware around, or to net/http. Act on the Type: ReviewStatus may
+// contradict it.
+//
+// Handler panics if handle is nil or v was not made by [NewWebhookVerifier].
+//
+// The example tests a receiver in ten lines, with [SignWebhook].
+func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
+	if _, err := v.use(); err != nil {
+		panic(err)
+	}
+	if handle == nil {
+		panic("idngo: WebhookVerifier.Handler: handle is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusOK
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			status = http.StatusMethodNotAllowed
+		} else if e, err := v.Parse(r); err != nil {
+			status = webhookStatus(err)
+		} else if handle(r.Context(), e) != nil {
+			status = http.StatusInternalServerError
+		}
+		if status != http.StatusOK {
+			http.Error(w, http.StatusText(status), status)
+			return
+		}
+		w.WriteHeader(status)
+	})
+}
+
+// SignWebhook returns the two headers with which the service would deliver
+// body: X-Payload-Digest and X-Payload-Digest-Alg. It is for tests of a
+// receiver, as in the example of [WebhookVerifier.Handler]; a receiver itself
+// has nothing to sign. It panics if alg is not one of the constants.
+func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
+	newHash := alg.newHash()
+	if newHash == nil {
+		panic("idngo: SignWebhook: unknown digest algorithm")
+	}
+	mac := hmac.New(newHash, []byte(secret))
+	mac.Write(body)
+	return http.Header{
+		headerDigest:    {hex.EncodeToString(mac.Sum(nil))},
+		headerDigestAlg: {string(alg)},
+	}
+}
+
+// String returns idngo.WebhookVerifier([redacted]).
+func (WebhookVerifier) String() string { return "idngo.WebhookVerifier(" + redacted + ")" }
+
+// GoString is String, for %#v.
+func (v WebhookVerifier) GoString() string { return v.String() }
+
+// Format writes String for every verb and flag.
+func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// LogValue is String.
+func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.String()) }
+
+// The two headers of a delivery. The digest is the HMAC of the body's bytes,
+// in hex, and of nothing else: no header, no address, no time.
+const (
+	headerDigest    = "X-Payload-Digest"
+	headerDigestAlg = "X-Payload-Digest-Alg"
+)
+
+// defaultMaxBodySize is a thousand times the usual webhook.
+const defaultMaxBodySize = 1 << 20
+
+// newHash returns the constructor of the hash inside, nil for an algorithm
+// that nobody knows.
+func (a DigestAlgorithm) newHash() func() hash.Hash {
+	switch a {
+	case HMACSHA256:
+		return sha256.New
+	case HMACSHA512:
+		return sha512.New
+	case HMACSHA1:
+		return sha1.New
+	}
+	return nil
+}
+
+type webhookRules struct {
+	maxBodySize int64
+	allowed     map[DigestAlgorithm]digestRule
+}
+
+// A digestRule is an algorithm that the receiver allows.
+type digestRule struct {
+	size int         // of the digest, in bytes
+	macs []*keyedMAC // one a secret
 }
 
 // use returns the rules. There are none in a WebhookVerifier that
@@ -383,33 +443,6 @@ func (rules *webhookRules) verify(body []byte, header http.Header) error {
 	return nil
 }
 
-// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and
-// only then decodes it. Besides the errors of Verify and [ParseWebhook] there
-// is [ErrWebhookTooLarge], before anything was read when the size is declared,
-// and whatever error reading the body gave, wrapped. A limit that was put
-// around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
-//
-// Whatever the outcome, r.Body can be read from its first byte afterwards. The
-// body that r came with is closed once it was read to its end, else when r.Body
-// is closed.
-func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
-	rules, err := v.use()
-	if err != nil {
-		return nil, err
-	}
-	if r == nil {
-		return nil, invalid("request", "is nil")
-	}
-	body, err := rules.readBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := rules.verify(body, r.Header); err != nil {
-		return nil, err
-	}
-	return ParseWebhook(body)
-}
-
 // readBody reads the body of r to its end, or to one byte above the limit, and
 // puts a body into r that begins with what was read.
 func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
@@ -450,7 +483,8 @@ func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 // readUpTo reads limit+1 bytes and returns them without an error, or all that
 // there is and why there is no more: io.EOF, if nothing went wrong. What is
 // declared is only a hint. The buffer starts small and doubles, so that a sender
-// has to send before we allocate.
+// has to send before we allocate: unlike an answer of the service, which readBody
+// reads, this comes from anybody.
 func readUpTo(r io.Reader, limit, declared int64) ([]byte, error) {
 	const first, firstMax = 4 << 10, 64 << 10
 	size := int64(first)
@@ -482,53 +516,38 @@ func readUpTo(r io.Reader, limit, declared int64) ([]byte, error) {
 	}
 }
 
-// Handler returns a handler that gives handle every event whose signature is
-// good, of types that this package does not know too. It answers
-//
-//   - 405 to anything but POST,
-//   - 413 to a body above the limit,
-//   - 401 when the signature or its algorithm is refused,
-//   - 400 when the body could not be read to its end or is no event,
-//   - 500 when handle returned an error, so that the event is sent again,
-//   - 200 otherwise,
-//
-// and says no more than that: neither why a signature failed nor the error of
-// handle reaches the sender, or any log. Wrap handle to log its errors; use
-// [WebhookVerifier.Parse] in a handler of your own to log the others.
-//
-// The service takes an answer later than 5 s for a failure: check the
-// [WebhookEvent.Key], store or queue what is to be done, return. The context is
-// the request's, and ends when the sender hangs up; what must go on after that
-// needs [context.WithoutCancel]. A panic in handle is not caught, so it goes to
-// the middleware around, or to net/http. Act on the Type: ReviewStatus may
-// contradict it.
-//
-// Handler panics if handle is nil or v was not made by [NewWebhookVerifier].
-//
-// The example tests a receiver in ten lines, with [SignWebhook].
-func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
-	if _, err := v.use(); err != nil {
-		panic(err)
-	}
-	if handle == nil {
-		panic("idngo: WebhookVerifier.Handler: handle is nil")
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status := http.StatusOK
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			status = http.StatusMethodNotAllowed
-		} else if e, err := v.Parse(r); err != nil {
-			status = webhookStatus(err)
-		} else if handle(r.Context(), e) != nil {
-			status = http.StatusInternalServerError
-		}
-		if status != http.StatusOK {
-			http.Error(w, http.StatusText(status), status)
-			return
-		}
-		w.WriteHeader(status)
-	})
+// A keyedMAC makes HMACs with one secret. Setting up a key costs as much as
+// hashing a short body, so the states are kept and reused.
+type keyedMAC struct {
+	states sync.Pool // of *macState
+}
+
+type macState struct {
+	hash.Hash
+	sum [sha512.Size]byte // the largest
+}
+
+func newKeyedMAC(newHash func() hash.Hash, secret Secret) *keyedMAC {
+	key := []byte(secret)
+	return &keyedMAC{states: sync.Pool{New: func() any {
+		return &macState{Hash: hmac.New(newHash, key)}
+	}}}
+}
+
+// matches reports whether digest is the HMAC of body.
+func (m *keyedMAC) matches(body, digest []byte) bool {
+	s := m.states.Get().(*macState)
+	s.Reset()
+	s.Write(body)
+	equal := hmac.Equal(s.Sum(s.sum[:0]), digest)
+	m.states.Put(s)
+	return equal
+}
+
+type webhookSettings struct {
+	previous    []Secret
+	algorithms  []DigestAlgorithm
+	maxBodySize int64
 }
 
 func webhookStatus(err error) int {
@@ -539,21 +558,4 @@ func webhookStatus(err error) int {
 		return http.StatusUnauthorized
 	}
 	return http.StatusBadRequest
-}
-
-// SignWebhook returns the two headers with which the service would deliver
-// body: X-Payload-Digest and X-Payload-Digest-Alg. It is for tests of a
-// receiver, as in the example of [WebhookVerifier.Handler]; a receiver itself
-// has nothing to sign. It panics if alg is not one of the constants.
-func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
-	newHash := alg.newHash()
-	if newHash == nil {
-		panic("idngo: SignWebhook: unknown digest algorithm")
-	}
-	mac := hmac.New(newHash, []byte(secret))
-	mac.Write(body)
-	return http.Header{
-		headerDigest:    {hex.EncodeToString(mac.Sum(nil))},
-		headerDigestAlg: {string(alg)},
-	}
 }
