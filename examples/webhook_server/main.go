@@ -31,8 +31,8 @@ func main() {
 	in := &inbox{act: decide}
 	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	finished := make(chan error)
-	context.AfterFunc(ctx, func() { stop(); finished <- server.Shutdown(context.Background()) })
+	finished := make(chan struct{})
+	context.AfterFunc(ctx, func() { stop(); _ = server.Shutdown(context.Background()); close(finished) })
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
