@@ -626,7 +626,10 @@ func (id *ImageID) UnmarshalJSON(data []byte) error {
 	case isNull(data):
 		*id = ""
 	default:
-		*id = ImageID(wholeNumber(strings.ToValidUTF8(string(data), "\uFFFD")))
+		var compact bytes.Buffer
+		err := json.Compact(&compact, data)
+		*id = ImageID(wholeNumber(strings.ToValidUTF8(compact.String(), "\uFFFD")))
+		return err
 	}
 	return nil
 }

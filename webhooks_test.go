@@ -549,6 +549,7 @@ func TestParseWebhookOddCore(t *testing.T) {
 	assert.Equal(t, "7", parse(`{"type":"x","clientId":7}`).ClientID)
 	assert.Equal(t, parse(`{"type":"x","createdAtMs":"вчера/1"}`).Key(), parse(`{"type":"x","createdAtMs":"\u0432чера\/1"}`).Key(), "escapes are not the date")
 	assert.NotEqual(t, parse(`{"type":"x","applicantActionId":1}`).Key(), parse(`{"type":"x","applicantActionId":2}`).Key())
+	assert.Equal(t, parse(`{"type":"x","applicantActionId":{}}`).Key(), parse(`{ "type" : "x", "applicantActionId" : { } }`).Key(), "spaces are not the id")
 	assert.NotEqual(t, parse(`{"type":"x","inspectionId":1}`).Key(), parse(`{"type":"x","inspectionId":2}`).Key())
 	assert.NotEqual(t, parse(`{"type":"x","networkId":1}`).Key(), parse(`{"type":"x","networkId":2}`).Key())
 	assert.EqualValues(t, "GREEN", parse(`{"type":"x","reviewResult":"GREEN"}`).ReviewResult.ReviewAnswer)
@@ -1305,7 +1306,7 @@ func webhookCorpus(t testing.TB) map[string]string {
 	}
 	for name, body := range map[string]string{
 		"not-empty-object": "{}", "not-null": "null", "not-array": `[{"type":"x"}]`, "not-cut-off": `{"type":"applicantActionPen`,
-		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
+		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`, "id-object": `{"type":"x","applicantActionId":{ }}`,
 		"not-html": "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
 	} {
 		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
