@@ -1226,20 +1226,16 @@ func readBody(r io.Reader, size, most int64) ([]byte, error) {
 	if size > most {
 		return nil, ErrResponseTooLarge
 	}
-	// What a header announces is believed up to 1 MiB.
-	const least, believed = 512, 1 << 20
+	// What a header announces is believed up to 1 MiB, and one byte more is made
+	// room for, so that the end shows without growing.
+	const least, unannounced, believed = 512, 4 << 10, 1 << 20
 	if size < 0 || size > believed { // chunked or gzip, mostly
-		buf, err := io.ReadAll(io.LimitReader(r, most+1))
-		if int64(len(buf)) > most {
-			return nil, ErrResponseTooLarge
-		}
-		return buf, err
+		size = unannounced
 	}
-	// One byte more than announced, so that the end shows without growing.
 	buf := make([]byte, 0, max(size+1, least))
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, len(buf)) // append alone would grow by a quarter
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
