@@ -46,7 +46,8 @@ func TestAPI(t *testing.T) {
 		verdict = "a BREAKING change"
 	}
 	for _, line := range added {
-		if strings.HasPrefix(line, "+ method (RateLimiter)") || strings.HasPrefix(line, "+ method (ImageSource)") {
+		typ, _, _ := strings.Cut(strings.TrimPrefix(line, "+ method ("), ")")
+		if slices.Contains(want, "type "+typ+" interface") {
 			verdict = "a BREAKING change for those who implement it"
 		}
 	}
