@@ -1,12 +1,15 @@
 package idngo_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -164,4 +167,43 @@ func TestOddMembersOfAnswers(t *testing.T) {
 	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "28", LevelName: "L"})
 	require.NoError(t, err)
 	assert.Equal(t, "28", token.UserID)
+}
+
+// FuzzAPIError: any answer but a 2xx is an APIError with its status, in one
+// printable line that shows nothing of what was sent.
+func FuzzAPIError(f *testing.F) {
+	const id = "action-918273645546"
+	for _, body := range []string{
+		`{"description":"bad","code":400,"correlationId":"req-1"}`, `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
+		`{"errorCode":"1000"}`, `{"description":"Action ` + id + ` not found","errorCode":1e3}`, `{"description":{"a":1},"errorCode":{},"errorName":7}`,
+		`<html><h1>502</h1>`, ``, `null`, `[1]`, `{"description":"ba`, `{"description":"a\nb\u0000c\u001b[31m\ud800"}`, "\xff",
+		`{"correlationId":"` + testToken + `","errorName":"\u0061ction-918273645546"}`,
+	} {
+		f.Add(400, "", "", []byte(body))
+	}
+	f.Add(429, "5", "", []byte(`{}`))
+	f.Add(409, "Mon, 23 Nov 2026 00:00:00 GMT", "", []byte(`{"errorCode":1009}`))
+	f.Add(307, "", "https://evil.test/"+id+"?x", []byte(``))
+	f.Fuzz(func(t *testing.T, status int, retryAfter, location string, body []byte) {
+		if status < 200 || status > 999 || status/100 == 2 {
+			t.Skip("no answer that net/http gives, or a good one")
+		}
+		client := clientVia(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			header := http.Header{"Retry-After": {retryAfter}, "Location": {location}}
+			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, nil
+		}), once())
+		var res idngo.Response
+		_, err := client.GetAction(t.Context(), id, idngo.WithResponse(&res))
+		var api *idngo.APIError
+		require.ErrorAs(t, err, &api)
+		require.Equal(t, []int{status, status}, []int{api.StatusCode, res.StatusCode})
+		require.True(t, bytes.Equal(body, res.Body) || len(body) > 64<<10)
+		require.GreaterOrEqual(t, api.RetryAfter, time.Duration(0))
+		text := err.Error()
+		require.NotContains(t, text, id)
+		require.NotContains(t, text, testToken)
+		require.NotContains(t, text, testSecret)
+		require.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+		require.Less(t, len(text), 2000)
+	})
 }
