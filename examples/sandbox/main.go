@@ -113,11 +113,13 @@ func (o options) serve() error {
 	return sb.Close()
 }
 
-// introduce prints lines that a shell can source. The credentials are made up
-// and open nothing but sandboxes.
+// introduce prints lines that a shell can source, all at once: who waits for the
+// first has them all. The credentials are made up and open nothing but
+// sandboxes.
 func (o options) introduce(baseURL, link string) {
+	var lines strings.Builder
 	export := func(name, value string) {
-		fmt.Printf("export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+		fmt.Fprintf(&lines, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
 	export("IDNGO_BASE_URL", baseURL)
 	export("IDNGO_APP_TOKEN", sandbox.DefaultAppToken)
@@ -128,8 +130,9 @@ func (o options) introduce(baseURL, link string) {
 	if o.cfg.WebhookURL != "" {
 		export("IDNGO_WEBHOOK_SECRET", o.cfg.WebhookSecret)
 	}
-	fmt.Printf("# other levels: %s, %s\n", sandbox.LevelQuestionnaire, sandbox.LevelEmail)
-	fmt.Printf("# the page behind a WebSDK link, to try it: %s\n", link)
+	fmt.Fprintf(&lines, "# other levels: %s, %s\n", sandbox.LevelQuestionnaire, sandbox.LevelEmail)
+	fmt.Fprintf(&lines, "# the page behind a WebSDK link, to try it: %s\n", link)
+	fmt.Print(lines.String())
 }
 
 // pageLink makes a link like any client does.
