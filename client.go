@@ -357,8 +357,8 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw
 // JSON body of the call, also when it fails. A failure without an answer leaves
-// StatusCode 0; a call refused before it began, with [ErrInvalidArgument],
-// leaves dst as it was. Of an error body up to 64 KiB are kept. An image that
+// StatusCode 0; a call whose arguments are refused, with
+// [ErrInvalidArgument], may leave dst as it was. Of an error body up to 64 KiB are kept. An image that
 // is downloaded is not in Body.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
@@ -684,9 +684,11 @@ func (cl *call) prepare(ctx context.Context, opts []RequestOption) error {
 }
 
 // sameHeader is a RequestOption for a lookup that completes the call: of what
-// the caller has set, only the header is the lookup's too.
+// the caller has set, only the header is the lookup's too, and of that nothing
+// about a body.
 func (cl *call) sameHeader(o *requestOptions) error {
-	o.header = cl.opts.header
+	o.header = cl.opts.header.Clone()
+	o.header.Del("Content-Type")
 	return nil
 }
 

@@ -276,7 +276,7 @@ func (s *imageStream) open(ctx context.Context) (string, formbody.Content, func(
 		if ctx.Err() != nil {
 			err = ended(ctx)
 		}
-		err = fmt.Errorf("idngo: %s: reading the image: %w", opAddImage, err)
+		err = fmt.Errorf("idngo: %s: reading the image: %w", opAddImage, imageError(err))
 	}
 	return s.name, content, release, err
 }
@@ -293,13 +293,22 @@ func (badSource) open(context.Context) (string, formbody.Content, func(), error)
 func imageError(err error) error {
 	var withPath *fs.PathError
 	if errors.As(err, &withPath) {
-		err = fmt.Errorf("%s: %w", withPath.Op, withPath.Err)
+		err = &pathlessError{withPath.Op + ": " + withPath.Err.Error(), err}
 	}
 	if errors.Is(err, formbody.ErrChanged) {
 		return fmt.Errorf("%w: %w", ErrImageChanged, err)
 	}
 	return err
 }
+
+// pathlessError is an error in other words.
+type pathlessError struct {
+	text string
+	err  error
+}
+
+func (e *pathlessError) Error() string { return e.text }
+func (e *pathlessError) Unwrap() error { return e.err }
 
 // upload is the body of an AddImage, across its attempts.
 type upload struct {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -175,7 +176,16 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, ofDir := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageFile(filepath.Dir(path))))
 	require.ErrorIs(t, ofDir, idngo.ErrInvalidArgument)
-	for _, err := range []error{notThere, err, ofDir} {
+	closed, errOpen := os.Open(filepath.Dir(path))
+	require.NoError(t, errOpen)
+	require.NoError(t, closed.Close())
+	_, ofReader := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageReader("face.jpg", closed)))
+	require.ErrorIs(t, ofReader, os.ErrClosed)
+
+	own := errors.New("of the caller's reader")
+	_, ofCaller := client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageReader("face.jpg", iotest.ErrReader(fmt.Errorf("%w: %w", own, errors.Unwrap(err))))))
+	require.ErrorIs(t, ofCaller, own, "hidden, but there")
+	for _, err := range []error{notThere, err, ofDir, ofReader, ofCaller} {
 		assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), filepath.Dir(path))
 	}
 }

@@ -609,7 +609,7 @@ func (t *Time) GobDecode(data []byte) error { return t.UnmarshalJSON(data) }
 type ImageID string
 
 // UnmarshalJSON takes a number or a string; null is empty. What cannot be an
-// id, an object or 0.5 for instance, is kept as its JSON text.
+// id, an object or 0.5 for instance, is kept as its JSON text without spaces.
 func (id *ImageID) UnmarshalJSON(data []byte) error {
 	if digits(data) > 0 { // nearly all are
 		*id = ImageID(data)

@@ -43,8 +43,9 @@ const (
 // [WebhookVerifier.Handler] do in one step.
 //
 // An event is a JSON object with a type that is not empty, known or not;
-// anything else is an [ErrWebhookMalformed]. An id that is a number is taken as
-// its text. Any other member of a JSON type that nobody expects is left zero
+// anything else is an [ErrWebhookMalformed]. An id that [WebhookEvent.Key] is made
+// from, ExternalUserID and ClientID too, is taken as its text when it is a number.
+// Any other member of a JSON type that nobody expects is left zero
 // and does not cost the event, as an unknown member does not: an endpoint that
 // refuses deliveries for that gets disabled. Raw, a copy of body, has it all.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {

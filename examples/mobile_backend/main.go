@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -218,6 +219,8 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	if a.Status == "approved" {
 		return a, nil
 	}
+	// If IDnGO's answers to you lack one of these, leave it out, and keep in mind
+	// that a.ID is an id that we were given by IDnGO, not by the app.
 	confirmed, err := b.client.ConfirmAction(ctx, a.ID, idngo.ActionExpectation{
 		ApplicantID: a.user.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
 	})
@@ -343,7 +346,7 @@ func (b *backend) handle(do func(*http.Request, user) (any, error)) http.Handler
 }
 
 // explain says what the app is told about an error. The others are for the log:
-// what this package's errors say holds no personal data.
+// idngo's show nothing that was sent, but may have the service's own words.
 func explain(err error) (status int, text string) {
 	var told *refusal
 	if errors.As(err, &told) {
@@ -373,7 +376,7 @@ func decode(r *http.Request, v any) error {
 		return refuse(http.StatusRequestEntityTooLarge, "more than 64 KiB")
 	case err != nil:
 		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "the body ended early"), err)
-	case len(body) == 0:
+	case len(bytes.TrimSpace(body)) == 0:
 		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "a JSON body is missing"), io.EOF)
 	case json.Unmarshal(body, v) != nil:
 		return refuse(http.StatusBadRequest, "this is not the JSON that is expected here")

@@ -117,7 +117,6 @@ func TestOneReceiverOnSQLite(t *testing.T) {
 	})
 }
 
-// What is not believed, or not stored, is not answered with 200.
 // The state of an action is that of its last event, in whatever order they are
 // acted on; of the same moment, that of its review.
 func TestStateIsOfTheLastEvent(t *testing.T) {
@@ -150,6 +149,7 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 	}
 }
 
+// What is not believed, or not stored, is not answered with 200.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.sqlite")

@@ -212,12 +212,11 @@ func (c *courier) work() {
 		c.mu.Unlock()
 		made := c.attempt(d)
 		c.mu.Lock()
-		c.settle(made)
-		if c.cfg.OnDelivery != nil {
-			c.mu.Unlock()
-			c.cfg.OnDelivery(made)
-			c.mu.Lock()
+		if c.closed {
+			made.Last, made.Next = true, 0
 		}
+		c.settle(made)
+		c.tell(made)
 		if !made.Last && !c.closed {
 			c.queueAfter(made.Next, d)
 		}
@@ -228,6 +227,17 @@ func (c *courier) work() {
 		}
 	}
 	c.workers--
+}
+
+// tell calls the hook. The mutex is held before and after, also when the hook
+// panics or ends its goroutine, as a failing test does.
+func (c *courier) tell(made Delivery) {
+	if c.cfg.OnDelivery == nil {
+		return
+	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	c.cfg.OnDelivery(made)
 }
 
 // settle counts an attempt. The mutex is held.
