@@ -1,6 +1,8 @@
 package idngo_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"go/format"
 	"os"
 	"os/exec"
@@ -27,16 +29,17 @@ func TestREADMECompiles(t *testing.T) {
 		"os": "os.", "time": "time.",
 	}
 	overlay := t.TempDir()
+	replace := map[string]string{}
 	for i, block := range blocks {
 		code := block[1]
 		var b strings.Builder
-		b.WriteString("package main\n\nimport (\n\"github.com/idngo-go/idngo\"\n")
+		b.WriteString("package readme\n\nimport (\n\"github.com/idngo-go/idngo\"\n")
 		for path, use := range imports {
 			if strings.Contains(code, use) && path != "context" {
 				b.WriteString("\"" + path + "\"\n")
 			}
 		}
-		b.WriteString("\"context\"\n)\n\nfunc readme(ctx context.Context, client *idngo.Client, actionID string) {\n")
+		fmt.Fprintf(&b, "\"context\"\n)\n\nfunc readme%d(ctx context.Context, client *idngo.Client, actionID string) {\n", i)
 		b.WriteString("_ = client\n{\n" + code + "\n")
 		// A block may end with what it has just made.
 		for _, name := range []string{"client", "image", "err"} {
@@ -44,18 +47,21 @@ func TestREADMECompiles(t *testing.T) {
 				b.WriteString("_ = " + name + "\n")
 			}
 		}
-		b.WriteString("}\n}\n\nfunc main() { readme(context.Background(), nil, \"\") }\n")
+		b.WriteString("}\n}\n")
 		source, err := format.Source([]byte(b.String()))
 		require.NoError(t, err, "block %d is not Go:\n%s", i, b.String())
 
 		// Inside of the module, so that it builds with our go.mod and go.sum;
 		// outside of the tree, thanks to the overlay.
-		file := filepath.Join(overlay, "main.go")
+		name := fmt.Sprintf("block%d.go", i)
+		file := filepath.Join(overlay, name)
 		require.NoError(t, os.WriteFile(file, source, 0o600))
-		replaced := filepath.Join(overlay, "overlay.json")
-		inside := filepath.Join(repo, "internal", "readme", "main.go")
-		require.NoError(t, os.WriteFile(replaced, []byte(`{"Replace":{"`+filepath.ToSlash(inside)+`":"`+filepath.ToSlash(file)+`"}}`), 0o600))
-		out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", replaced, "-o", filepath.Join(overlay, "out"), "./internal/readme").CombinedOutput()
-		assert.NoError(t, err, "block %d:\n%s\n%s", i, source, out)
+		replace[filepath.Join(repo, "internal", "readme", name)] = file
 	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	replaced := filepath.Join(overlay, "overlay.json")
+	require.NoError(t, os.WriteFile(replaced, list, 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", replaced, "./internal/readme").CombinedOutput()
+	assert.NoError(t, err, "%s", out)
 }
