@@ -786,6 +786,7 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		c.setOffset(ctx, c.readDate(res, signed)) // it may have healed
 	}
 	if cl.stream && res.StatusCode/100 == 2 {
+		res.Request = req // what an error of the body must not show
 		content, f := c.newImageBody(ctx, cl, res, dog)
 		if f != nil {
 			return ans, f

@@ -516,7 +516,7 @@ func (c *Client) newImageBody(ctx context.Context, cl *call, res *http.Response,
 	if n == 0 && b.err != io.EOF {
 		_ = res.Body.Close()
 		f := lost(ctx, dog, b.err, true)
-		f.res = res
+		f.req, f.res = res.Request, res
 		return nil, f
 	}
 	dog.pause()
@@ -540,7 +540,9 @@ func (b *imageBody) Read(p []byte) (int, error) {
 	if b.err == io.EOF {
 		return 0, io.EOF
 	}
-	return 0, b.c.failed(b.cl, lost(b.ctx, b.dog, b.err, true), 1, false, nil)
+	f := lost(b.ctx, b.dog, b.err, true)
+	f.req = b.res.Request
+	return 0, b.c.failed(b.cl, f, 1, false, nil)
 }
 
 // Close gives the connection back, or drops it if the image was not read to its
