@@ -777,17 +777,14 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		}
 	}
 	if err != nil {
-		f := lost(ctx, dog, err, state.written())
-		f.req = req
-		return ans, f
+		return ans, lost(ctx, dog, req, err, state.written())
 	}
 	showLocation(res)
 	if res.StatusCode != http.StatusUnauthorized && c.offset.Load() != 0 {
 		c.setOffset(ctx, c.readDate(res, signed)) // it may have healed
 	}
 	if cl.stream && res.StatusCode/100 == 2 {
-		res.Request = req // what an error of the body must not show
-		content, f := c.newImageBody(ctx, cl, res, dog)
+		content, f := c.newImageBody(ctx, cl, req, res, dog)
 		if f != nil {
 			return ans, f
 		}
@@ -808,8 +805,8 @@ func (c *Client) attempt(ctx context.Context, cl *call, n int) (ans answer, f *f
 		if errors.Is(err, ErrResponseTooLarge) {
 			return ans, &failure{Failure: retry.Failure{Kind: retry.Unusable}, res: res, err: fmt.Errorf("the answer %d cannot be used: %w", res.StatusCode, err)}
 		}
-		f := lost(ctx, dog, err, true)
-		f.req, f.res = req, res
+		f := lost(ctx, dog, req, err, true)
+		f.res = res
 		return ans, f
 	}
 	return ans, c.refused(ctx, cl, req, res, dog, c.readDate(res, signed))
@@ -1164,7 +1161,7 @@ func (e timeoutError) Timeout() bool   { return true }
 func (e timeoutError) Is(t error) bool { return t == context.DeadlineExceeded }
 
 // lost makes the failure of an attempt whose answer did not come, or not whole.
-func lost(ctx context.Context, dog *watchdog, err error, written bool) *failure {
+func lost(ctx context.Context, dog *watchdog, req *http.Request, err error, written bool) *failure {
 	for {
 		// A url.Error shows the whole URL, query included.
 		var withURL *url.Error
@@ -1173,7 +1170,7 @@ func lost(ctx context.Context, dog *watchdog, err error, written bool) *failure 
 		}
 		err = withURL.Err
 	}
-	f := &failure{Failure: retry.Failure{Written: written}, err: err}
+	f := &failure{Failure: retry.Failure{Written: written}, req: req, err: err}
 	switch {
 	case ctx.Err() != nil:
 		f.Kind, f.err = retry.Ended, ended(ctx)

@@ -497,6 +497,7 @@ type imageBody struct {
 	c     *Client
 	cl    *call
 	ctx   context.Context
+	req   *http.Request
 	res   *http.Response
 	dog   *watchdog
 	first bytes.Reader // what has come already
@@ -506,8 +507,8 @@ type imageBody struct {
 
 // newImageBody waits for the first bytes: until they are there, the call can be
 // tried again.
-func (c *Client) newImageBody(ctx context.Context, cl *call, res *http.Response, dog *watchdog) (*imageBody, *failure) {
-	b := &imageBody{c: c, cl: cl, ctx: ctx, res: res, dog: dog}
+func (c *Client) newImageBody(ctx context.Context, cl *call, req *http.Request, res *http.Response, dog *watchdog) (*imageBody, *failure) {
+	b := &imageBody{c: c, cl: cl, ctx: ctx, req: req, res: res, dog: dog}
 	buf := make([]byte, 512)
 	n := 0
 	for n == 0 && b.err == nil {
@@ -515,8 +516,8 @@ func (c *Client) newImageBody(ctx context.Context, cl *call, res *http.Response,
 	}
 	if n == 0 && b.err != io.EOF {
 		_ = res.Body.Close()
-		f := lost(ctx, dog, b.err, true)
-		f.req, f.res = res.Request, res
+		f := lost(ctx, dog, req, b.err, true)
+		f.res = res
 		return nil, f
 	}
 	dog.pause()
@@ -540,9 +541,7 @@ func (b *imageBody) Read(p []byte) (int, error) {
 	if b.err == io.EOF {
 		return 0, io.EOF
 	}
-	f := lost(b.ctx, b.dog, b.err, true)
-	f.req = b.res.Request
-	return 0, b.c.failed(b.cl, f, 1, false, nil)
+	return 0, b.c.failed(b.cl, lost(b.ctx, b.dog, b.req, b.err, true), 1, false, nil)
 }
 
 // Close gives the connection back, or drops it if the image was not read to its

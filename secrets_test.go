@@ -301,12 +301,29 @@ func shownError(err error) string {
 	return shown(err) + shown(fmt.Errorf("wrapped: %w", err)) + shown(errors.Join(err, io.EOF))
 }
 
+// hexRun is the length of the longest run of lower-case hexadecimal digits.
+func hexRun(text string) (longest int) {
+	run := 0
+	for i := range len(text) {
+		if c := text[i]; '0' <= c && c <= '9' || 'a' <= c && c <= 'f' {
+			run++
+			longest = max(longest, run)
+		} else {
+			run = 0
+		}
+	}
+	return longest
+}
+
 func assertHidden(t *testing.T, text, what string) {
 	t.Helper()
-	if found := mark.FindString(text); found != "" {
-		t.Errorf("%s shows %s: %.2000s", what, found, text)
+	// These many texts would keep regexp busy for seconds: most have no z.
+	if strings.ContainsAny(text, "zZ") {
+		if found := mark.FindString(text); found != "" {
+			t.Errorf("%s shows %s: %.2000s", what, found, text)
+		}
 	}
-	if found := signature.FindString(text); found != "" {
+	if hexRun(text) >= 64 {
 		t.Errorf("%s shows a signature: %.2000s", what, text)
 	}
 	for _, value := range []string{hiddenKey, hiddenToken, base64.StdEncoding.EncodeToString([]byte(hiddenKey))} {

@@ -507,6 +507,25 @@ func TestRefused(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
 
+// What flag.Parse leaves is not passed over: flags after it would be, too.
+func TestOperands(t *testing.T) {
+	t.Parallel()
+	for _, name := range programs(t) {
+		code := map[string]int{"sandbox": 2}[name] // as for its other flags
+		args := []string{"extra"}
+		switch name {
+		case "upload_image": // takes a file
+			args = []string{"selfie.jpg", "extra"}
+		case "webhook_server":
+			continue // it has one flag, and no more than 80 lines
+		}
+		r := run(t, program{name: name, args: args})
+		require.Equal(t, max(code, 1), r.code, name)
+		require.Regexp(t, `(?m)^`+name+`: unexpected argument "extra": [^\n]+\n$`, r.stderr)
+		require.Empty(t, r.stdout)
+	}
+}
+
 // An interrupt ends what waits.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
@@ -548,7 +567,7 @@ func TestCopies(t *testing.T) {
 	require.GreaterOrEqual(t, len(copied), 8)
 	bin := filepath.Join(dir, "bin")
 	require.NoError(t, os.Mkdir(bin, 0o700))
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./...")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", bin+string(filepath.Separator), "./...")
 	build.Dir = dir
 	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
 	out, err := build.CombinedOutput()
@@ -644,7 +663,7 @@ func binary(t *testing.T, name string) string {
 	t.Helper()
 	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(builtIn, name+exe)
-		args := []string{"build", "-o", path}
+		args := []string{"build", "-ldflags=-w", "-o", path} // nobody debugs them, and linking is most of what this costs
 		if raceDetector() {
 			args = append(args, "-race")
 		}

@@ -37,6 +37,9 @@ func main() {
 	addr := flag.String("addr", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), "`address` to listen on (ADDR)")
 	level := flag.String("level", cmp.Or(os.Getenv("IDNGO_LEVEL"), "action-liveness"), "`name` of a face authorization level, as in the dashboard (IDNGO_LEVEL)")
 	flag.Parse()
+	if flag.NArg() > 0 { // what stands after it was not read
+		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
+	}
 	client, err := idngo.NewClientFromEnv()
 	if err != nil {
 		log.Fatal(err)

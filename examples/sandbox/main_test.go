@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -73,32 +72,6 @@ func TestRefusedArguments(t *testing.T) {
 		stderr, code := refused(t, program(t, self, append([]string{"-addr", "127.0.0.1:0"}, c.args...)...))
 		require.Regexp(t, c.want, stderr)
 		require.Equal(t, 2, code)
-	}
-}
-
-// The same holds for the other examples that take nothing but flags.
-func TestOperands(t *testing.T) {
-	t.Parallel()
-	names := []string{"download_image", "face_auth", "list_actions", "questionnaire", "tracing", "upload_image", "websdk_link"}
-	bin := t.TempDir()
-	build := []string{"build", "-o", bin + string(filepath.Separator)}
-	for _, name := range names {
-		build = append(build, "../"+name)
-	}
-	out, err := exec.CommandContext(t.Context(), "go", build...).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	for _, name := range names {
-		path := filepath.Join(bin, name)
-		if runtime.GOOS == "windows" {
-			path += ".exe"
-		}
-		args := []string{"extra"}
-		if name == "upload_image" { // takes a file
-			args = []string{"selfie.jpg", "extra"}
-		}
-		stderr, code := refused(t, program(t, path, args...))
-		require.Regexp(t, `(?m)^`+name+`: unexpected argument "extra": [^\n]+\n$`, stderr)
-		require.Equal(t, 1, code)
 	}
 }
 
