@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 const (
@@ -313,10 +313,10 @@ func TestBadArguments(t *testing.T) {
 }
 
 // Ids and levels that look odd are valid: they are escaped once and signed as
-// they are sent. The sandbox recomputes the signature from the raw target.
+// they are sent. The simulator recomputes the signature from the raw target.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
-	client, sb := newSandbox(t, sandbox.Config{AnyLevel: true})
+	client, sb := newSimulator(t, simulator.Config{AnyLevel: true})
 	for _, id := range []string{"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//"} {
 		sb.AddApplicant(id, "user "+id)
 		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
@@ -341,10 +341,10 @@ func TestOddIDs(t *testing.T) {
 // The whole path over real HTTP.
 func TestFlow(t *testing.T) {
 	t.Parallel()
-	client, sb := newSandbox(t, sandbox.Config{ReviewDelay: 20 * time.Millisecond})
+	client, sb := newSimulator(t, simulator.Config{ReviewDelay: 20 * time.Millisecond})
 	ctx := t.Context()
-	applicant := sandbox.DefaultApplicantID
-	action, err := client.CreateAction(ctx, applicant, idngo.CreateActionParams{LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	applicant := simulator.DefaultApplicantID
+	action, err := client.CreateAction(ctx, applicant, idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
 	require.NoError(t, err)
 	assert.Equal(t, "e1", action.ExternalActionID)
 	picture := strings.Repeat("picture", 1000)
@@ -369,12 +369,12 @@ func TestFlow(t *testing.T) {
 	found, err := client.FindAction(ctx, applicant, "e1")
 	require.NoError(t, err)
 	assert.Equal(t, action.ID, found.ID)
-	_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: sandbox.LevelFaceAuth})
+	_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: simulator.LevelFaceAuth})
 	require.NoError(t, err)
-	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
 	require.NoError(t, err)
 	assert.NotEmpty(t, token.Token)
-	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{ExternalUserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth, ExternalActionID: "e1"})
+	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{ExternalUserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
 	require.NoError(t, err)
 	assert.NotEmpty(t, link.URL)
 	stats := sb.Stats()

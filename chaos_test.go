@@ -20,39 +20,39 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // chaosFaults are all faults at once.
-func chaosFaults() []sandbox.Chance {
-	chance := func(p float64, f sandbox.Fault) sandbox.Chance { return sandbox.Chance{Fault: f, Probability: p} }
-	return []sandbox.Chance{
+func chaosFaults() []simulator.Chance {
+	chance := func(p float64, f simulator.Fault) simulator.Chance { return simulator.Chance{Fault: f, Probability: p} }
+	return []simulator.Chance{
 		// A tenth is told to come back.
-		chance(0.09, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}),
-		chance(0.01, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429, RetryAfter: "0"}),
-		chance(0.002, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "0"}),
+		chance(0.09, simulator.Fault{Kind: simulator.FaultStatus, Status: 429}),
+		chance(0.01, simulator.Fault{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "0"}),
+		chance(0.002, simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}),
 		// A tenth fails before the effect.
-		chance(0.03, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500}),
-		chance(0.03, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 503}),
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultHTML, Status: 502}),
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultEarlyStatus, Status: 504}),
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultReset}),
-		chance(0.01, sandbox.Fault{Kind: sandbox.FaultResetEarly}),
+		chance(0.03, simulator.Fault{Kind: simulator.FaultStatus, Status: 500}),
+		chance(0.03, simulator.Fault{Kind: simulator.FaultStatus, Status: 503}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultHTML, Status: 502}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultEarlyStatus, Status: 504}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultReset}),
+		chance(0.01, simulator.Fault{Kind: simulator.FaultResetEarly}),
 		// A twentieth fails after it.
-		chance(0.025, sandbox.Fault{Kind: sandbox.FaultStatusAfter, Status: 503}),
-		chance(0.025, sandbox.Fault{Kind: sandbox.FaultResetAfter}),
+		chance(0.025, simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 503}),
+		chance(0.025, simulator.Fault{Kind: simulator.FaultResetAfter}),
 		// Answers are slow, some of them too slow.
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: 20 * time.Millisecond}),
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultSlowBody, Delay: 20 * time.Millisecond}),
-		chance(0.0005, sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: 2 * chaosTimeout}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: 20 * time.Millisecond}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultSlowBody, Delay: 20 * time.Millisecond}),
+		chance(0.0005, simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: 2 * chaosTimeout}),
 		// Or cut off, or nonsense, or without end.
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultTruncate}),
-		chance(0.02, sandbox.Fault{Kind: sandbox.FaultTruncateChunked}),
-		chance(0.01, sandbox.Fault{Kind: sandbox.FaultGarbage}),
-		chance(0.004, sandbox.Fault{Kind: sandbox.FaultEndless}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultTruncate}),
+		chance(0.02, simulator.Fault{Kind: simulator.FaultTruncateChunked}),
+		chance(0.01, simulator.Fault{Kind: simulator.FaultGarbage}),
+		chance(0.004, simulator.Fault{Kind: simulator.FaultEndless}),
 		// Dates are wrong, to either side.
-		chance(0.03, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: time.Hour}),
-		chance(0.03, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -time.Hour}),
+		chance(0.03, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: time.Hour}),
+		chance(0.03, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}),
 	}
 }
 
@@ -91,7 +91,7 @@ func TestChaos(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	begin := time.Now()
 
-	sb, err := sandbox.New(sandbox.Config{ReviewDelay: 3 * time.Millisecond, Limits: sandbox.Limits{ImageMemory: 1 << 20}})
+	sb, err := simulator.New(simulator.Config{ReviewDelay: 3 * time.Millisecond, Limits: simulator.Limits{ImageMemory: 1 << 20}})
 	require.NoError(t, err)
 	defer sb.Close()
 	base, err := sb.Start("")
@@ -99,13 +99,13 @@ func TestChaos(t *testing.T) {
 	for i := range chaosApplicants {
 		sb.AddApplicant(fmt.Sprintf("applicant-%d", i), fmt.Sprintf("user-%d", i))
 	}
-	require.NoError(t, sb.SetFaults(&sandbox.Faults{Seed: seed, Chances: chaosFaults()}))
+	require.NoError(t, sb.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = atOnce
 	var lines atomic.Int64
 	newClient := func() *idngo.Client {
-		client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey},
+		client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
 			idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithTimeout(chaosTimeout),
 			idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4, MinDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond}),
 			idngo.WithLogger(slog.New(slog.NewTextHandler(countLines{&lines}, nil))))
@@ -144,7 +144,7 @@ func TestChaos(t *testing.T) {
 	took := time.Since(begin)
 
 	// The books.
-	actions := map[string][]sandbox.ActionRecord{}
+	actions := map[string][]simulator.ActionRecord{}
 	for _, action := range sb.Actions() {
 		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
 	}

@@ -96,7 +96,7 @@
 //
 // Give [WithHTTPClient] a mock transport, or [WithBaseURL] a server on loopback;
 // there [Signer.Verify] checks what your code sends, and [SignWebhook] signs what
-// your receiver gets. The repository's examples/sandbox is the whole API in one
+// your receiver gets. The repository's examples/simulator is the whole API in one
 // process, for any language, with faults on request.
 //
 // # Scaling out

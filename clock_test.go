@@ -14,32 +14,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// skewed is a sandbox whose clock is off, and an action in it.
-func skewed(t *testing.T, off time.Duration) (*faultNet, *sandbox.Server, string) {
+// skewed is a simulator whose clock is off, and an action in it.
+func skewed(t *testing.T, off time.Duration) (*faultNet, *simulator.Server, string) {
 	t.Helper()
-	n, sb := newSandboxNet(t, sandbox.Config{Clock: func() time.Time { return time.Now().Add(off) }})
+	n, sb := newSimulatorNet(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
 	right := n.client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
-	action, err := right.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-0"))
+	action, err := right.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-0"))
 	require.NoError(t, err)
 	return n, sb, action.ID
 }
 
 func faceAuth(externalID string) idngo.CreateActionParams {
-	return idngo.CreateActionParams{LevelName: sandbox.LevelFaceAuth, ExternalActionID: externalID}
+	return idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: externalID}
 }
 
 func selfie(content string) idngo.AddImageParams {
 	return idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("me.png", []byte(content))}
 }
 
-// sandboxCalls are calls that a sandbox with this action answers.
-func sandboxCalls(actionID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
+// simulatorCalls are calls that a simulator with this action answers.
+func simulatorCalls(actionID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
 	return map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error{
 		"CreateAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAction(ctx, sandbox.DefaultApplicantID, faceAuth("ext-1"), opts...)
+			_, err := c.CreateAction(ctx, simulator.DefaultApplicantID, faceAuth("ext-1"), opts...)
 			return err
 		},
 		"AddImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -55,16 +55,16 @@ func sandboxCalls(actionID string) map[string]func(context.Context, *idngo.Clien
 			return err
 		},
 		"ListActions": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.ListActions(ctx, sandbox.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
+			_, err := c.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
 			return err
 		},
 		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth}, opts...)
+			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth}, opts...)
 			return err
 		},
 		"CreateWebSDKLink": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			_, err := c.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
-				ExternalUserID: sandbox.DefaultExternalUserID, ExternalActionID: "ext-2", LevelName: sandbox.LevelFaceAuth,
+				ExternalUserID: simulator.DefaultExternalUserID, ExternalActionID: "ext-2", LevelName: simulator.LevelFaceAuth,
 			}, opts...)
 			return err
 		},
@@ -74,14 +74,14 @@ func sandboxCalls(actionID string) map[string]func(context.Context, *idngo.Clien
 // With the service's clock 10 minutes off, the first call of a client takes two
 // attempts and the second one, whatever the call, and nothing is done twice.
 func TestClockIsLearned(t *testing.T) {
-	for name := range sandboxCalls("") {
+	for name := range simulatorCalls("") {
 		for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute, 100 * 24 * time.Hour} {
 			t.Run(name+" "+off.String(), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					n, sb, actionID := skewed(t, off)
 					var log lineLog
 					client := n.client(idngo.WithLogger(log.logger()))
-					call := sandboxCalls(actionID)[name]
+					call := simulatorCalls(actionID)[name]
 					var res idngo.Response
 					begin := time.Now()
 					require.NoError(t, call(t.Context(), client, idngo.WithResponse(&res)))
@@ -146,7 +146,7 @@ func TestClockWithOneAttempt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n, _, actionID := skewed(t, -10*time.Minute)
 		client := n.client(oneAttempt())
-		for name, call := range sandboxCalls(actionID) {
+		for name, call := range simulatorCalls(actionID) {
 			err := call(t.Context(), n.client(oneAttempt()))
 			require.ErrorIs(t, err, idngo.ErrTimestampExpired, name)
 			require.ErrorIs(t, err, idngo.ErrUnauthorized, name)
@@ -414,13 +414,13 @@ func TestClockOffsetIsForStampsAlone(t *testing.T) {
 // a wrong Date has misled finds back.
 func TestClockOfAGateway(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		n, sb := newSandboxNet(t, sandbox.Config{})
+		n, sb := newSimulatorNet(t, simulator.Config{})
 		client := n.client()
-		require.NoError(t, sb.SetFaults(&sandbox.Faults{Chances: []sandbox.Chance{
-			{Fault: sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -time.Hour}, Probability: 0.5},
+		require.NoError(t, sb.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}, Probability: 0.5},
 		}}))
 		for range 50 {
-			_, err := client.ListActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{})
+			_, err := client.ListActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{})
 			require.NoError(t, err)
 		}
 		assert.Zero(t, sb.Stats().RefusedTimestamps)

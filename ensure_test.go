@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// books are what a sandbox has seen, in order.
+// books are what a simulator has seen, in order.
 type books struct {
-	*sandbox.Server
+	*simulator.Server
 	net *faultNet
 
 	mu    sync.Mutex
@@ -33,13 +33,13 @@ type books struct {
 	counts map[string]int
 }
 
-// newBooks puts a sandbox behind the handler of a faultNet, so that a test can
+// newBooks puts a simulator behind the handler of a faultNet, so that a test can
 // come between any two requests.
-func newBooks(t *testing.T, cfg sandbox.Config) *books {
+func newBooks(t *testing.T, cfg simulator.Config) *books {
 	t.Helper()
 	b := &books{net: newFaultNet(t), counts: map[string]int{}}
 	cfg.AppToken, cfg.SecretKey = faultToken, faultSecret
-	sb, err := sandbox.New(cfg)
+	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, sb.Close()) })
 	b.Server = sb
@@ -94,7 +94,7 @@ func (b *books) add(t *testing.T, count int) {
 	t.Helper()
 	client := b.net.client()
 	for i := range count {
-		_, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth(fmt.Sprintf("ext-%d", i+1)))
+		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth(fmt.Sprintf("ext-%d", i+1)))
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 	}
@@ -116,30 +116,30 @@ func times(word string, n int) string { return strings.TrimSpace(strings.Repeat(
 func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 	tests := map[string]struct {
 		actions int
-		quirks  sandbox.Quirks
+		quirks  simulator.Quirks
 		find    string
 		story   string
 		found   bool
 	}{
-		"newest":               {250, sandbox.Quirks{}, "ext-250", "ListActions", true},
-		"second page":          {250, sandbox.Quirks{}, "ext-100", "ListActions ListActions", true},
-		"oldest":               {250, sandbox.Quirks{}, "ext-1", "ListActions ListActions ListActions", true},
-		"none":                 {250, sandbox.Quirks{}, "ext-0", "ListActions ListActions ListActions", false},
-		"total reached":        {200, sandbox.Quirks{}, "ext-0", "ListActions ListActions", false},
-		"no actions":           {0, sandbox.Quirks{}, "ext-1", "ListActions", false},
-		"other envelope":       {150, sandbox.Quirks{BareList: true}, "ext-1", "ListActions ListActions", true},
-		"other envelope, none": {150, sandbox.Quirks{BareList: true}, "ext-0", "ListActions ListActions", false},
-		"entries without ids":  {7, sandbox.Quirks{ListWithoutExternalIDs: true}, "ext-5", "ListActions GetAction GetAction GetAction", true},
+		"newest":               {250, simulator.Quirks{}, "ext-250", "ListActions", true},
+		"second page":          {250, simulator.Quirks{}, "ext-100", "ListActions ListActions", true},
+		"oldest":               {250, simulator.Quirks{}, "ext-1", "ListActions ListActions ListActions", true},
+		"none":                 {250, simulator.Quirks{}, "ext-0", "ListActions ListActions ListActions", false},
+		"total reached":        {200, simulator.Quirks{}, "ext-0", "ListActions ListActions", false},
+		"no actions":           {0, simulator.Quirks{}, "ext-1", "ListActions", false},
+		"other envelope":       {150, simulator.Quirks{BareList: true}, "ext-1", "ListActions ListActions", true},
+		"other envelope, none": {150, simulator.Quirks{BareList: true}, "ext-0", "ListActions ListActions", false},
+		"entries without ids":  {7, simulator.Quirks{ListWithoutExternalIDs: true}, "ext-5", "ListActions GetAction GetAction GetAction", true},
 		"entries without, none": {
-			7, sandbox.Quirks{ListWithoutExternalIDs: true}, "ext-0", "ListActions " + times("GetAction", 7), false,
+			7, simulator.Quirks{ListWithoutExternalIDs: true}, "ext-0", "ListActions " + times("GetAction", 7), false,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{Quirks: tt.quirks})
+				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
 				b.add(t, tt.actions)
-				action, err := b.net.client().FindAction(t.Context(), sandbox.DefaultApplicantID, tt.find)
+				action, err := b.net.client().FindAction(t.Context(), simulator.DefaultApplicantID, tt.find)
 				assert.Equal(t, tt.story, b.story())
 				if !tt.found {
 					require.ErrorIs(t, err, idngo.ErrNotFound)
@@ -158,11 +158,11 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 // Of several with one external id, the newest is found.
 func TestFindActionFindsTheNewest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
+		b := newBooks(t, simulator.Config{})
 		b.add(t, 3)
-		newest, err := b.net.client().CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-2"))
+		newest, err := b.net.client().CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-2"))
 		require.NoError(t, err)
-		found, err := b.net.client().FindAction(t.Context(), sandbox.DefaultApplicantID, "ext-2")
+		found, err := b.net.client().FindAction(t.Context(), simulator.DefaultApplicantID, "ext-2")
 		require.NoError(t, err)
 		assert.Equal(t, newest.ID, found.ID)
 	})
@@ -286,17 +286,17 @@ func TestFindActionOnOddLists(t *testing.T) {
 func TestEnsureAction(t *testing.T) {
 	const ext = "ext-1"
 	ensure := func(t *testing.T, c *idngo.Client, opts ...idngo.RequestOption) (*idngo.Action, error) {
-		return c.EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth(ext), opts...)
+		return c.EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth(ext), opts...)
 	}
-	type faults = []sandbox.Fault
+	type faults = []simulator.Fault
 	const (
 		create = "CreateAction"
 		look   = "ListActions"
 	)
-	down := sandbox.Fault{Kind: sandbox.FaultStatus, Operation: create}
+	down := simulator.Fault{Kind: simulator.FaultStatus, Operation: create}
 	tests := map[string]struct {
 		exists   int
-		quirks   sandbox.Quirks
+		quirks   simulator.Quirks
 		script   faults
 		story    string
 		actions  int   // of ext-1 in the end
@@ -304,97 +304,97 @@ func TestEnsureAction(t *testing.T) {
 		unknown  bool
 		attempts int // MaxAttempts
 	}{
-		"there is none":                   {0, sandbox.Quirks{}, nil, "ListActions CreateAction", 1, nil, false, 0},
-		"there is one":                    {1, sandbox.Quirks{}, nil, "ListActions", 1, nil, false, 0},
-		"there is one, entries are short": {1, sandbox.Quirks{ListWithoutExternalIDs: true}, nil, "ListActions GetAction", 1, nil, false, 0},
-		"answers without an action":       {0, sandbox.Quirks{EmptyAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"answers of ok":                   {0, sandbox.Quirks{OKAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"there is none":                   {0, simulator.Quirks{}, nil, "ListActions CreateAction", 1, nil, false, 0},
+		"there is one":                    {1, simulator.Quirks{}, nil, "ListActions", 1, nil, false, 0},
+		"there is one, entries are short": {1, simulator.Quirks{ListWithoutExternalIDs: true}, nil, "ListActions GetAction", 1, nil, false, 0},
+		"answers without an action":       {0, simulator.Quirks{EmptyAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"answers of ok":                   {0, simulator.Quirks{OKAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
 
-		"reset after the effect":  {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"503 after the effect":    {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultStatusAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"cut off":                 {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultTruncate, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"cut off, chunked":        {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultTruncateChunked, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"garbage":                 {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultGarbage, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"endless":                 {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultEndless, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"too slow":                {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultSlowHeaders, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"too slow a body":         {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultSlowBody, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"reset before the effect": {0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultReset, Operation: create}}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
-		"503 before the effect":   {0, sandbox.Quirks{}, faults{down}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
+		"reset after the effect":  {0, simulator.Quirks{}, faults{{Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"503 after the effect":    {0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatusAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"cut off":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultTruncate, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"cut off, chunked":        {0, simulator.Quirks{}, faults{{Kind: simulator.FaultTruncateChunked, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"garbage":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultGarbage, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"endless":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultEndless, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"too slow":                {0, simulator.Quirks{}, faults{{Kind: simulator.FaultSlowHeaders, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"too slow a body":         {0, simulator.Quirks{}, faults{{Kind: simulator.FaultSlowBody, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"reset before the effect": {0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: create}}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
+		"503 before the effect":   {0, simulator.Quirks{}, faults{down}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
 		"before and after": {
-			0, sandbox.Quirks{}, faults{down, {Kind: sandbox.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions CreateAction ListActions", 1, nil, false, 0,
+			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions CreateAction ListActions", 1, nil, false, 0,
 		},
 		"reset after, entries are short": {
-			0, sandbox.Quirks{ListWithoutExternalIDs: true}, faults{{Kind: sandbox.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions GetAction", 1, nil, false, 0,
+			0, simulator.Quirks{ListWithoutExternalIDs: true}, faults{{Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions GetAction", 1, nil, false, 0,
 		},
 		"three creates at most": {
-			0, sandbox.Quirks{}, faults{down, down, down, down}, times("ListActions CreateAction", 3) + " ListActions", 0, idngo.ErrServer, true, 0,
+			0, simulator.Quirks{}, faults{down, down, down, down}, times("ListActions CreateAction", 3) + " ListActions", 0, idngo.ErrServer, true, 0,
 		},
 		"one create at most": {
-			0, sandbox.Quirks{}, faults{down, down}, "ListActions CreateAction ListActions", 0, idngo.ErrServer, true, 1,
+			0, simulator.Quirks{}, faults{down, down}, "ListActions CreateAction ListActions", 0, idngo.ErrServer, true, 1,
 		},
 		"five creates at most": {
-			0, sandbox.Quirks{}, faults{down, down, down, down}, times("ListActions CreateAction", 5), 1, nil, false, 5,
+			0, simulator.Quirks{}, faults{down, down, down, down}, times("ListActions CreateAction", 5), 1, nil, false, 5,
 		},
 		"429 is no create": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultStatus, Operation: create, Status: 429}}, "ListActions CreateAction CreateAction", 1, nil, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}}, "ListActions CreateAction CreateAction", 1, nil, false, 0,
 		},
 		"429 too often": {
-			0, sandbox.Quirks{},
-			faults{{Kind: sandbox.FaultStatus, Operation: create, Status: 429}, {Kind: sandbox.FaultStatus, Operation: create, Status: 429}, {Kind: sandbox.FaultStatus, Operation: create, Status: 429}},
+			0, simulator.Quirks{},
+			faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429}},
 			"ListActions CreateAction CreateAction CreateAction", 0, idngo.ErrRateLimited, false, 0,
 		},
 		"refused": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction", 0, idngo.ErrForbidden, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction", 0, idngo.ErrForbidden, false, 0,
 		},
 		"refused after an unknown outcome": {
-			0, sandbox.Quirks{}, faults{down, {Kind: sandbox.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction ListActions CreateAction", 0, idngo.ErrForbidden, true, 0,
+			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction ListActions CreateAction", 0, idngo.ErrForbidden, true, 0,
 		},
 		"conflict without an action": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions", 0, idngo.ErrConflict, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions", 0, idngo.ErrConflict, false, 0,
 		},
 		"conflict after an unknown outcome": {
-			0, sandbox.Quirks{}, faults{down, {Kind: sandbox.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions CreateAction ListActions", 0, idngo.ErrConflict, true, 0,
+			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions CreateAction ListActions", 0, idngo.ErrConflict, true, 0,
 		},
 		"the first look is refused": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultStatus, Operation: look, Status: 403}}, "ListActions", 0, idngo.ErrForbidden, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: look, Status: 403}}, "ListActions", 0, idngo.ErrForbidden, false, 0,
 		},
 		"the first look fails": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultReset, Operation: look}, {Kind: sandbox.FaultHTML, Operation: look}, {Kind: sandbox.FaultStatus, Operation: look}},
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultHTML, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}},
 			times("ListActions", 3), 0, idngo.ErrServer, false, 0,
 		},
 		"the first look is survived": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultReset, Operation: look}, {Kind: sandbox.FaultTruncate, Operation: look}}, "ListActions ListActions ListActions CreateAction", 1, nil, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultTruncate, Operation: look}}, "ListActions ListActions ListActions CreateAction", 1, nil, false, 0,
 		},
 		"the first look is garbage": {
-			0, sandbox.Quirks{}, faults{{Kind: sandbox.FaultGarbage, Operation: look}}, "ListActions", 0, errSomething, false, 0,
+			0, simulator.Quirks{}, faults{{Kind: simulator.FaultGarbage, Operation: look}}, "ListActions", 0, errSomething, false, 0,
 		},
 		"the second look is refused": {
-			0, sandbox.Quirks{}, faults{{}, {Kind: sandbox.FaultResetAfter, Operation: create}, {Kind: sandbox.FaultStatus, Operation: look, Status: 403}},
+			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
 			"ListActions CreateAction ListActions", 1, idngo.ErrForbidden, true, 0,
 		},
 		"the second look fails": {
-			0, sandbox.Quirks{}, faults{{}, {Kind: sandbox.FaultReset, Operation: create}, {Kind: sandbox.FaultStatus, Operation: look}, {Kind: sandbox.FaultStatus, Operation: look}, {Kind: sandbox.FaultStatus, Operation: look}},
+			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}},
 			"ListActions CreateAction ListActions ListActions ListActions", 0, idngo.ErrServer, true, 0,
 		},
 		"the second look is garbage": {
-			0, sandbox.Quirks{}, faults{{}, {Kind: sandbox.FaultResetAfter, Operation: create}, {Kind: sandbox.FaultGarbage, Operation: look}},
+			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: look}},
 			"ListActions CreateAction ListActions", 1, errSomething, true, 0,
 		},
 		"the look after a conflict fails": {
-			0, sandbox.Quirks{}, faults{{}, {Kind: sandbox.FaultStatus, Operation: create, Status: 409}, {Kind: sandbox.FaultStatus, Operation: look, Status: 403}},
+			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
 			"ListActions CreateAction ListActions", 0, idngo.ErrConflict, false, 0,
 		},
 		"the answer is empty and the look fails": {
-			0, sandbox.Quirks{EmptyAnswers: true}, faults{{}, {}, {Kind: sandbox.FaultStatus, Operation: look, Status: 403}},
+			0, simulator.Quirks{EmptyAnswers: true}, faults{{}, {}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
 			"ListActions CreateAction ListActions ListActions", 1, nil, false, 0,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{Quirks: tt.quirks})
+				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
 				b.add(t, tt.exists)
-				require.NoError(t, b.SetFaults(&sandbox.Faults{Script: tt.script}))
+				require.NoError(t, b.SetFaults(&simulator.Faults{Script: tt.script}))
 				client := b.net.client(policy(idngo.RetryPolicy{MaxAttempts: tt.attempts}))
 				action, err := ensure(t, client)
 				assert.Equal(t, tt.story, b.story())
@@ -429,10 +429,10 @@ var errSomething = errors.New("any error")
 // Between an unknown outcome and the next look lies one delay, which grows.
 func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
-		down := sandbox.Fault{Kind: sandbox.FaultStatus, Operation: "CreateAction"}
-		require.NoError(t, b.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{down, down, down, down, down, down, down}}))
-		_, err := b.net.client(policy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		b := newBooks(t, simulator.Config{})
+		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
+		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
+		_, err := b.net.client(policy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		highest := 500 * time.Millisecond
 		looks := 0
@@ -454,7 +454,7 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 // The effect comes late, while the client waits: it is found, not repeated.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
+		b := newBooks(t, simulator.Config{})
 		other := b.net.client()
 		b.before = func(operation string, number int, w http.ResponseWriter, r *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
@@ -462,13 +462,13 @@ func TestEnsureActionFindsALateEffect(t *testing.T) {
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			time.AfterFunc(100*time.Millisecond, func() {
-				_, err := other.CreateAction(context.Background(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+				_, err := other.CreateAction(context.Background(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 				assert.NoError(t, err)
 			})
 			breakOff(w)
 			return true
 		}
-		action, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		action, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.NoError(t, err)
 		assert.Equal(t, 1, b.with("ext-1"))
 		assert.Equal(t, b.Actions()[0].ID, action.ID)
@@ -477,22 +477,22 @@ func TestEnsureActionFindsALateEffect(t *testing.T) {
 
 // Another machine is faster, between the look and the create.
 func TestEnsureActionLosesARace(t *testing.T) {
-	for _, level := range []string{sandbox.LevelFaceAuth, sandbox.LevelEmail} {
+	for _, level := range []string{simulator.LevelFaceAuth, simulator.LevelEmail} {
 		t.Run(level, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{Quirks: sandbox.Quirks{ConflictOnDuplicate: true}})
+				b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 				other := b.net.client()
 				b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 					if operation == "CreateAction" && number == 1 {
-						_, err := other.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"})
+						_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"})
 						assert.NoError(t, err)
 					}
 					return false
 				}
-				action, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+				action, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 				assert.Equal(t, "ListActions CreateAction CreateAction ListActions", b.story())
 				assert.Equal(t, 1, b.with("ext-1"))
-				if level != sandbox.LevelFaceAuth {
+				if level != simulator.LevelFaceAuth {
 					require.ErrorIs(t, err, idngo.ErrActionMismatch)
 					assert.Nil(t, action)
 					return
@@ -508,13 +508,13 @@ func TestEnsureActionLosesARace(t *testing.T) {
 // has it.
 func TestEnsureActionManyAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{Quirks: sandbox.Quirks{ConflictOnDuplicate: true}})
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 		ids := make([]string, 32)
 		var wg sync.WaitGroup
 		for i := range ids {
 			client := b.net.client()
 			wg.Go(func() {
-				action, err := client.EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+				action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 				if assert.NoError(t, err) {
 					ids[i] = action.ID
 				}
@@ -529,13 +529,13 @@ func TestEnsureActionManyAtOnce(t *testing.T) {
 }
 
 func TestEnsureActionOfAnotherLevel(t *testing.T) {
-	for _, quirks := range []sandbox.Quirks{{}, {ListWithoutExternalIDs: true}} {
+	for _, quirks := range []simulator.Quirks{{}, {ListWithoutExternalIDs: true}} {
 		t.Run(fmt.Sprint(quirks.ListWithoutExternalIDs), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{Quirks: quirks})
+				b := newBooks(t, simulator.Config{Quirks: quirks})
 				b.add(t, 1)
-				action, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-					LevelName: sandbox.LevelEmail, ExternalActionID: "ext-1",
+				action, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+					LevelName: simulator.LevelEmail, ExternalActionID: "ext-1",
 				})
 				require.ErrorIs(t, err, idngo.ErrActionMismatch)
 				require.ErrorContains(t, err, "levelName")
@@ -586,18 +586,18 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 // The mismatch shows after an unknown outcome too, which stays unknown.
 func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
+		b := newBooks(t, simulator.Config{})
 		other := b.net.client()
 		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
 				return false
 			}
-			_, err := other.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{LevelName: sandbox.LevelEmail, ExternalActionID: "ext-1"})
+			_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"})
 			assert.NoError(t, err)
 			refuse(w, 503, 0, "no")
 			return true
 		}
-		_, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		_, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrActionMismatch)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 	})
@@ -629,18 +629,18 @@ func TestEnsureActionLevelCannotBeAsked(t *testing.T) {
 
 // A process dies after its create was sent; another one takes over.
 func TestEnsureActionAfterACrash(t *testing.T) {
-	for _, fault := range []sandbox.FaultKind{sandbox.FaultResetAfter, sandbox.FaultReset, sandbox.FaultSlowHeaders} {
+	for _, fault := range []simulator.FaultKind{simulator.FaultResetAfter, simulator.FaultReset, simulator.FaultSlowHeaders} {
 		t.Run(string(fault), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{})
-				require.NoError(t, b.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}))
+				b := newBooks(t, simulator.Config{})
+				require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}))
 				ctx, crash := context.WithCancel(t.Context())
 				time.AfterFunc(100*time.Millisecond, crash)
-				_, err := b.net.client().EnsureAction(ctx, sandbox.DefaultApplicantID, faceAuth("ext-1"))
+				_, err := b.net.client().EnsureAction(ctx, simulator.DefaultApplicantID, faceAuth("ext-1"))
 				require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 				require.ErrorIs(t, err, context.Canceled)
 				time.Sleep(time.Second)
-				action, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+				action, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 				require.NoError(t, err)
 				assert.Equal(t, 1, b.with("ext-1"))
 				assert.Equal(t, b.Actions()[0].ID, action.ID)
@@ -653,13 +653,13 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 // would not survive is not begun.
 func TestEnsureActionAndTheContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
-		down := sandbox.Fault{Kind: sandbox.FaultStatus, Operation: "CreateAction"}
-		require.NoError(t, b.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{down, down}}))
+		b := newBooks(t, simulator.Config{})
+		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
+		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down}}))
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		begin := time.Now()
-		_, err := b.net.client().EnsureAction(ctx, sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		_, err := b.net.client().EnsureAction(ctx, simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrServer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -668,7 +668,7 @@ func TestEnsureActionAndTheContext(t *testing.T) {
 		ctx2, cancel2 := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel2(errLeft) })
 		begin = time.Now()
-		_, err = b.net.client(policy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(ctx2, sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		_, err = b.net.client(policy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(ctx2, simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, errLeft)
 		assert.Equal(t, time.Second, time.Since(begin))
@@ -712,9 +712,9 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 // Options go with each call that EnsureAction makes.
 func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{})
+		b := newBooks(t, simulator.Config{})
 		var res idngo.Response
-		_, err := b.net.client().EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&res))
+		_, err := b.net.client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&res))
 		require.NoError(t, err)
 		for _, r := range b.net.seen() {
 			assert.Equal(t, "t-1", r.header.Get("X-Trace"))
@@ -727,10 +727,10 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 // Response alone.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		client := b.net.client()
 		var created, submitted idngo.Response
-		action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&created))
+		action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&created))
 		require.NoError(t, err)
 		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
 		require.NoError(t, err)
@@ -747,13 +747,13 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 // the create it is not known what came of it, the submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
-		refused := func(operation string) *sandbox.Faults {
-			return &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Operation: operation, Status: 403}}}
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		refused := func(operation string) *simulator.Faults {
+			return &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Operation: operation, Status: 403}}}
 		}
 		client := b.net.client()
 		require.NoError(t, b.SetFaults(refused("ListActions")))
-		_, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
 		require.Equal(t, 1, b.with("ext-1"))
@@ -786,36 +786,36 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		return want
 	}
-	run := func(name string, count int, quirks sandbox.Quirks, test func(t *testing.T, b *books, c *idngo.Client)) {
+	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, b *books, c *idngo.Client)) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBooks(t, sandbox.Config{Quirks: quirks})
+				b := newBooks(t, simulator.Config{Quirks: quirks})
 				b.add(t, count)
 				test(t, b, b.net.client())
 			})
 		})
 	}
-	for name, quirks := range map[string]sandbox.Quirks{"list envelope": {}, "bare envelope": {BareList: true}} {
+	for name, quirks := range map[string]simulator.Quirks{"list envelope": {}, "bare envelope": {BareList: true}} {
 		run(name, 25, quirks, func(t *testing.T, b *books, c *idngo.Client) {
-			all := c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
+			all := c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
 			assert.Equal(t, numbers(25, 1), ids(t, all))
 			assert.Equal(t, times("ListActions", 3), b.story(), "the total ends it")
 			assert.Equal(t, numbers(25, 1), ids(t, all), "ranged over again")
 			assert.Contains(t, b.net.seen()[len(b.net.seen())-1].target, "limit=10&offset=20&order=-createdAt")
 		})
 	}
-	run("from an offset, in another order", 25, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
-		got := ids(t, c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}))
+	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}))
 		assert.Equal(t, []string{"21", "22", "23", "24", "25"}, got)
 		assert.Equal(t, times("ListActions", 2), b.story())
 	})
-	run("behind the end", 5, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
-		assert.Empty(t, ids(t, c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
+	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		assert.Empty(t, ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
 		assert.Equal(t, "ListActions", b.story())
 	})
-	run("left early", 25, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("left early", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
 		seen := 0
-		for _, err := range c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+		for _, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
 			require.NoError(t, err)
 			if seen++; seen == 10 {
 				break
@@ -823,19 +823,19 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		assert.Equal(t, "ListActions", b.story())
 	})
-	run("new ones in front meanwhile", 20, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
 		other := b.net.client()
 		b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 			if operation == "ListActions" && number > 1 && number < 5 {
-				_, err := other.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth(fmt.Sprintf("new-%d", number)))
+				_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth(fmt.Sprintf("new-%d", number)))
 				assert.NoError(t, err)
 			}
 			return false
 		}
-		got := ids(t, c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
+		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
 		assert.Equal(t, numbers(20, 1), got, "each once")
 	})
-	run("an error in the middle", 25, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
 		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if number == 2 {
 				refuse(w, 403, 0, "no")
@@ -844,7 +844,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		pairs := 0
 		var last error
-		for action, err := range c.AllActions(t.Context(), sandbox.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+		for action, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
 			require.NoError(t, last, "nothing follows an error")
 			assert.Equal(t, err == nil, action != nil)
 			last = err
@@ -853,7 +853,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		require.ErrorIs(t, last, idngo.ErrForbidden)
 		assert.Equal(t, 11, pairs)
 	})
-	run("bad arguments", 0, sandbox.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
 		for _, p := range []idngo.ListActionsParams{{Limit: -1}, {Offset: -1}} {
 			pairs := 0
 			for action, err := range c.AllActions(t.Context(), "app-1", p) {

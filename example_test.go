@@ -18,21 +18,21 @@ import (
 	"github.com/jarcoal/httpmock"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What the examples stand on: a sandbox in the same process, and a client of it.
+// What the examples stand on: a simulator in the same process, and a client of it.
 const (
-	applicantID = sandbox.DefaultApplicantID
-	userID      = sandbox.DefaultExternalUserID
-	level       = sandbox.LevelFaceAuth
+	applicantID = simulator.DefaultApplicantID
+	userID      = simulator.DefaultExternalUserID
+	level       = simulator.LevelFaceAuth
 )
 
 var ctx = context.Background()
 
-// example gives a client of a new sandbox and what ends both.
+// example gives a client of a new simulator and what ends both.
 func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
-	sb, err := sandbox.New(sandbox.Config{ReviewDelay: time.Millisecond})
+	sb, err := simulator.New(simulator.Config{ReviewDelay: time.Millisecond})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
 		log.Fatal(err)
 	}
 	opts = append([]idngo.Option{idngo.WithBaseURL(base)}, opts...)
-	client, err = idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey}, opts...)
+	client, err = idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, opts...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func ExampleClient_CreateAction_questionnaire() {
 	client, end := example()
 	defer end()
 	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
-		LevelName:        sandbox.LevelQuestionnaire,
+		LevelName:        simulator.LevelQuestionnaire,
 		ExternalActionID: "survey-1",
 		Questionnaires: []idngo.Questionnaire{{
 			ID: "Example_Questionnaire",

@@ -33,7 +33,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // What the faults of this package's tests are made of: a network of pipes with
@@ -73,8 +73,8 @@ type faultNet struct {
 	untapped bool
 
 	running   bool
-	sandbox   *sandbox.Server // the server, if it is one
-	tls       *tls.Config     // of the server; nil: plain
+	simulator *simulator.Server // the server, if it is one
+	tls       *tls.Config       // of the server; nil: plain
 	conns     chan net.Conn
 	down      chan struct{}
 	server    *http.Server
@@ -125,8 +125,8 @@ func (n *faultNet) start() {
 	n.running = true
 	done := make(chan struct{})
 	serve, stop := n.server.Serve, n.server.Close
-	if n.sandbox != nil {
-		serve, stop = n.sandbox.Serve, n.sandbox.Close
+	if n.simulator != nil {
+		serve, stop = n.simulator.Serve, n.simulator.Close
 	}
 	go func() {
 		defer close(done)
@@ -155,15 +155,15 @@ func newTLSFaultNet(t *testing.T) *faultNet {
 	return n
 }
 
-// newSandboxNet is one whose server is a sandbox. The applicant, the level and
+// newSimulatorNet is one whose server is a simulator. The applicant, the level and
 // the ids of operations are known to it as far as they can be.
-func newSandboxNet(t *testing.T, cfg sandbox.Config) (*faultNet, *sandbox.Server) {
+func newSimulatorNet(t *testing.T, cfg simulator.Config) (*faultNet, *simulator.Server) {
 	t.Helper()
 	n := newFaultNet(t)
 	cfg.AppToken, cfg.SecretKey = faultToken, faultSecret
-	sb, err := sandbox.New(cfg)
+	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
-	n.sandbox = sb
+	n.simulator = sb
 	return n, sb
 }
 

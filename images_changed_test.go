@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Sources that change while they are uploaded.
@@ -224,8 +224,8 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 
 	t.Run("changed", func(t *testing.T) {
 		t.Parallel()
-		client, sb := newSandbox(t, sandbox.Config{})
-		action := sandboxAction(t, client)
+		client, sb := newSimulator(t, simulator.Config{})
+		action := simulatorAction(t, client)
 		path := tempImage(t, "face.jpg", content)
 		p := uploadOf(idngo.ImageFile(path))
 		p.Progress = func(idngo.UploadProgress) {
@@ -254,10 +254,10 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	})
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()
-		_, sb := newSandbox(t, sandbox.Config{})
+		_, sb := newSimulator(t, simulator.Config{})
 		base, err := sb.Start("")
 		require.NoError(t, err)
-		client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: "anotherKey"}, idngo.WithBaseURL(base))
+		client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "anotherKey"}, idngo.WithBaseURL(base))
 		require.NoError(t, err)
 		source := &countingReaderAt{ReaderAt: bytes.NewReader(content)}
 		_, err = client.AddImage(t.Context(), "a1", uploadOf(idngo.ImageReaderAt("face.jpg", source, size)))
@@ -267,7 +267,7 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	})
 	t.Run("another refusal", func(t *testing.T) {
 		t.Parallel()
-		client, sb := newSandbox(t, sandbox.Config{})
+		client, sb := newSimulator(t, simulator.Config{})
 		source := &countingReaderAt{ReaderAt: bytes.NewReader(content)}
 		_, err := client.AddImage(t.Context(), "unknown", uploadOf(idngo.ImageReaderAt("face.jpg", source, size)))
 		require.ErrorIs(t, err, idngo.ErrNotFound)

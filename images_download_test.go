@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Downloads: whole, or an error.
@@ -206,16 +206,16 @@ func TestDownloadOverTheWire(t *testing.T) {
 func TestBrokenDownloadIsAnError(t *testing.T) {
 	t.Parallel()
 	content := noise(1 << 20)
-	for kind, want := range map[sandbox.FaultKind]error{
-		sandbox.FaultTruncate: io.ErrUnexpectedEOF, sandbox.FaultTruncateChunked: io.ErrUnexpectedEOF, sandbox.FaultEndless: context.Canceled,
+	for kind, want := range map[simulator.FaultKind]error{
+		simulator.FaultTruncate: io.ErrUnexpectedEOF, simulator.FaultTruncateChunked: io.ErrUnexpectedEOF, simulator.FaultEndless: context.Canceled,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			client, sb := newSandbox(t, sandbox.Config{}, tryAgain(3))
-			action := sandboxAction(t, client)
+			client, sb := newSimulator(t, simulator.Config{}, tryAgain(3))
+			action := simulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, uploadOf(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{{Kind: kind}, {Kind: kind}}}))
+			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: kind}, {Kind: kind}}}))
 
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -231,7 +231,7 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 			assert.Contains(t, err.Error(), "OpenImage")
 			assert.EqualValues(t, b.Len(), n)
 			assert.Equal(t, 1, sb.Stats().ByOperation["OpenImage"])
-			if kind == sandbox.FaultEndless {
+			if kind == simulator.FaultEndless {
 				return
 			}
 			assert.True(t, bytes.Equal(content[:len(content)/2], b.Bytes()), "what came, came right")
@@ -270,28 +270,28 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		size     int
-		script   []sandbox.Fault
+		script   []simulator.Fault
 		attempts int
 		want     error
 	}{
-		"503, 429":              {1000, []sandbox.Fault{{Kind: sandbox.FaultStatus}, {Kind: sandbox.FaultStatus, Status: 429}}, 3, nil},
-		"reset":                 {1000, []sandbox.Fault{{Kind: sandbox.FaultReset}, {Kind: sandbox.FaultResetEarly}}, 3, nil},
-		"gateway's page":        {1000, []sandbox.Fault{{Kind: sandbox.FaultHTML}}, 2, nil},
-		"headers without bytes": {1, []sandbox.Fault{{Kind: sandbox.FaultTruncate}, {Kind: sandbox.FaultTruncateChunked}}, 3, nil},
-		"too often":             {1, []sandbox.Fault{{Kind: sandbox.FaultTruncate}, {Kind: sandbox.FaultTruncate}, {Kind: sandbox.FaultTruncate}, {Kind: sandbox.FaultTruncate}}, 4, io.ErrUnexpectedEOF},
-		"after a byte":          {2, []sandbox.Fault{{Kind: sandbox.FaultTruncate}}, 1, io.ErrUnexpectedEOF},
-		"after a chunk":         {2, []sandbox.Fault{{Kind: sandbox.FaultTruncateChunked}}, 1, io.ErrUnexpectedEOF},
-		"after a retry":         {1000, []sandbox.Fault{{Kind: sandbox.FaultStatus}, {Kind: sandbox.FaultTruncate}}, 2, io.ErrUnexpectedEOF},
-		"not found":             {1000, []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 404}}, 1, idngo.ErrNotFound},
+		"503, 429":              {1000, []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultStatus, Status: 429}}, 3, nil},
+		"reset":                 {1000, []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}}, 3, nil},
+		"gateway's page":        {1000, []simulator.Fault{{Kind: simulator.FaultHTML}}, 2, nil},
+		"headers without bytes": {1, []simulator.Fault{{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncateChunked}}, 3, nil},
+		"too often":             {1, []simulator.Fault{{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}}, 4, io.ErrUnexpectedEOF},
+		"after a byte":          {2, []simulator.Fault{{Kind: simulator.FaultTruncate}}, 1, io.ErrUnexpectedEOF},
+		"after a chunk":         {2, []simulator.Fault{{Kind: simulator.FaultTruncateChunked}}, 1, io.ErrUnexpectedEOF},
+		"after a retry":         {1000, []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultTruncate}}, 2, io.ErrUnexpectedEOF},
+		"not found":             {1000, []simulator.Fault{{Kind: simulator.FaultStatus, Status: 404}}, 1, idngo.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			content := noise(tt.size)
-			client, sb := newSandbox(t, sandbox.Config{}, tryAgain(4))
-			action := sandboxAction(t, client)
+			client, sb := newSimulator(t, simulator.Config{}, tryAgain(4))
+			action := simulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, uploadOf(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&sandbox.Faults{Script: tt.script}))
+			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
 			var response idngo.Response
 			var b bytes.Buffer
 			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.OpenImageParams{}, idngo.WithResponse(&response))

@@ -19,11 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // File names of any kind: those that print arrive as they are, the others do no
-// harm. The sandbox and mime/multipart are the judges.
+// harm. The simulator and mime/multipart are the judges.
 
 var printableFileNames = map[string]string{
 	"plain":              "face.jpg",
@@ -78,10 +78,10 @@ var hostileFileNames = map[string]string{
 	"empty":               "",
 }
 
-func TestFileNamesAtTheSandbox(t *testing.T) {
+func TestFileNamesAtTheSimulator(t *testing.T) {
 	t.Parallel()
-	client, sb := newSandbox(t, sandbox.Config{})
-	action := sandboxAction(t, client)
+	client, sb := newSimulator(t, simulator.Config{})
+	action := simulatorAction(t, client)
 	n := 0
 	send := func(name string, source idngo.ImageSource) string {
 		t.Helper()

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // What Progress is told, when, and by whom.
@@ -49,21 +49,21 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		size     int
-		script   []sandbox.Fault
+		script   []simulator.Fault
 		attempts int
 		ends     int // attempts that sent everything
 	}{
 		"small":             {size: 1, attempts: 1, ends: 1},
 		"large":             {size: 10 << 20, attempts: 1, ends: 1},
-		"tried again":       {size: 1 << 20, script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 429}, {Kind: sandbox.FaultStatus, Status: 429}}, attempts: 3, ends: 3},
-		"not read at first": {size: 30 << 20, script: []sandbox.Fault{{Kind: sandbox.FaultEarlyStatus, Status: 429}}, attempts: 2, ends: 1},
+		"tried again":       {size: 1 << 20, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}, {Kind: simulator.FaultStatus, Status: 429}}, attempts: 3, ends: 3},
+		"not read at first": {size: 30 << 20, script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}}, attempts: 2, ends: 1},
 	} {
 		for kind, source := range sourcesOf(t, noise(tt.size)) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				client, sb := newSandbox(t, sandbox.Config{}, tryAgain(3))
-				action := sandboxAction(t, client)
-				require.NoError(t, sb.SetFaults(&sandbox.Faults{Script: tt.script}))
+				client, sb := newSimulator(t, simulator.Config{}, tryAgain(3))
+				action := simulatorAction(t, client)
+				require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
 				var told []idngo.UploadProgress // without a lock: the race detector looks
 				p := uploadOf(source())
 				p.Progress = func(u idngo.UploadProgress) { told = append(told, u) }

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Streams, which are kept somewhere until they are sent.
@@ -65,8 +65,8 @@ func assertNothingLeft(t *testing.T, dir string) {
 //nolint:paralleltest // it sets the environment
 func TestImageReaderSpools(t *testing.T) {
 	data := noise(2*spoolLimit + 12345)
-	client, sb := newSandbox(t, sandbox.Config{})
-	action := sandboxAction(t, client)
+	client, sb := newSimulator(t, simulator.Config{})
+	action := simulatorAction(t, client)
 	for _, size := range []int{0, 1, spoolLimit - 1, spoolLimit, spoolLimit + 1, len(data)} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			content := data[:size]

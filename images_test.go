@@ -28,7 +28,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Where the bytes of an upload come from, and what goes over the wire.
@@ -108,11 +108,11 @@ func parseUpload(t testing.TB, header http.Header, body []byte) (parts []wirePar
 	}
 }
 
-// sandboxAction makes an action to upload to.
-func sandboxAction(t testing.TB, client *idngo.Client) string {
+// simulatorAction makes an action to upload to.
+func simulatorAction(t testing.TB, client *idngo.Client) string {
 	t.Helper()
-	action, err := client.CreateAction(context.Background(), sandbox.DefaultApplicantID,
-		idngo.CreateActionParams{LevelName: sandbox.LevelFaceAuth, ExternalActionID: "ext-1"})
+	action, err := client.CreateAction(context.Background(), simulator.DefaultApplicantID,
+		idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: "ext-1"})
 	require.NoError(t, err)
 	return action.ID
 }
@@ -247,8 +247,8 @@ func TestUploadReadsItsSourceTwice(t *testing.T) {
 	t.Parallel()
 	const size = 3<<20 + 17
 	for name, sniffed := range map[string]int64{"face.jpg": 0, "face": 512} {
-		client, sb := newSandbox(t, sandbox.Config{})
-		action := sandboxAction(t, client)
+		client, sb := newSimulator(t, simulator.Config{})
+		action := simulatorAction(t, client)
 		source := &countingReaderAt{ReaderAt: bytes.NewReader(noise(size))}
 		_, err := client.AddImage(t.Context(), action, uploadOf(idngo.ImageReaderAt(name, source, size)))
 		require.NoError(t, err)
@@ -264,8 +264,8 @@ func TestUploadsArriveWhole(t *testing.T) {
 		for name, source := range sourcesOf(t, content) {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
 				t.Parallel()
-				client, sb := newSandbox(t, sandbox.Config{})
-				action := sandboxAction(t, client)
+				client, sb := newSimulator(t, simulator.Config{})
+				action := simulatorAction(t, client)
 				image, err := client.AddImage(t.Context(), action, uploadOf(source()))
 				require.NoError(t, err)
 				got := sb.Images(action)
@@ -281,8 +281,8 @@ func TestUploadsArriveWhole(t *testing.T) {
 // The service judges an empty image, not we.
 func TestEmptyImageIsSent(t *testing.T) {
 	t.Parallel()
-	client, _ := newSandbox(t, sandbox.Config{})
-	action := sandboxAction(t, client)
+	client, _ := newSimulator(t, simulator.Config{})
+	action := simulatorAction(t, client)
 	for name, source := range sourcesOf(t, nil) {
 		_, err := client.AddImage(t.Context(), action, uploadOf(source()))
 		var api *idngo.APIError

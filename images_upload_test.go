@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Uploads of which something goes wrong: answers that come early, attempts that
@@ -28,37 +28,37 @@ func tryAgain(attempts int) idngo.Option {
 	return idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: attempts, MinDelay: 1, MaxDelay: 1})
 }
 
-// Each attempt sends every byte again and is signed afresh: the sandbox checks
+// Each attempt sends every byte again and is signed afresh: the simulator checks
 // both, and its window lets no old timestamp pass.
 func TestUploadIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	content := noise(2<<20 + 1)
 	for name, tt := range map[string]struct {
-		script   []sandbox.Fault
+		script   []simulator.Fault
 		opts     []idngo.RequestOption
 		attempts int
 		want     error
 	}{
-		"429 after the body":    {script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 429}}, attempts: 2},
-		"429 before the body":   {script: []sandbox.Fault{{Kind: sandbox.FaultEarlyStatus, Status: 429}, {Kind: sandbox.FaultEarlyStatus, Status: 429}}, attempts: 3},
-		"409 with Retry-After":  {script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
-		"503":                   {script: []sandbox.Fault{{Kind: sandbox.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"503, repeatable":       {script: []sandbox.Fault{{Kind: sandbox.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
-		"503 early, repeatable": {script: []sandbox.Fault{{Kind: sandbox.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
-		"reset":                 {script: []sandbox.Fault{{Kind: sandbox.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"reset, repeatable":     {script: []sandbox.Fault{{Kind: sandbox.FaultReset}, {Kind: sandbox.FaultResetEarly}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3},
-		"done, but reset":       {script: []sandbox.Fault{{Kind: sandbox.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2, want: idngo.ErrDuplicateImage},
-		"garbage":               {script: []sandbox.Fault{{Kind: sandbox.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"429 after the body":    {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}}, attempts: 2},
+		"429 before the body":   {script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}, {Kind: simulator.FaultEarlyStatus, Status: 429}}, attempts: 3},
+		"409 with Retry-After":  {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
+		"503":                   {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"503, repeatable":       {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
+		"503 early, repeatable": {script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
+		"reset":                 {script: []simulator.Fault{{Kind: simulator.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"reset, repeatable":     {script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3},
+		"done, but reset":       {script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2, want: idngo.ErrDuplicateImage},
+		"garbage":               {script: []simulator.Fault{{Kind: simulator.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
 	} {
 		for kind, source := range sourcesOf(t, content) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				var stamp atomic.Int64
-				client, sb := newSandbox(t, sandbox.Config{}, tryAgain(4), idngo.WithClock(func() time.Time {
+				client, sb := newSimulator(t, simulator.Config{}, tryAgain(4), idngo.WithClock(func() time.Time {
 					return time.Now().Add(time.Duration(stamp.Add(1)) * time.Second)
 				}))
-				action := sandboxAction(t, client)
-				require.NoError(t, sb.SetFaults(&sandbox.Faults{Script: tt.script}))
+				action := simulatorAction(t, client)
+				require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
 				var response idngo.Response
 				_, err := client.AddImage(t.Context(), action, uploadOf(source()), append(tt.opts, idngo.WithResponse(&response))...)
 				assert.Equal(t, tt.attempts, response.Attempts)
@@ -317,18 +317,18 @@ func TestImageTooLarge(t *testing.T) {
 	require.ErrorIs(t, err, idngo.ErrImageTooLarge)
 	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 
-	client, _ = newSandbox(t, sandbox.Config{})
-	_, err = client.AddImage(t.Context(), sandboxAction(t, client), uploadOf(idngo.ImageReaderAt("face.jpg", zeroReaderAt{}, sandbox.MaxImageSize+1)))
+	client, _ = newSimulator(t, simulator.Config{})
+	_, err = client.AddImage(t.Context(), simulatorAction(t, client), uploadOf(idngo.ImageReaderAt("face.jpg", zeroReaderAt{}, simulator.MaxImageSize+1)))
 	require.ErrorIs(t, err, idngo.ErrImageTooLarge)
 }
 
 func TestUploadsAtOnce(t *testing.T) {
 	t.Parallel()
-	client, sb := newSandbox(t, sandbox.Config{}, tryAgain(30))
-	action := sandboxAction(t, client)
-	require.NoError(t, sb.SetFaults(&sandbox.Faults{Seed: 4, Chances: []sandbox.Chance{
-		{Fault: sandbox.Fault{Kind: sandbox.FaultEarlyStatus, Status: 429}, Probability: 0.3},
-		{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}, Probability: 0.2},
+	client, sb := newSimulator(t, simulator.Config{}, tryAgain(30))
+	action := simulatorAction(t, client)
+	require.NoError(t, sb.SetFaults(&simulator.Faults{Seed: 4, Chances: []simulator.Chance{
+		{Fault: simulator.Fault{Kind: simulator.FaultEarlyStatus, Status: 429}, Probability: 0.3},
+		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.2},
 	}}))
 	want := map[string]bool{}
 	var wg sync.WaitGroup

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 const (
@@ -84,16 +84,16 @@ func assertSigned(t *testing.T, method, uri string, header http.Header, body []b
 	assert.Equal(t, hex.EncodeToString(mac.Sum(nil)), header.Get("X-App-Access-Sig"))
 }
 
-// newSandbox starts a sandbox on loopback and gives a client of it.
-func newSandbox(t *testing.T, cfg sandbox.Config, opts ...idngo.Option) (*idngo.Client, *sandbox.Server) {
+// newSimulator starts a simulator on loopback and gives a client of it.
+func newSimulator(t *testing.T, cfg simulator.Config, opts ...idngo.Option) (*idngo.Client, *simulator.Server) {
 	t.Helper()
-	sb, err := sandbox.New(cfg)
+	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, sb.Close()) })
 	base, err := sb.Start("")
 	require.NoError(t, err)
 	opts = append([]idngo.Option{idngo.WithBaseURL(base)}, opts...)
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey}, opts...)
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, opts...)
 	require.NoError(t, err)
 	return client, sb
 }

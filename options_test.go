@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // limiterFunc is a RateLimiter.
@@ -404,7 +404,7 @@ func TestOptionsAreShared(t *testing.T) {
 // A RoundTripper sees of which call a request is, in what is built on calls too.
 func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{ReviewDelay: time.Second, Quirks: sandbox.Quirks{EmptyAnswers: true}})
+		b := newBooks(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
 		var seen []string
 		b.net.start()
 		client, err := idngo.NewClient(faultCreds, idngo.WithBaseURL("http://127.0.0.1"), idngo.WithHTTPClient(&http.Client{
@@ -420,7 +420,7 @@ func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 			return text
 		}
 		ctx := t.Context()
-		action, err := client.EnsureAction(ctx, sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		action, err := client.EnsureAction(ctx, simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.NoError(t, err)
 		assert.Equal(t, "ListActions CreateAction ListActions", take())
 		image, err := client.AddImage(ctx, action.ID, selfie(imageBytes))
@@ -435,15 +435,15 @@ func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 		_, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 2 * time.Second})
 		require.NoError(t, err)
 		assert.Equal(t, "GetAction GetAction", take())
-		_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: sandbox.DefaultApplicantID})
+		_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID})
 		require.NoError(t, err)
 		assert.Equal(t, "GetAction", take())
-		for _, err := range client.AllActions(ctx, sandbox.DefaultApplicantID, idngo.ListActionsParams{}) {
+		for _, err := range client.AllActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}) {
 			require.NoError(t, err)
 		}
 		assert.Equal(t, "ListActions", take())
-		require.NoError(t, sandboxCalls(action.ID)["CreateAccessToken"](ctx, client))
-		require.NoError(t, sandboxCalls(action.ID)["CreateWebSDKLink"](ctx, client))
+		require.NoError(t, simulatorCalls(action.ID)["CreateAccessToken"](ctx, client))
+		require.NoError(t, simulatorCalls(action.ID)["CreateWebSDKLink"](ctx, client))
 		assert.Equal(t, "CreateAccessToken CreateWebSDKLink", take())
 		require.NoError(t, client.Do(ctx, "GET", "/resources/applicantActions/"+action.ID+"/one", nil, nil, nil))
 		assert.Equal(t, "Do", take())

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -137,7 +137,7 @@ func TestGoldenRequests(t *testing.T) {
 }
 
 // FuzzRequests makes every call with any ids and names, through net/http's own
-// writer and reader of requests, and has the sandbox judge the signature of what
+// writer and reader of requests, and has the simulator judge the signature of what
 // arrives. What it is asked for must be what was meant.
 func FuzzRequests(f *testing.F) {
 	f.Add("63e096c51b6b4030f2e01154", "payout-4711", "action-liveness", "JamesBond007", "kk")
@@ -146,10 +146,10 @@ func FuzzRequests(f *testing.F) {
 	f.Add(".", "..", "//", " ", "?")
 	f.Add("", "\"", "\\", "\u2028", "<&>")
 	f.Fuzz(func(t *testing.T, applicantID, externalID, level, user, locale string) {
-		var seen []sandbox.Request
-		sb, err := sandbox.New(sandbox.Config{
+		var seen []simulator.Request
+		sb, err := simulator.New(simulator.Config{
 			AppToken: testToken, SecretKey: testSecret, AnyLevel: true, PathPrefix: "/a/prefix",
-			ReviewDelay: -1, OnRequest: func(r sandbox.Request) { seen = append(seen, r) },
+			ReviewDelay: -1, OnRequest: func(r simulator.Request) { seen = append(seen, r) },
 		})
 		require.NoError(t, err)
 		defer sb.Close()
@@ -164,7 +164,7 @@ func FuzzRequests(f *testing.F) {
 			}
 			require.NotEmpty(t, seen)
 			for _, r := range seen {
-				require.Equal(t, sandbox.VerdictOK, r.Signature, "%s %s: %s", r.Method, r.Target, r.StringToSign)
+				require.Equal(t, simulator.VerdictOK, r.Signature, "%s %s: %s", r.Method, r.Target, r.StringToSign)
 				require.Equal(t, operation, r.Operation, r.Target)
 			}
 			require.NoError(t, err)
@@ -174,7 +174,7 @@ func FuzzRequests(f *testing.F) {
 		_, err = client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: user, ExternalActionID: externalID, LevelName: level})
 		arrived("CreateAccessToken", err)
 		link := idngo.WebSDKLinkParams{LevelName: level, ExternalUserID: user, ExternalActionID: externalID, Locale: locale}
-		if externalID != "" { // the sandbox has levels of actions only
+		if externalID != "" { // the simulator has levels of actions only
 			_, err = client.CreateWebSDKLink(ctx, link)
 			arrived("CreateWebSDKLink", err)
 		}

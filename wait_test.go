@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func pollAnswer(status, answer string) func(http.ResponseWriter) {
@@ -92,11 +92,11 @@ func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 	})
 }
 
-func TestWaitForReviewOfASandbox(t *testing.T) {
+func TestWaitForReviewOfASimulator(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{ReviewDelay: 42 * time.Second})
+		b := newBooks(t, simulator.Config{ReviewDelay: 42 * time.Second})
 		client := b.net.client()
-		action, err := client.EnsureAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.NoError(t, err)
 		_, err = client.AddImage(t.Context(), action.ID, selfie(imageBytes))
 		require.NoError(t, err)
@@ -382,20 +382,20 @@ func TestConfirmAction(t *testing.T) {
 // for, the service's word counts.
 func TestConfirmActionOfAForgedGreen(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newBooks(t, sandbox.Config{Outcome: sandbox.Outcome{Answer: "RED"}, ManualReview: true})
+		b := newBooks(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
 		b.AddApplicant("somebody-else", "else")
 		client := b.net.client()
-		want := idngo.ActionExpectation{ApplicantID: sandbox.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: sandbox.LevelFaceAuth}
-		own, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-1"))
+		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: simulator.LevelFaceAuth}
+		own, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-1"))
 		require.NoError(t, err)
 		other, err := client.CreateAction(t.Context(), "somebody-else", faceAuth("ext-1"))
 		require.NoError(t, err)
-		earlier, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, faceAuth("ext-0"))
+		earlier, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faceAuth("ext-0"))
 		require.NoError(t, err)
-		email, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{LevelName: sandbox.LevelEmail, ExternalActionID: "ext-1"})
+		email, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"})
 		require.NoError(t, err)
 		for _, id := range []string{other.ID, earlier.ID, email.ID} {
-			require.NoError(t, b.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+			require.NoError(t, b.Review(id, simulator.Outcome{Answer: "GREEN"}))
 			action, err := client.ConfirmAction(t.Context(), id, want)
 			require.ErrorIs(t, err, idngo.ErrActionMismatch)
 			assert.Nil(t, action)
@@ -406,11 +406,11 @@ func TestConfirmActionOfAForgedGreen(t *testing.T) {
 		action, err := client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.False(t, action.Approved(), "it is not reviewed yet")
-		require.NoError(t, b.Review(own.ID, sandbox.Outcome{Answer: "RED"}))
+		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "RED"}))
 		action, err = client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.False(t, action.Approved())
-		require.NoError(t, b.Review(own.ID, sandbox.Outcome{Answer: "GREEN"}))
+		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "GREEN"}))
 		action, err = client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.True(t, action.Approved())

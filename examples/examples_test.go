@@ -32,7 +32,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func TestFaceAuth(t *testing.T) {
@@ -90,16 +90,16 @@ func TestFaceAuth(t *testing.T) {
 // external id leads to the same action.
 func TestFaceAuthWithCredentials(t *testing.T) {
 	t.Parallel()
-	sb, env := startSandbox(t, sandbox.Config{Outcome: sandbox.Outcome{Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL"}})
+	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL"}})
 	photo := filepath.Join(t.TempDir(), "photo.png")
 	require.NoError(t, os.WriteFile(photo, []byte("\x89PNG\r\n\x1a\n not much of one"), 0o600))
 	p := program{name: "face_auth", env: env, args: []string{
-		"-applicant", sandbox.DefaultApplicantID, "-level", sandbox.LevelFaceAuth, "-external-id", "pay-1", "-image", photo, "-country", "GBR",
+		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1", "-image", photo, "-country", "GBR",
 	}}
 	// A run that got as far as the upload.
 	client := newClient(t, env)
-	action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "pay-1",
+	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
 	})
 	require.NoError(t, err)
 	_, err = client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
@@ -131,14 +131,14 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 
 	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "only a sandbox does as it is told")
+	require.Contains(t, r.stderr, "only a simulator does as it is told")
 }
 
 func TestUploadImage(t *testing.T) {
 	t.Parallel()
-	sb, env := startSandbox(t, sandbox.Config{})
-	action, err := newClient(t, env).CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "upload",
+	sb, env := startSimulator(t, simulator.Config{})
+	action, err := newClient(t, env).CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "upload",
 	})
 	require.NoError(t, err)
 
@@ -198,10 +198,10 @@ func TestDownloadImage(t *testing.T) {
 	require.Equal(t, "image/jpeg", http.DetectContentType(content))
 	require.Equal(t, ".jpg", filepath.Ext(strings.TrimSpace(r.stdout)))
 
-	sb, env := startSandbox(t, sandbox.Config{})
+	sb, env := startSimulator(t, simulator.Config{})
 	client := newClient(t, env)
-	action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "download",
+	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "download",
 	})
 	require.NoError(t, err)
 	var ids []string
@@ -228,8 +228,8 @@ func TestDownloadImage(t *testing.T) {
 
 	// What is cut off leaves no file, under either name.
 	dir = t.TempDir()
-	require.NoError(t, sb.SetFaults(&sandbox.Faults{
-		Operations: []string{"OpenImage"}, Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultTruncate}, Probability: 1}},
+	require.NoError(t, sb.SetFaults(&simulator.Faults{
+		Operations: []string{"OpenImage"}, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultTruncate}, Probability: 1}},
 	}))
 	r = run(t, program{name: "download_image", env: env, args: []string{"-action", action.ID, "-dir", dir}})
 	require.Equal(t, 1, r.code)
@@ -241,7 +241,7 @@ func TestWebhookServer(t *testing.T) {
 	t.Parallel()
 	r := run(t, program{name: "webhook_server"})
 	r.succeeded(t)
-	require.Contains(t, r.stderr, "the sandbox made 18 deliveries of 6 events, 18 were answered with 200\n")
+	require.Contains(t, r.stderr, "the simulator made 18 deliveries of 6 events, 18 were answered with 200\n")
 	var effects []string
 	for _, m := range regexp.MustCompile(`(?m)^\S+ \S+ action [0-9a-f]{24}: (.*)$`).FindAllStringSubmatch(r.stderr, -1) {
 		effects = append(effects, m[1])
@@ -279,7 +279,7 @@ func TestTracing(t *testing.T) {
 	require.Regexp(t, `^[1-9]\d+ bytes of images$`, r.lastLine())
 	require.Equal(t, 7, strings.Count(r.stderr, "msg=attempt"))
 	require.Contains(t, r.stderr, "level=WARN msg=attempt operation=GetAction")
-	require.NotContains(t, r.stderr, sandbox.DefaultApplicantID)
+	require.NotContains(t, r.stderr, simulator.DefaultApplicantID)
 }
 
 func TestWebSDKLink(t *testing.T) {
@@ -292,7 +292,7 @@ func TestWebSDKLink(t *testing.T) {
 	r.succeeded(t)
 	require.Regexp(t, `^_act-\S+\n$`, r.stdout)
 
-	// As on a terminal: the sandbox stays until somebody has chosen on its page.
+	// As on a terminal: the simulator stays until somebody has chosen on its page.
 	p := start(t, program{name: "websdk_link", args: []string{"-wait", "-external-id", "pay-1"}})
 	link, err := url.Parse(p.line())
 	require.NoError(t, err)
@@ -358,7 +358,7 @@ sourceOfFunds  income   sources     salary | dividends
 		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
 }
 
-func TestSandbox(t *testing.T) {
+func TestSimulator(t *testing.T) {
 	t.Parallel()
 	verifier, err := idngo.NewWebhookVerifier("it's a secret")
 	require.NoError(t, err)
@@ -372,7 +372,7 @@ func TestSandbox(t *testing.T) {
 	go func() { _ = receiver.Serve(l) }()
 	t.Cleanup(func() { receiver.Close() })
 
-	p := start(t, program{name: "sandbox", args: []string{
+	p := start(t, program{name: "simulator", args: []string{
 		"-addr", "127.0.0.1:0", "-webhook-url", "http://" + l.Addr().String(), "-webhook-secret", "it's a secret",
 		"-outcome", "RED:NOT_ALONE", "-review-delay", "0", "-fault", "503@GetAction=1",
 	}})
@@ -387,8 +387,8 @@ func TestSandbox(t *testing.T) {
 			page = at
 		}
 	}
-	require.Contains(t, env, "IDNGO_APP_TOKEN="+sandbox.DefaultAppToken)
-	require.Contains(t, env, "IDNGO_SECRET_KEY="+sandbox.DefaultSecretKey)
+	require.Contains(t, env, "IDNGO_APP_TOKEN="+simulator.DefaultAppToken)
+	require.Contains(t, env, "IDNGO_SECRET_KEY="+simulator.DefaultSecretKey)
 	require.Contains(t, env, `IDNGO_WEBHOOK_SECRET=it'\''s a secret`, "quoted for a shell")
 	response, err := http.Get(page)
 	require.NoError(t, err)
@@ -397,8 +397,8 @@ func TestSandbox(t *testing.T) {
 
 	env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "IDNGO_WEBHOOK") })
 	client := newClient(t, env)
-	action, err := client.EnsureAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "pay-1",
+	action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
 	})
 	require.NoError(t, err)
 	_, err = client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
@@ -419,10 +419,10 @@ func TestSandbox(t *testing.T) {
 	_, err = client.GetAction(t.Context(), action.ID)
 	require.ErrorIs(t, err, idngo.ErrServer)
 	_, err = newClient(t, append(env, "IDNGO_SECRET_KEY=another-key")).CreateAccessToken(t.Context(), idngo.AccessTokenParams{
-		UserID: "Ann O'Neill", LevelName: sandbox.LevelFaceAuth,
+		UserID: "Ann O'Neill", LevelName: simulator.LevelFaceAuth,
 	})
 	require.ErrorIs(t, err, idngo.ErrSignatureMismatch)
-	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth})
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth})
 	require.NoError(t, err)
 
 	if runtime.GOOS == "windows" {
@@ -434,8 +434,8 @@ func TestSandbox(t *testing.T) {
 	require.Equal(t, 0, r.code, r.stderr)
 	for _, want := range []string{
 		`Page +200  signature unsigned +GET /idensic/l/`,
-		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + sandbox.DefaultApplicantID + `\?limit=100&offset=0&order=-createdAt`,
-		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + sandbox.DefaultApplicantID + `\?levelName=action-liveness`,
+		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + simulator.DefaultApplicantID + `\?limit=100&offset=0&order=-createdAt`,
+		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + simulator.DefaultApplicantID + `\?levelName=action-liveness`,
 		`AddImage +200  signature ok .*/images`,
 		`SubmitAction +200  signature ok .*`,
 		`GetAction +503  signature ok .*  fault status`,
@@ -443,15 +443,15 @@ func TestSandbox(t *testing.T) {
 	} {
 		require.Regexp(t, `(?m)^\d\d:\d\d:\d\d\.\d{6} `+want+`$`, r.stderr)
 	}
-	for _, secret := range []string{sandbox.DefaultAppToken, sandbox.DefaultSecretKey, "another-key", "it's a secret", "_act-"} {
+	for _, secret := range []string{simulator.DefaultAppToken, simulator.DefaultSecretKey, "another-key", "it's a secret", "_act-"} {
 		require.NotContains(t, r.stderr, secret)
 	}
 
-	r = run(t, program{name: "sandbox", args: []string{"-addr", l.Addr().String()}})
+	r = run(t, program{name: "simulator", args: []string{"-addr", l.Addr().String()}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^sandbox: listen [^\n]+\n$`, r.stderr)
-	require.Equal(t, 2, run(t, program{name: "sandbox", args: []string{"-fault", "nonsense"}}).code)
-	require.Equal(t, 2, run(t, program{name: "sandbox", args: []string{"-outcome", "PURPLE"}}).code)
+	require.Regexp(t, `^simulator: listen [^\n]+\n$`, r.stderr)
+	require.Equal(t, 2, run(t, program{name: "simulator", args: []string{"-fault", "nonsense"}}).code)
+	require.Equal(t, 2, run(t, program{name: "simulator", args: []string{"-outcome", "PURPLE"}}).code)
 }
 
 func TestHelp(t *testing.T) {
@@ -472,7 +472,7 @@ func TestHelp(t *testing.T) {
 // What the service refuses ends a program with one line that says why.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	sb, env := startSandbox(t, sandbox.Config{})
+	sb, env := startSimulator(t, simulator.Config{})
 	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
 	for name, operation := range map[string]string{
 		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction", "tracing": "ListActions",
@@ -488,7 +488,7 @@ func TestRefused(t *testing.T) {
 			}
 			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, stderr)
 			require.NotContains(t, r.stderr+r.stdout, "not-the-right-one")
-			require.NotContains(t, r.stderr+r.stdout, sandbox.DefaultAppToken)
+			require.NotContains(t, r.stderr+r.stdout, simulator.DefaultAppToken)
 		})
 	}
 	t.Run("unknown applicant", func(t *testing.T) {
@@ -499,7 +499,7 @@ func TestRefused(t *testing.T) {
 	})
 	t.Run("a flag without its value", func(t *testing.T) {
 		t.Parallel()
-		_, env := startSandbox(t, sandbox.Config{})
+		_, env := startSimulator(t, simulator.Config{})
 		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_APPLICANT_ID=")})
 		require.Equal(t, 1, r.code)
 		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*applicantID[^\n]*\n$`, r.stderr)
@@ -511,7 +511,7 @@ func TestRefused(t *testing.T) {
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
-		code := map[string]int{"sandbox": 2}[name] // as for its other flags
+		code := map[string]int{"simulator": 2}[name] // as for its other flags
 		args := []string{"extra"}
 		switch name {
 		case "upload_image": // takes a file
@@ -556,7 +556,7 @@ func TestCopies(t *testing.T) {
 	var copied []string
 	for _, name := range programs(t) {
 		if _, err := os.Stat(filepath.Join(name, "offline.go")); err != nil {
-			continue // the sandbox is no example of a client
+			continue // the simulator is no example of a client
 		}
 		copied = append(copied, name)
 		source, err := os.ReadFile(filepath.Join(name, "main.go"))
@@ -581,11 +581,11 @@ func TestCopies(t *testing.T) {
 }
 
 // main.go of each is copyable: it stands on the public package and the standard
-// library, and does not know of the sandbox.
+// library, and does not know of the simulator.
 func TestMainsAreCopyable(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
-		if name == "sandbox" {
+		if name == "simulator" {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(name, "main.go"), nil, parser.ImportsOnly|parser.ParseComments)
@@ -622,7 +622,7 @@ func TestEveryCall(t *testing.T) {
 	}
 }
 
-var offlineLine = regexp.MustCompile(`(?m)^no credentials in the environment: using a sandbox in this process, at http://127\.0\.0\.1:\d+$`)
+var offlineLine = regexp.MustCompile(`(?m)^no credentials in the environment: using a simulator in this process, at http://127\.0\.0\.1:\d+$`)
 
 var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
 
@@ -809,17 +809,17 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// startSandbox runs a sandbox beside the examples: what credentials are for.
-func startSandbox(t *testing.T, cfg sandbox.Config) (*sandbox.Server, []string) {
+// startSimulator runs a simulator beside the examples: what credentials are for.
+func startSimulator(t *testing.T, cfg simulator.Config) (*simulator.Server, []string) {
 	t.Helper()
-	sb, err := sandbox.New(cfg)
+	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })
 	baseURL, err := sb.Start("")
 	require.NoError(t, err)
 	return sb, []string{
-		"IDNGO_BASE_URL=" + baseURL, "IDNGO_APP_TOKEN=" + sandbox.DefaultAppToken, "IDNGO_SECRET_KEY=" + sandbox.DefaultSecretKey,
-		"IDNGO_APPLICANT_ID=" + sandbox.DefaultApplicantID, "IDNGO_USER_ID=" + sandbox.DefaultExternalUserID, "IDNGO_LEVEL=" + sandbox.LevelFaceAuth,
+		"IDNGO_BASE_URL=" + baseURL, "IDNGO_APP_TOKEN=" + simulator.DefaultAppToken, "IDNGO_SECRET_KEY=" + simulator.DefaultSecretKey,
+		"IDNGO_APPLICANT_ID=" + simulator.DefaultApplicantID, "IDNGO_USER_ID=" + simulator.DefaultExternalUserID, "IDNGO_LEVEL=" + simulator.LevelFaceAuth,
 	}
 }
 

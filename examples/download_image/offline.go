@@ -6,18 +6,18 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, which has an
+// Without credentials main talks to a simulator in this process, which has an
 // action with an image. Leave this file out when you copy main.go.
 func init() {
 	if offline.Start(offline.Setup{}) == nil {
 		return
 	}
 	ctx, client := context.Background(), offline.Client()
-	action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "download-image",
+	action, err := client.CreateAction(ctx, simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "download-image",
 	})
 	offline.Must(err)
 	_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{

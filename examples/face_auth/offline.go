@@ -5,18 +5,18 @@ import (
 	"flag"
 
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, whose reviews
+// Without credentials main talks to a simulator in this process, whose reviews
 // end as -outcome says. Leave this file out when you copy main.go.
 func init() {
 	sb := offline.Start(offline.Setup{Webhooks: true})
 	flag.Func("outcome", "offline only: the `outcome` of the review: GREEN, RED, RED:LABEL,LABEL, ERROR or onHold", func(text string) error {
 		if sb == nil {
-			return errors.New("only a sandbox does as it is told")
+			return errors.New("only a simulator does as it is told")
 		}
-		outcome, err := sandbox.ParseOutcome(text)
+		outcome, err := simulator.ParseOutcome(text)
 		if err != nil {
 			return err
 		}

@@ -6,10 +6,10 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, which has some
+// Without credentials main talks to a simulator in this process, which has some
 // actions. Leave this file out when you copy main.go.
 func init() {
 	sb := offline.Start(offline.Setup{})
@@ -18,12 +18,12 @@ func init() {
 	}
 	client := offline.Client()
 	for i, outcome := range []string{"GREEN", "RED:BAD_FACE_MATCHING", "onHold", "GREEN", "RED:FRAUDULENT_LIVENESS,NOT_ALONE", ""} {
-		action, err := client.CreateAction(context.Background(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-			LevelName: sandbox.LevelFaceAuth, ExternalActionID: fmt.Sprint("payment-", i+1),
+		action, err := client.CreateAction(context.Background(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: simulator.LevelFaceAuth, ExternalActionID: fmt.Sprint("payment-", i+1),
 		})
 		offline.Must(err)
 		if outcome != "" {
-			o, err := sandbox.ParseOutcome(outcome)
+			o, err := simulator.ParseOutcome(outcome)
 			offline.Must(err)
 			offline.Must(sb.Review(action.ID, o))
 		}

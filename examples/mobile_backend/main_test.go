@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // TestMain looks at everything that was logged by all tests: nothing of it may
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
 	code := m.Run()
-	for _, secret := range []string{"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", sandbox.DefaultAppToken, sandbox.DefaultSecretKey} {
+	for _, secret := range []string{"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", simulator.DefaultAppToken, simulator.DefaultSecretKey} {
 		if strings.Contains(logged.String(), secret) {
 			fmt.Printf("%q was logged:\n%s", secret, &logged)
 			code = 1
@@ -42,16 +42,16 @@ func TestMain(m *testing.M) {
 func TestResults(t *testing.T) {
 	t.Parallel()
 	verdicts := []struct {
-		outcome *sandbox.Outcome // nil: none yet
+		outcome *simulator.Outcome // nil: none yet
 		status  string
 	}{
 		{nil, "pending"},
-		{&sandbox.Outcome{OnHold: true}, "pending"},
-		{&sandbox.Outcome{Answer: "GREEN"}, "approved"},
-		{&sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}, "rejected"},
-		{&sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"}, "retry"},
-		{&sandbox.Outcome{Answer: "YELLOW"}, "rejected"},
-		{&sandbox.Outcome{Answer: "ERROR"}, "error"},
+		{&simulator.Outcome{OnHold: true}, "pending"},
+		{&simulator.Outcome{Answer: "GREEN"}, "approved"},
+		{&simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}, "rejected"},
+		{&simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"}, "retry"},
+		{&simulator.Outcome{Answer: "YELLOW"}, "rejected"},
+		{&simulator.Outcome{Answer: "ERROR"}, "error"},
 	}
 	reports := map[string]string{ // %s is the action's id
 		"Android, ActionCompleted":           `{"actionId":"%s","type":"FaceAuth","answer":"GREEN","payload":{"a":{"b":[1]}}}`,
@@ -71,10 +71,10 @@ func TestResults(t *testing.T) {
 		for name, report := range reports {
 			t.Run(verdict.status+", "+name, func(t *testing.T) {
 				t.Parallel()
-				s := newService(t, sandbox.Config{ManualReview: true})
+				s := newService(t, simulator.Config{ManualReview: true})
 				id := s.bond.start("payout", "key-of-the-payout").ID
 				if verdict.outcome != nil {
-					require.NoError(t, s.sandbox.Review(id, *verdict.outcome))
+					require.NoError(t, s.simulator.Review(id, *verdict.outcome))
 				}
 				if strings.Contains(report, "%s") {
 					report = fmt.Sprintf(report, id)
@@ -111,7 +111,7 @@ func TestResults(t *testing.T) {
 // A report that comes first is followed by the app's polls.
 func TestPolling(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ReviewDelay: 50 * time.Millisecond})
+	s := newService(t, simulator.Config{ReviewDelay: 50 * time.Millisecond})
 	id := s.bond.start("payout", "key-of-the-payout").ID
 	s.submit(id)
 	s.bond.call("POST", "/actions/"+id+"/result", `{"actionId":"`+id+`"}`)
@@ -124,14 +124,14 @@ func TestPolling(t *testing.T) {
 // What belongs to somebody else, or was never started here, does not exist.
 func TestOwners(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ManualReview: true})
+	s := newService(t, simulator.Config{ManualReview: true})
 	id := s.bond.start("payout", "key-of-the-payout").ID
-	require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
-	elsewhere, err := s.client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "made by another program",
+	require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
+	elsewhere, err := s.client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "made by another program",
 	})
 	require.NoError(t, err)
-	require.NoError(t, s.sandbox.Review(elsewhere.ID, sandbox.Outcome{Answer: "GREEN"}))
+	require.NoError(t, s.simulator.Review(elsewhere.ID, simulator.Outcome{Answer: "GREEN"}))
 
 	for _, c := range []struct {
 		app *app
@@ -151,7 +151,7 @@ func TestOwners(t *testing.T) {
 	// With the same key, and for the same purpose, another user has another one.
 	require.NotEqual(t, id, s.penny.start("payout", "key-of-the-payout").ID)
 	ids := map[string]bool{}
-	for _, a := range s.sandbox.Actions() {
+	for _, a := range s.simulator.Actions() {
 		ids[a.ExternalActionID] = true
 	}
 	require.Len(t, ids, 3)
@@ -160,13 +160,13 @@ func TestOwners(t *testing.T) {
 // An approval for one purpose is worth nothing for another.
 func TestPurposes(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ManualReview: true})
+	s := newService(t, simulator.Config{ManualReview: true})
 	payout := s.bond.start("payout", "key-of-both-things").ID
 	phone := s.bond.start("change-phone", "key-of-both-things").ID
 	form := s.bond.start("questionnaire", "key-of-both-things").ID
-	require.Len(t, s.sandbox.Actions(), 3)
+	require.Len(t, s.simulator.Actions(), 3)
 	for _, id := range []string{phone, form} {
-		require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+		require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
 		status, got := s.bond.call("POST", "/actions/"+payout+"/result", `{"actionId":"`+id+`","type":"FaceAuth","answer":"GREEN","payload":{}}`)
 		require.Equal(t, http.StatusConflict, status)
 		require.Equal(t, answer{Error: "the result is of another action"}, got)
@@ -183,12 +183,12 @@ func TestPurposes(t *testing.T) {
 // when somebody changed the level of what had been started.
 func TestLevels(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ManualReview: true})
+	s := newService(t, simulator.Config{ManualReview: true})
 	id := s.bond.start("payout", "key-of-the-payout").ID
-	require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+	require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
 
 	a, _ := s.backend.actions.get(id)
-	a.level = sandbox.LevelQuestionnaire
+	a.level = simulator.LevelQuestionnaire
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
@@ -196,24 +196,24 @@ func TestLevels(t *testing.T) {
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
-	restarted.backend.levels["payout"] = sandbox.LevelQuestionnaire
+	restarted.backend.levels["payout"] = simulator.LevelQuestionnaire
 	status, _ = restarted.bond.call("POST", "/actions", `{"purpose":"payout"}`, "key-of-the-payout")
 	require.Equal(t, http.StatusConflict, status)
-	require.Len(t, s.sandbox.Actions(), 1)
+	require.Len(t, s.simulator.Actions(), 1)
 }
 
 // However often an app asks, and whatever gets lost, there is one action.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ManualReview: true, Faults: &sandbox.Faults{Script: []sandbox.Fault{
-		{Kind: sandbox.FaultResetAfter, Operation: "CreateAction"}, // made, and the answer lost
+	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{
+		{Kind: simulator.FaultResetAfter, Operation: "CreateAction"}, // made, and the answer lost
 	}}})
 	first := s.bond.start("payout", "key-of-the-payout")
 	require.Equal(t, "pending", first.Status)
 	require.Equal(t, first.ID, s.bond.start("payout", "key-of-the-payout").ID)
 	s = s.restart()
 	require.Equal(t, first.ID, s.bond.start("payout", "key-of-the-payout").ID)
-	require.Len(t, s.sandbox.Actions(), 1)
+	require.Len(t, s.simulator.Actions(), 1)
 
 	var apps sync.WaitGroup
 	var ids sync.Map
@@ -221,10 +221,10 @@ func TestRepeatedStart(t *testing.T) {
 		apps.Go(func() { ids.Store(s.bond.start("payout", "key-of-the-next-payout").ID, nil) })
 	}
 	apps.Wait()
-	require.Len(t, s.sandbox.Actions(), 2)
+	require.Len(t, s.simulator.Actions(), 2)
 
 	// An approval is used up: the same key does not lead to another payout.
-	require.NoError(t, s.sandbox.Review(first.ID, sandbox.Outcome{Answer: "GREEN"}))
+	require.NoError(t, s.simulator.Review(first.ID, simulator.Outcome{Answer: "GREEN"}))
 	for range 8 {
 		apps.Go(func() {
 			_, got := s.bond.call("POST", "/actions/"+first.ID+"/result", `{"actionId":"`+first.ID+`"}`)
@@ -245,22 +245,22 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	var passed atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
-	s := newService(t, sandbox.Config{ManualReview: true, Clock: clock}, idngo.WithClock(clock))
+	s := newService(t, simulator.Config{ManualReview: true, Clock: clock}, idngo.WithClock(clock))
 	started := s.bond.start("payout", "key-of-the-payout")
-	token, valid := s.sandbox.AccessToken(started.Token)
+	token, valid := s.simulator.AccessToken(started.Token)
 	require.True(t, valid)
-	require.Equal(t, sandbox.DefaultExternalUserID, token.UserID)
-	require.Equal(t, sandbox.LevelFaceAuth, token.LevelName)
-	require.Equal(t, s.sandbox.Actions()[0].ExternalActionID, token.ExternalActionID)
+	require.Equal(t, simulator.DefaultExternalUserID, token.UserID)
+	require.Equal(t, simulator.LevelFaceAuth, token.LevelName)
+	require.Equal(t, s.simulator.Actions()[0].ExternalActionID, token.ExternalActionID)
 	require.WithinDuration(t, token.ExpiresAt, started.ExpiresAt, time.Second)
 
 	passed.Add(int64(11 * time.Minute))
-	_, valid = s.sandbox.AccessToken(started.Token)
+	_, valid = s.simulator.AccessToken(started.Token)
 	require.False(t, valid)
 	status, renewed := s.bond.call("POST", "/actions/"+started.ID+"/token", "")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, started.ID, renewed.ID)
-	again, valid := s.sandbox.AccessToken(renewed.Token)
+	again, valid := s.simulator.AccessToken(renewed.Token)
 	require.True(t, valid)
 	again.ExpiresAt = token.ExpiresAt
 	require.Equal(t, token, again)
@@ -268,7 +268,7 @@ func TestTokens(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	s := newService(t, sandbox.Config{ManualReview: true})
+	s := newService(t, simulator.Config{ManualReview: true})
 	id := s.bond.start("payout", "key-of-the-payout").ID
 	const key = "key-of-something"
 	for name, c := range map[string]struct {
@@ -298,27 +298,27 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, answer{Error: got.Error}, got)
 		})
 	}
-	t.Cleanup(func() { require.Len(t, s.sandbox.Actions(), 1) })
+	t.Cleanup(func() { require.Len(t, s.simulator.Actions(), 1) })
 }
 
 // When IDnGO does not answer as it should, the app is told so, and no more.
 func TestServiceFailures(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		fault  sandbox.Fault
+		fault  simulator.Fault
 		status int
 		text   string
 	}{
-		"rate limited":  {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429, Operation: "GetAction"}, 503, "try again later"},
-		"down":          {sandbox.Fault{Kind: sandbox.FaultHTML, Operation: "GetAction"}, 502, "the verification is not available"},
-		"not an answer": {sandbox.Fault{Kind: sandbox.FaultGarbage, Operation: "GetAction"}, 502, "the verification is not available"},
+		"rate limited":  {simulator.Fault{Kind: simulator.FaultStatus, Status: 429, Operation: "GetAction"}, 503, "try again later"},
+		"down":          {simulator.Fault{Kind: simulator.FaultHTML, Operation: "GetAction"}, 502, "the verification is not available"},
+		"not an answer": {simulator.Fault{Kind: simulator.FaultGarbage, Operation: "GetAction"}, 502, "the verification is not available"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newService(t, sandbox.Config{ManualReview: true})
+			s := newService(t, simulator.Config{ManualReview: true})
 			id := s.bond.start("payout", "key-of-the-payout").ID
-			require.NoError(t, s.sandbox.Review(id, sandbox.Outcome{Answer: "GREEN"}))
-			require.NoError(t, s.sandbox.SetFaults(&sandbox.Faults{Chances: []sandbox.Chance{{Fault: c.fault, Probability: 1}}}))
+			require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
+			require.NoError(t, s.simulator.SetFaults(&simulator.Faults{Chances: []simulator.Chance{{Fault: c.fault, Probability: 1}}}))
 			status, got := s.bond.call("POST", "/actions/"+id+"/result", `{"answer":"GREEN"}`)
 			require.Equal(t, c.status, status)
 			require.Equal(t, answer{Error: c.text}, got)
@@ -327,10 +327,10 @@ func TestServiceFailures(t *testing.T) {
 	}
 }
 
-// service is the backend, with its apps on one side and a sandbox on the other.
+// service is the backend, with its apps on one side and a simulator on the other.
 type service struct {
 	t           *testing.T
-	sandbox     *sandbox.Server
+	simulator   *simulator.Server
 	client      *idngo.Client
 	backend     *backend
 	url         string
@@ -338,27 +338,27 @@ type service struct {
 	bond, penny *app
 }
 
-func newService(t *testing.T, cfg sandbox.Config, opts ...idngo.Option) *service {
+func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *service {
 	t.Helper()
-	sb, err := sandbox.New(cfg)
+	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })
 	sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny")
 	baseURL, err := sb.Start("")
 	require.NoError(t, err)
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey}, append(opts,
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, append(opts,
 		idngo.WithBaseURL(baseURL), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}))...)
 	require.NoError(t, err)
-	return (&service{t: t, sandbox: sb, client: client}).restart()
+	return (&service{t: t, simulator: sb, client: client}).restart()
 }
 
 // restart returns the same service with a backend that remembers nothing.
 func (s *service) restart() *service {
-	next := &service{t: s.t, sandbox: s.sandbox, client: s.client, approved: new(atomic.Int32)}
+	next := &service{t: s.t, simulator: s.simulator, client: s.client, approved: new(atomic.Int32)}
 	next.backend = &backend{
 		client: s.client,
 		levels: map[string]string{
-			"payout": sandbox.LevelFaceAuth, "change-phone": sandbox.LevelFaceAuth, "questionnaire": sandbox.LevelQuestionnaire,
+			"payout": simulator.LevelFaceAuth, "change-phone": simulator.LevelFaceAuth, "questionnaire": simulator.LevelQuestionnaire,
 		},
 		authenticate: demoUser,
 		onApproved:   func(action) { next.approved.Add(1) },

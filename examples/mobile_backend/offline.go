@@ -17,10 +17,10 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process. Two apps then
+// Without credentials main talks to a simulator in this process. Two apps then
 // use it, to show how, and main ends; in a terminal it is left to the reader
 // instead, unless -demo says otherwise. Leave this file out when you copy
 // main.go.
@@ -35,7 +35,7 @@ func init() {
 	if testing.Testing() {
 		return
 	}
-	sb := offline.Start(offline.Setup{Config: sandbox.Config{ManualReview: true}})
+	sb := offline.Start(offline.Setup{Config: simulator.Config{ManualReview: true}})
 	if sb == nil {
 		return
 	}
@@ -79,12 +79,12 @@ const howTo = `
 
 // showPages prints where each new action can be decided: there is no SDK here
 // to take a picture.
-func showPages(sb *sandbox.Server) {
+func showPages(sb *simulator.Server) {
 	client, seen := offline.Client(), 0
 	for ; ; time.Sleep(100 * time.Millisecond) {
 		for _, a := range sb.Actions()[seen:] {
-			userID := sandbox.DefaultExternalUserID
-			if a.ApplicantID != sandbox.DefaultApplicantID {
+			userID := simulator.DefaultExternalUserID
+			if a.ApplicantID != simulator.DefaultApplicantID {
 				userID = "MissMoneypenny"
 			}
 			link, err := client.CreateWebSDKLink(context.Background(), idngo.WebSDKLinkParams{
@@ -98,8 +98,8 @@ func showPages(sb *sandbox.Server) {
 	}
 }
 
-// play is two apps, with the sandbox as the SDK and the service behind them.
-func play(sb *sandbox.Server, url string) {
+// play is two apps, with the simulator as the SDK and the service behind them.
+func play(sb *simulator.Server, url string) {
 	bond, penny := player{url, "demo-bond"}, player{url, "demo-penny"}
 	fmt.Println("Bond wants a payout.")
 	id := bond.call("POST /actions", `{"purpose":"payout"}`, "payout-4711-bond").ID
@@ -109,14 +109,14 @@ func play(sb *sandbox.Server, url string) {
 	bond.call("POST /actions/"+id+"/token", "", "")
 	fmt.Println("\nHe looks into the camera, and the app reports before the review is over.")
 	bond.call("POST /actions/"+id+"/result", `{"actionId":"`+id+`","type":"selfieAuth","answer":null,"payload":{}}`, "")
-	offline.Must(sb.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+	offline.Must(sb.Review(id, simulator.Outcome{Answer: "GREEN"}))
 	fmt.Println("\nA moment later.")
 	bond.call("GET /actions/"+id, "", "")
 
 	fmt.Println("\nMoneypenny's app is not the one that you have published.")
 	penny.call("GET /actions/"+id, "", "")
 	id = penny.call("POST /actions", `{"purpose":"payout"}`, "payout-4712-penny").ID
-	offline.Must(sb.Review(id, sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}))
+	offline.Must(sb.Review(id, simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}))
 	penny.call("POST /actions/"+id+"/result", `{"actionId":"`+id+`","answer":"GREEN"}`, "")
 }
 

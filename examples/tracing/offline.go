@@ -6,10 +6,10 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, which has two
+// Without credentials main talks to a simulator in this process, which has two
 // actions with images and makes two attempts fail, so that there is something to
 // see. Leave this file out when you copy main.go.
 func init() {
@@ -19,8 +19,8 @@ func init() {
 	}
 	ctx, client := context.Background(), offline.Client()
 	for i := range 2 {
-		action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
-			LevelName: sandbox.LevelFaceAuth, ExternalActionID: fmt.Sprint("tracing-", i),
+		action, err := client.CreateAction(ctx, simulator.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: simulator.LevelFaceAuth, ExternalActionID: fmt.Sprint("tracing-", i),
 		})
 		offline.Must(err)
 		_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
@@ -28,8 +28,8 @@ func init() {
 		})
 		offline.Must(err)
 	}
-	offline.Must(sb.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{
-		{Kind: sandbox.FaultStatus, Operation: "GetAction"},
-		{Kind: sandbox.FaultHTML, Operation: "OpenImage"},
+	offline.Must(sb.SetFaults(&simulator.Faults{Script: []simulator.Fault{
+		{Kind: simulator.FaultStatus, Operation: "GetAction"},
+		{Kind: simulator.FaultHTML, Operation: "OpenImage"},
 	}}))
 }

@@ -6,17 +6,17 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, which has an
+// Without credentials main talks to a simulator in this process, which has an
 // action that waits for an image. Leave this file out when you copy main.go.
 func init() {
 	if offline.Start(offline.Setup{}) == nil {
 		return
 	}
-	action, err := offline.Client().CreateAction(context.Background(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "upload-image",
+	action, err := offline.Client().CreateAction(context.Background(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "upload-image",
 	})
 	offline.Must(err)
 	offline.Must(os.Setenv("IDNGO_ACTION_ID", action.ID))

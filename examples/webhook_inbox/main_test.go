@@ -199,7 +199,7 @@ func TestProgram(t *testing.T) {
 	require.Zero(t, code, out)
 	out, code = run(noEnv, program)
 	require.Zero(t, code, out)
-	require.Regexp(t, `\nthe sandbox made 60 deliveries of 20 events; there were 20 jobs and 20 effects\n`, out)
+	require.Regexp(t, `\nthe simulator made 60 deliveries of 20 events; there were 20 jobs and 20 effects\n`, out)
 	out, code = run(noEnv, program, "-h")
 	require.Zero(t, code, out)
 	require.Regexp(t, `^webhook_inbox [^.]+\.\n`, out)

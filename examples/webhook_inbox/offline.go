@@ -12,10 +12,10 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without a secret and a database a sandbox in this process sends webhooks to
+// Without a secret and a database a simulator in this process sends webhooks to
 // main, each three times and not in order, counts their effects, and interrupts
 // main at the end. Leave this file out when you copy main.go.
 func init() {
@@ -24,7 +24,7 @@ func init() {
 	}
 	sb := offline.Start(offline.Setup{
 		Webhooks: true,
-		Config:   sandbox.Config{WebhookDuplicates: 2, WebhookShuffle: true, WebhookTimeScale: 0.01, ReviewDelay: time.Millisecond},
+		Config:   simulator.Config{WebhookDuplicates: 2, WebhookShuffle: true, WebhookTimeScale: 0.01, ReviewDelay: time.Millisecond},
 	}, "IDNGO_WEBHOOK_SECRET", "DATABASE_URL", "SQLITE_FILE")
 	if sb == nil {
 		return
@@ -43,7 +43,7 @@ func init() {
 	}()
 }
 
-func feed(sb *sandbox.Server, file string) {
+func feed(sb *simulator.Server, file string) {
 	const actions, events, copies = 10, 2, 3
 	ctx, client := context.Background(), offline.Client()
 	wait(func() bool { // main is about to listen
@@ -51,8 +51,8 @@ func feed(sb *sandbox.Server, file string) {
 		return err == nil && conn.Close() == nil
 	})
 	for i := range actions {
-		action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
-			LevelName: sandbox.LevelQuestionnaire, ExternalActionID: fmt.Sprint("webhook-inbox-", i),
+		action, err := client.CreateAction(ctx, simulator.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: simulator.LevelQuestionnaire, ExternalActionID: fmt.Sprint("webhook-inbox-", i),
 		})
 		offline.Must(err)
 		_, err = client.SubmitAction(ctx, action.ID)
@@ -68,7 +68,7 @@ func feed(sb *sandbox.Server, file string) {
 	wait(func() bool {
 		return sb.Stats().WebhooksDelivered == actions*events*copies && count("river_job WHERE state <> 'completed'") == 0
 	})
-	fmt.Fprintf(os.Stderr, "the sandbox made %d deliveries of %d events; there were %d jobs and %d effects\n",
+	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of %d events; there were %d jobs and %d effects\n",
 		sb.Stats().WebhookAttempts, actions*events, count("river_job"), count("action_history"))
 }
 

@@ -9,23 +9,23 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without a secret a sandbox in this process sends webhooks to main, each three
+// Without a secret a simulator in this process sends webhooks to main, each three
 // times and not in order, and interrupts it at the end. Leave this file out when
 // you copy main.go.
 func init() {
 	sb := offline.Start(offline.Setup{
 		Webhooks: true,
-		Config:   sandbox.Config{WebhookDuplicates: 2, WebhookShuffle: true, WebhookTimeScale: 0.01, ReviewDelay: time.Millisecond},
+		Config:   simulator.Config{WebhookDuplicates: 2, WebhookShuffle: true, WebhookTimeScale: 0.01, ReviewDelay: time.Millisecond},
 	}, "IDNGO_WEBHOOK_SECRET")
 	if sb != nil {
 		go feed(sb)
 	}
 }
 
-func feed(sb *sandbox.Server) {
+func feed(sb *simulator.Server) {
 	ctx, client := context.Background(), offline.Client()
 	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) { // main is about to listen
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", os.Getenv("IDNGO_WEBHOOK_ADDR"))
@@ -34,16 +34,16 @@ func feed(sb *sandbox.Server) {
 			break
 		}
 		if time.Since(begun) > 10*time.Second {
-			fmt.Fprintf(os.Stderr, "the sandbox delivers to IDNGO_WEBHOOK_ADDR, %s, and nothing listens there\n", os.Getenv("IDNGO_WEBHOOK_ADDR"))
+			fmt.Fprintf(os.Stderr, "the simulator delivers to IDNGO_WEBHOOK_ADDR, %s, and nothing listens there\n", os.Getenv("IDNGO_WEBHOOK_ADDR"))
 			return
 		}
 	}
 	for i, outcome := range []string{"GREEN", "RED", "onHold"} {
-		o, err := sandbox.ParseOutcome(outcome)
+		o, err := simulator.ParseOutcome(outcome)
 		offline.Must(err)
 		offline.Must(sb.SetOutcome(o))
-		action, err := client.CreateAction(ctx, sandbox.DefaultApplicantID, idngo.CreateActionParams{
-			LevelName: sandbox.LevelFaceAuth, ExternalActionID: fmt.Sprint("webhook-server-", i),
+		action, err := client.CreateAction(ctx, simulator.DefaultApplicantID, idngo.CreateActionParams{
+			LevelName: simulator.LevelFaceAuth, ExternalActionID: fmt.Sprint("webhook-server-", i),
 		})
 		offline.Must(err)
 		_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
@@ -59,7 +59,7 @@ func feed(sb *sandbox.Server) {
 		}
 	}
 	stats := sb.Stats()
-	fmt.Fprintf(os.Stderr, "the sandbox made %d deliveries of 6 events, %d were answered with 200\n", stats.WebhookAttempts, stats.WebhooksDelivered)
+	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of 6 events, %d were answered with 200\n", stats.WebhookAttempts, stats.WebhooksDelivered)
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil || self.Signal(os.Interrupt) != nil {
 		os.Exit(0) // Windows has no such signal

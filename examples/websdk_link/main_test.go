@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // Nobody watches where there is nothing to see, and nothing is waited for.
@@ -28,17 +28,17 @@ func TestIsTerminal(t *testing.T) {
 
 // A time that no link can have is refused before there is an action.
 func TestBadTTL(t *testing.T) {
-	sb, err := sandbox.New(sandbox.Config{})
+	sb, err := simulator.New(simulator.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })
 	baseURL, err := sb.Start("")
 	require.NoError(t, err)
 	t.Setenv("IDNGO_BASE_URL", baseURL)
-	t.Setenv("IDNGO_APP_TOKEN", sandbox.DefaultAppToken)
-	t.Setenv("IDNGO_SECRET_KEY", sandbox.DefaultSecretKey)
+	t.Setenv("IDNGO_APP_TOKEN", simulator.DefaultAppToken)
+	t.Setenv("IDNGO_SECRET_KEY", simulator.DefaultSecretKey)
 	for _, ttl := range []time.Duration{0, -time.Minute, time.Millisecond, 1500 * time.Millisecond} {
 		for _, token := range []bool{false, true} {
-			j := job{applicantID: sandbox.DefaultApplicantID, userID: sandbox.DefaultExternalUserID, level: sandbox.LevelFaceAuth, token: token, ttl: ttl}
+			j := job{applicantID: simulator.DefaultApplicantID, userID: simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth, token: token, ttl: ttl}
 			require.EqualError(t, j.run(), "-ttl "+ttl.String()+": takes whole seconds, one at least")
 		}
 	}

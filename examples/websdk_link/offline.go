@@ -5,14 +5,14 @@ import (
 	"os"
 
 	"github.com/idngo-go/idngo/examples/internal/offline"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without credentials main talks to a sandbox in this process, whose links lead
+// Without credentials main talks to a simulator in this process, whose links lead
 // to a page where you choose the verdict. It is there while main waits. Leave
 // this file out when you copy main.go.
 func init() {
-	if offline.Start(offline.Setup{Config: sandbox.Config{ManualReview: true}}) != nil {
+	if offline.Start(offline.Setup{Config: simulator.Config{ManualReview: true}}) != nil {
 		fmt.Fprintln(os.Stderr, "its links are dead when this program ends; with -wait that is after the verdict")
 	}
 }

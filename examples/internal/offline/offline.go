@@ -16,21 +16,21 @@ import (
 	"slices"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Setup is what an example needs of a sandbox.
+// Setup is what an example needs of a simulator.
 type Setup struct {
-	sandbox.Config
-	Level    string // goes into IDNGO_LEVEL; default sandbox.LevelFaceAuth
+	simulator.Config
+	Level    string // goes into IDNGO_LEVEL; default simulator.LevelFaceAuth
 	Webhooks bool   // deliver to IDNGO_WEBHOOK_ADDR, signed with IDNGO_WEBHOOK_SECRET
 }
 
-// Start starts a sandbox in this process and fills the environment, so that
+// Start starts a simulator in this process and fills the environment, so that
 // main finds credentials there. It returns nil, and has done nothing, when
 // there are some already, those named in enough included, or when the program
 // is only asked for its flags.
-func Start(setup Setup, enough ...string) *sandbox.Server {
+func Start(setup Setup, enough ...string) *simulator.Server {
 	for _, name := range append(enough, "IDNGO_APP_TOKEN", "IDNGO_SECRET_KEY") {
 		if os.Getenv(name) != "" {
 			return nil
@@ -42,31 +42,31 @@ func Start(setup Setup, enough ...string) *sandbox.Server {
 		return nil
 	}
 	env := map[string]string{
-		"IDNGO_APP_TOKEN":    sandbox.DefaultAppToken,
-		"IDNGO_SECRET_KEY":   sandbox.DefaultSecretKey,
-		"IDNGO_APPLICANT_ID": sandbox.DefaultApplicantID,
-		"IDNGO_USER_ID":      sandbox.DefaultExternalUserID,
-		"IDNGO_LEVEL":        cmp.Or(setup.Level, sandbox.LevelFaceAuth),
+		"IDNGO_APP_TOKEN":    simulator.DefaultAppToken,
+		"IDNGO_SECRET_KEY":   simulator.DefaultSecretKey,
+		"IDNGO_APPLICANT_ID": simulator.DefaultApplicantID,
+		"IDNGO_USER_ID":      simulator.DefaultExternalUserID,
+		"IDNGO_LEVEL":        cmp.Or(setup.Level, simulator.LevelFaceAuth),
 	}
 	if setup.Webhooks {
 		addr := cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), freeAddr())
 		env["IDNGO_WEBHOOK_ADDR"] = addr
-		env["IDNGO_WEBHOOK_SECRET"] = sandbox.DefaultWebhookSecret
+		env["IDNGO_WEBHOOK_SECRET"] = simulator.DefaultWebhookSecret
 		setup.WebhookURL = "http://" + addr
 		setup.WebhookTimeScale = cmp.Or(setup.WebhookTimeScale, 0.01) // 0.3 s instead of 30 s to the next attempt
 	}
-	sb, err := sandbox.New(setup.Config)
+	sb, err := simulator.New(setup.Config)
 	Must(err)
 	env["IDNGO_BASE_URL"], err = sb.Start("")
 	Must(err)
 	for name, value := range env {
 		Must(os.Setenv(name, value))
 	}
-	fmt.Fprintf(os.Stderr, "no credentials in the environment: using a sandbox in this process, at %s\n", env["IDNGO_BASE_URL"])
+	fmt.Fprintf(os.Stderr, "no credentials in the environment: using a simulator in this process, at %s\n", env["IDNGO_BASE_URL"])
 	return sb
 }
 
-// Client is a client for the sandbox, to prepare what an example begins with.
+// Client is a client for the simulator, to prepare what an example begins with.
 func Client() *idngo.Client {
 	client, err := idngo.NewClientFromEnv()
 	Must(err)

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"errors"
@@ -30,23 +30,23 @@ func ParseFaults(text string) (*Faults, error) {
 		}
 		what, value, ok := strings.Cut(item, "=")
 		if !ok {
-			return nil, fmt.Errorf("sandbox: fault %q: has the form what=probability, such as 429=0.1", item)
+			return nil, fmt.Errorf("simulator: fault %q: has the form what=probability, such as 429=0.1", item)
 		}
 		if what == "seed" {
 			seed, err := strconv.ParseUint(value, 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("sandbox: fault %q: the seed is a whole number", item)
+				return nil, fmt.Errorf("simulator: fault %q: the seed is a whole number", item)
 			}
 			f.Seed = seed
 			continue
 		}
 		fault, err := parseFault(what)
 		if err != nil {
-			return nil, fmt.Errorf("sandbox: fault %q: %w", item, err)
+			return nil, fmt.Errorf("simulator: fault %q: %w", item, err)
 		}
 		probability, err := strconv.ParseFloat(value, 64)
 		if err != nil || !(probability >= 0 && probability <= 1) {
-			return nil, fmt.Errorf("sandbox: fault %q: the probability is a number from 0 to 1", item)
+			return nil, fmt.Errorf("simulator: fault %q: the probability is a number from 0 to 1", item)
 		}
 		f.Chances = append(f.Chances, Chance{Fault: fault, Probability: probability})
 	}

@@ -1,5 +1,5 @@
 //go:build !race
 
-package sandbox_test
+package simulator_test
 
 const raceEnabled = false

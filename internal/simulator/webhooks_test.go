@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"crypto/hmac"
@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // receiver takes webhooks in virtual time.
@@ -90,10 +90,10 @@ func (r *receiver) after(begin time.Time) []time.Duration {
 	return after
 }
 
-func bubble(t *testing.T, r *receiver, cfg sandbox.Config, run func(*testing.T, *sandbox.Server, *client)) {
+func bubble(t *testing.T, r *receiver, cfg simulator.Config, run func(*testing.T, *simulator.Server, *client)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg.WebhookURL, cfg.WebhookTransport = "http://localhost:1/hook", r
-		s, err := sandbox.New(cfg)
+		s, err := simulator.New(cfg)
 		require.NoError(t, err)
 		run(t, s, direct(t, s))
 		require.NoError(t, s.Close())
@@ -103,11 +103,11 @@ func bubble(t *testing.T, r *receiver, cfg sandbox.Config, run func(*testing.T, 
 func TestWebhookBodies(t *testing.T) {
 	var r receiver
 	clock := time.Date(2026, 3, 1, 12, 34, 56, 789e6, time.UTC)
-	bubble(t, &r, sandbox.Config{ManualReview: true, Clock: func() time.Time { return clock }}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{ManualReview: true, Clock: func() time.Time { return clock }}, func(t *testing.T, s *simulator.Server, c *client) {
 		c.now = func() time.Time { return clock }
 		id := c.create("дія <1>")
-		require.NoError(t, s.Review(id, sandbox.Outcome{OnHold: true}))
-		require.NoError(t, s.Review(id, sandbox.Outcome{Answer: "RED", RejectLabels: []string{"A", "B"}, ModerationComment: "Бет\n\n"}))
+		require.NoError(t, s.Review(id, simulator.Outcome{OnHold: true}))
+		require.NoError(t, s.Review(id, simulator.Outcome{Answer: "RED", RejectLabels: []string{"A", "B"}, ModerationComment: "Бет\n\n"}))
 		synctest.Wait()
 		require.Equal(t, []string{"Pending", "OnHold", "Reviewed"}, r.types())
 		for n, want := range []string{`{
@@ -124,7 +124,7 @@ func TestWebhookBodies(t *testing.T) {
   "reviewStatus" : "completed",
   "createdAt" : "2026-03-01 12:34:56+0000",
   "createdAtMs" : "2026-03-01 12:34:56.789",
-  "clientId" : "sandbox"
+  "clientId" : "simulator"
 }`, `{
   "applicantId" : "APPLICANT",
   "applicantActionId" : "ACTION",
@@ -137,7 +137,7 @@ func TestWebhookBodies(t *testing.T) {
   "reviewStatus" : "init",
   "createdAt" : "2026-03-01 12:34:56+0000",
   "createdAtMs" : "2026-03-01 12:34:56.789",
-  "clientId" : "sandbox"
+  "clientId" : "simulator"
 }`, `{
   "applicantId" : "APPLICANT",
   "applicantActionId" : "ACTION",
@@ -156,15 +156,15 @@ func TestWebhookBodies(t *testing.T) {
   "reviewStatus" : "completed",
   "createdAt" : "2026-03-01 12:34:56+0000",
   "createdAtMs" : "2026-03-01 12:34:56.789",
-  "clientId" : "sandbox"
+  "clientId" : "simulator"
 }`} {
 			var made struct{ InspectionID, CorrelationID string }
 			require.NoError(t, json.Unmarshal([]byte(r.bodies[n]), &made))
 			assert.Regexp(t, `^[0-9a-f]{24}$`, made.InspectionID)
 			assert.Regexp(t, `^req-[0-9a-f-]{36}$`, made.CorrelationID)
-			got := strings.NewReplacer(made.InspectionID, "X", made.CorrelationID, "X", id, "ACTION", sandbox.DefaultApplicantID, "APPLICANT").Replace(r.bodies[n])
+			got := strings.NewReplacer(made.InspectionID, "X", made.CorrelationID, "X", id, "ACTION", simulator.DefaultApplicantID, "APPLICANT").Replace(r.bodies[n])
 			assert.Equal(t, want, got)
-			mac := hmac.New(sha256.New, []byte(sandbox.DefaultWebhookSecret))
+			mac := hmac.New(sha256.New, []byte(simulator.DefaultWebhookSecret))
 			mac.Write([]byte(r.bodies[n]))
 			assert.Equal(t, hex.EncodeToString(mac.Sum(nil)), r.sums[n])
 		}
@@ -173,7 +173,7 @@ func TestWebhookBodies(t *testing.T) {
 
 func TestWebhookSchedule(t *testing.T) {
 	r := receiver{statuses: []int{500, 0, 302, 404, 503, 500}}
-	bubble(t, &r, sandbox.Config{ManualReview: true}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{ManualReview: true}, func(t *testing.T, s *simulator.Server, c *client) {
 		id := c.create("a")
 		begin := time.Now()
 		c.submit(id)
@@ -190,7 +190,7 @@ func TestWebhookSchedule(t *testing.T) {
 		assert.Equal(t, 5, stats.WebhookAttempts)
 		assert.Equal(t, 1, stats.WebhooksGivenUp)
 		assert.Zero(t, stats.WebhooksDelivered+stats.WebhooksOutstanding)
-		require.NoError(t, s.Review(id, sandbox.Outcome{}))
+		require.NoError(t, s.Review(id, simulator.Outcome{}))
 		<-time.After(24 * time.Hour)
 		assert.Equal(t, 7, r.count())
 		assert.Equal(t, 1, s.Stats().WebhooksDelivered)
@@ -204,7 +204,7 @@ func TestWebhookTimeout(t *testing.T) {
 		10:    {0, 305 * time.Second, 610 * time.Second, 1215 * time.Second, 4220 * time.Second},
 	} {
 		r := receiver{silent: true}
-		bubble(t, &r, sandbox.Config{ManualReview: true, WebhookTimeScale: scale}, func(t *testing.T, s *sandbox.Server, c *client) {
+		bubble(t, &r, simulator.Config{ManualReview: true, WebhookTimeScale: scale}, func(t *testing.T, s *simulator.Server, c *client) {
 			id := c.create("a")
 			begin := time.Now()
 			c.submit(id)
@@ -216,7 +216,7 @@ func TestWebhookTimeout(t *testing.T) {
 
 func TestWebhookDuplicates(t *testing.T) {
 	var r receiver
-	bubble(t, &r, sandbox.Config{ManualReview: true, WebhookDuplicates: 3}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{ManualReview: true, WebhookDuplicates: 3}, func(t *testing.T, s *simulator.Server, c *client) {
 		c.submit(c.create("a"))
 		synctest.Wait()
 		assert.Equal(t, []string{"Pending", "Pending", "Pending", "Pending"}, r.types())
@@ -227,7 +227,7 @@ func TestWebhookDuplicates(t *testing.T) {
 
 func TestWebhookShuffle(t *testing.T) {
 	var r receiver
-	bubble(t, &r, sandbox.Config{WebhookShuffle: true, WebhookDuplicates: 1, WebhookTimeScale: 0.01}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{WebhookShuffle: true, WebhookDuplicates: 1, WebhookTimeScale: 0.01}, func(t *testing.T, s *simulator.Server, c *client) {
 		for n := range 5 {
 			c.submit(c.create(fmt.Sprint("a", n)))
 		}
@@ -237,7 +237,7 @@ func TestWebhookShuffle(t *testing.T) {
 		assert.Equal(t, 20, s.Stats().WebhooksDelivered)
 	})
 	r = receiver{}
-	bubble(t, &r, sandbox.Config{WebhookShuffle: true}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{WebhookShuffle: true}, func(t *testing.T, s *simulator.Server, c *client) {
 		c.submit(c.create("a"))
 		<-time.After(time.Hour)
 		assert.Equal(t, []string{"Reviewed", "Pending"}, r.types())
@@ -246,7 +246,7 @@ func TestWebhookShuffle(t *testing.T) {
 
 func TestWebhookQueueIsBounded(t *testing.T) {
 	r := receiver{silent: true}
-	bubble(t, &r, sandbox.Config{ManualReview: true, WebhookDuplicates: 100}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{ManualReview: true, WebhookDuplicates: 100}, func(t *testing.T, s *simulator.Server, c *client) {
 		for n := range 101 {
 			c.submit(c.create(fmt.Sprint("a", n)))
 		}
@@ -277,7 +277,7 @@ func TestWebhookOverHTTP(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			_, c := start(t, sandbox.Config{ManualReview: true, WebhookURL: server.URL, WebhookSecret: "s", WebhookAlgorithm: name, WebhookTimeScale: 1e-6})
+			_, c := start(t, simulator.Config{ManualReview: true, WebhookURL: server.URL, WebhookSecret: "s", WebhookAlgorithm: name, WebhookTimeScale: 1e-6})
 			c.submit(c.create("a"))
 			for range 2 { // the redirect is not followed, but a failure
 				d := <-deliveries
@@ -293,10 +293,10 @@ func TestWebhookOverHTTP(t *testing.T) {
 
 func TestOnDelivery(t *testing.T) {
 	const reviewed, pending = "applicantActionReviewed", "applicantActionPending"
-	var seen []sandbox.Delivery
+	var seen []simulator.Delivery
 	var delivered []int // as the books have it by then
-	var s *sandbox.Server
-	cfg := sandbox.Config{ManualReview: true, OnDelivery: func(d sandbox.Delivery) {
+	var s *simulator.Server
+	cfg := simulator.Config{ManualReview: true, OnDelivery: func(d simulator.Delivery) {
 		seen = append(seen, d)
 		if s != nil {
 			delivered = append(delivered, s.Stats().WebhooksDelivered)
@@ -304,15 +304,15 @@ func TestOnDelivery(t *testing.T) {
 	}}
 
 	r := receiver{statuses: []int{500, 0, 302, 404, 503, 204}}
-	bubble(t, &r, cfg, func(t *testing.T, server *sandbox.Server, c *client) {
+	bubble(t, &r, cfg, func(t *testing.T, server *simulator.Server, c *client) {
 		s = server
 		id := c.create("a")
 		c.submit(id)
 		<-time.After(24 * time.Hour)
-		require.NoError(t, s.Review(id, sandbox.Outcome{}))
+		require.NoError(t, s.Review(id, simulator.Outcome{}))
 		synctest.Wait()
 		const s30 = 30 * time.Second
-		assert.Equal(t, []sandbox.Delivery{
+		assert.Equal(t, []simulator.Delivery{
 			{Type: pending, ActionID: id, Attempt: 1, Status: 500, Next: s30},
 			{Type: pending, ActionID: id, Attempt: 2, Problem: "no answer", Next: s30},
 			{Type: pending, ActionID: id, Attempt: 3, Status: 302, Next: 2 * s30},
@@ -325,14 +325,14 @@ func TestOnDelivery(t *testing.T) {
 	})
 
 	seen, r = nil, receiver{silent: true}
-	bubble(t, &r, cfg, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, cfg, func(t *testing.T, s *simulator.Server, c *client) {
 		id := c.create("a")
 		c.submit(id)
 		<-time.After(36 * time.Second) // in the second attempt
 		require.NoError(t, s.Close())
-		assert.Equal(t, []sandbox.Delivery{
+		assert.Equal(t, []simulator.Delivery{
 			{Type: pending, ActionID: id, Attempt: 1, Problem: "timeout", Next: 30 * time.Second},
-			{Type: pending, ActionID: id, Attempt: 2, Problem: "sandbox closed", Last: true},
+			{Type: pending, ActionID: id, Attempt: 2, Problem: "simulator closed", Last: true},
 		}, seen)
 	})
 }
@@ -340,7 +340,7 @@ func TestOnDelivery(t *testing.T) {
 // A hook that takes its time does not keep Close waiting for what it will not do.
 func TestOnDeliveryWhileClosing(t *testing.T) {
 	r := receiver{statuses: []int{500}}
-	bubble(t, &r, sandbox.Config{ManualReview: true, OnDelivery: func(sandbox.Delivery) { time.Sleep(time.Second) }}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{ManualReview: true, OnDelivery: func(simulator.Delivery) { time.Sleep(time.Second) }}, func(t *testing.T, s *simulator.Server, c *client) {
 		begin := time.Now()
 		c.submit(c.create("a"))
 		synctest.Wait()
@@ -362,9 +362,9 @@ func TestDeliveryProblems(t *testing.T) {
 	nobody := httptest.NewServer(nil)
 	nobody.Close()
 	for want, address := range map[string]string{"bad certificate": untrusted.URL, "no answer": rude.URL, "no connection": nobody.URL} {
-		seen := make(chan sandbox.Delivery, 10)
-		_, c := start(t, sandbox.Config{
-			ManualReview: true, WebhookURL: address + "/hook?key=hush", WebhookSecret: "hush", OnDelivery: func(d sandbox.Delivery) { seen <- d },
+		seen := make(chan simulator.Delivery, 10)
+		_, c := start(t, simulator.Config{
+			ManualReview: true, WebhookURL: address + "/hook?key=hush", WebhookSecret: "hush", OnDelivery: func(d simulator.Delivery) { seen <- d },
 		})
 		c.submit(c.create("a"))
 		d := <-seen
@@ -375,7 +375,7 @@ func TestDeliveryProblems(t *testing.T) {
 
 func TestDroppedAfterClose(t *testing.T) {
 	var r receiver
-	bubble(t, &r, sandbox.Config{WebhookShuffle: true}, func(t *testing.T, s *sandbox.Server, c *client) {
+	bubble(t, &r, simulator.Config{WebhookShuffle: true}, func(t *testing.T, s *simulator.Server, c *client) {
 		c.submit(c.create("a"))
 		synctest.Wait()
 		require.NoError(t, s.Close())

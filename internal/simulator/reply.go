@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"bytes"
@@ -95,7 +95,7 @@ func encodeJSON(v any) []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic("sandbox: " + err.Error()) // types of our own, all of which encode
+		panic("simulator: " + err.Error()) // types of our own, all of which encode
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

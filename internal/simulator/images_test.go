@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func jpeg(t testing.TB) string {
@@ -28,7 +28,7 @@ func jpeg(t testing.TB) string {
 }
 
 func TestUploadRefusals(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	id := c.create("a")
 	file := content("name.jpg", "image/jpeg", "x")
 	for name, test := range map[string]struct {
@@ -71,7 +71,7 @@ func TestUploadRefusals(t *testing.T) {
 }
 
 func TestImagesComeBack(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	id := c.create("a")
 	random := make([]byte, 1<<20)
 	chacha := rand.NewChaCha8([32]byte{1})
@@ -120,7 +120,7 @@ func TestImagesComeBack(t *testing.T) {
 }
 
 func TestTooManyImages(t *testing.T) {
-	_, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImagesPerAction: 1}})
+	_, c := start(t, simulator.Config{Limits: simulator.Limits{ImagesPerAction: 1}})
 	id := c.create("a")
 	assert.Equal(t, 200, c.addImage(id, "1").status)
 	r := c.addImage(id, "2")
@@ -129,7 +129,7 @@ func TestTooManyImages(t *testing.T) {
 }
 
 func TestImageMemory(t *testing.T) {
-	s, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImageMemory: 40 << 10}})
+	s, c := start(t, simulator.Config{Limits: simulator.Limits{ImageMemory: 40 << 10}})
 	id := c.create("a")
 	for n := range 100 { // refused ones give their memory back
 		require.Equal(t, 404, c.addImage("x", strings.Repeat("x", 1000+n)).status)
@@ -177,7 +177,7 @@ func TestLargeImages(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("hashes 80 MB, one after the other")
 	}
-	s, c := start(t, sandbox.Config{Limits: sandbox.Limits{ImageMemory: 1 << 20}})
+	s, c := start(t, simulator.Config{Limits: simulator.Limits{ImageMemory: 1 << 20}})
 	id := c.create("a")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -191,8 +191,8 @@ func TestLargeImages(t *testing.T) {
 }
 
 func TestUploadThatBreaksOff(t *testing.T) {
-	seen := make(chan sandbox.Request, 1)
-	s, c := start(t, sandbox.Config{OnRequest: func(r sandbox.Request) { seen <- r }})
+	seen := make(chan simulator.Request, 1)
+	s, c := start(t, simulator.Config{OnRequest: func(r simulator.Request) { seen <- r }})
 	body, form := multipartBody(t, metadata(selfie), content("x", "image/jpeg", "x"))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
 	require.NoError(t, err)
@@ -203,13 +203,13 @@ func TestUploadThatBreaksOff(t *testing.T) {
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 	record := <-seen
 	assert.Zero(t, record.Status)
-	assert.Equal(t, sandbox.VerdictUnsigned, record.Signature)
+	assert.Equal(t, simulator.VerdictUnsigned, record.Signature)
 	assert.Equal(t, map[int]int{0: 1}, s.Stats().ByStatus)
 	_ = conn.Close()
 }
 
 func TestMalformedChunks(t *testing.T) {
-	_, c := start(t, sandbox.Config{})
+	_, c := start(t, simulator.Config{})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
 	require.NoError(t, err)
 	defer conn.Close()

@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"bytes"
@@ -21,10 +21,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// client signs by hand: nothing of it is the sandbox's.
+// client signs by hand: nothing of it is the simulator's.
 type client struct {
 	t             testing.TB
 	base          string // without path prefix
@@ -66,10 +66,10 @@ func at(t testing.TB, v any, path ...any) any {
 	return v
 }
 
-// start runs a sandbox on loopback and gives a client for it.
-func start(t testing.TB, cfg sandbox.Config) (*sandbox.Server, *client) {
+// start runs a simulator on loopback and gives a client for it.
+func start(t testing.TB, cfg simulator.Config) (*simulator.Server, *client) {
 	t.Helper()
-	s, err := sandbox.New(cfg)
+	s, err := simulator.New(cfg)
 	require.NoError(t, err)
 	base, err := s.Start("")
 	require.NoError(t, err)
@@ -80,15 +80,15 @@ func start(t testing.TB, cfg sandbox.Config) (*sandbox.Server, *client) {
 	})
 	return s, &client{
 		t: t, base: strings.TrimSuffix(base, cfg.PathPrefix), transport: transport, now: cfg.Clock,
-		token: cmp.Or(cfg.AppToken, sandbox.DefaultAppToken), secret: cmp.Or(cfg.SecretKey, sandbox.DefaultSecretKey),
+		token: cmp.Or(cfg.AppToken, simulator.DefaultAppToken), secret: cmp.Or(cfg.SecretKey, simulator.DefaultSecretKey),
 	}
 }
 
-// direct hands requests to a sandbox without a network, for virtual time.
-func direct(t testing.TB, s *sandbox.Server) *client {
+// direct hands requests to a simulator without a network, for virtual time.
+func direct(t testing.TB, s *simulator.Server) *client {
 	return &client{
-		t: t, base: "http://sandbox.test", transport: handlerTransport{s},
-		token: sandbox.DefaultAppToken, secret: sandbox.DefaultSecretKey,
+		t: t, base: "http://simulator.test", transport: handlerTransport{s},
+		token: simulator.DefaultAppToken, secret: simulator.DefaultSecretKey,
 	}
 }
 
@@ -160,8 +160,8 @@ func (c *client) do(method, target string, body []byte, changes ...change) resul
 }
 
 const (
-	createTarget = "/resources/applicantActions/-/forApplicant/" + sandbox.DefaultApplicantID + "?levelName=" + sandbox.LevelFaceAuth
-	listTarget   = "/resources/applicantActions/-;applicantId=" + sandbox.DefaultApplicantID
+	createTarget = "/resources/applicantActions/-/forApplicant/" + simulator.DefaultApplicantID + "?levelName=" + simulator.LevelFaceAuth
+	listTarget   = "/resources/applicantActions/-;applicantId=" + simulator.DefaultApplicantID
 )
 
 func (c *client) create(external string) string {

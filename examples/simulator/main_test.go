@@ -18,12 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain makes this program the sandbox itself, for the tests that run it.
+// TestMain makes this program the simulator itself, for the tests that run it.
 func TestMain(m *testing.M) {
-	if os.Getenv("BE_THE_SANDBOX") != "" {
+	if os.Getenv("BE_THE_SIMULATOR") != "" {
 		main()
 		os.Exit(0)
 	}
@@ -37,7 +37,7 @@ func program(t *testing.T, path string, args ...string) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
-	cmd.Env = []string{"BE_THE_SANDBOX=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
+	cmd.Env = []string{"BE_THE_SIMULATOR=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
 	return cmd
 }
 
@@ -60,11 +60,11 @@ func TestRefusedArguments(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"extra", "-addr", "127.0.0.1:0"}, `^sandbox: unexpected argument "extra": [^\n]+\n$`},
-		{[]string{"-manual", "false"}, `^sandbox: unexpected argument "false": [^\n]+ -manual=false\n$`},
-		{[]string{"-webhook-secret", ""}, `^sandbox: -webhook-secret is empty: [^\n]+\n$`},
-		{[]string{"-webhook-secret=", "-webhook-url", "http://127.0.0.1:1"}, `^sandbox: -webhook-secret is empty: [^\n]+\n$`},
-		{[]string{"-review-delay", "-1s"}, `^sandbox: -review-delay -1s is negative[^\n]+\n$`},
+		{[]string{"extra", "-addr", "127.0.0.1:0"}, `^simulator: unexpected argument "extra": [^\n]+\n$`},
+		{[]string{"-manual", "false"}, `^simulator: unexpected argument "false": [^\n]+ -manual=false\n$`},
+		{[]string{"-webhook-secret", ""}, `^simulator: -webhook-secret is empty: [^\n]+\n$`},
+		{[]string{"-webhook-secret=", "-webhook-url", "http://127.0.0.1:1"}, `^simulator: -webhook-secret is empty: [^\n]+\n$`},
+		{[]string{"-review-delay", "-1s"}, `^simulator: -review-delay -1s is negative[^\n]+\n$`},
 		{[]string{"-fault", "429:abc=0.1"}, `^invalid value "429:abc=0.1" for flag -fault: [^\n]* the Retry-After "abc" is not a whole number of seconds\n`},
 		{[]string{"-fault", "429=0.1", "-fault", "503=often"}, `^invalid value "503=often" for flag -fault: [^\n]* the probability is a number from 0 to 1\n`},
 	} {
@@ -124,18 +124,18 @@ func TestDeliveriesAreLogged(t *testing.T) {
 	}()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey},
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
 		idngo.WithBaseURL(baseURL), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
 	require.NoError(t, err)
-	action, err := client.CreateAction(t.Context(), sandbox.DefaultApplicantID, idngo.CreateActionParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalActionID: "pay-1",
+	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
 	})
 	require.NoError(t, err)
 	_, err = client.SubmitAction(t.Context(), action.ID)
 	require.NoError(t, err)
 	_, err = client.GetAction(t.Context(), action.ID)
 	require.ErrorIs(t, err, idngo.ErrRateLimited)
-	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: sandbox.DefaultExternalUserID, LevelName: sandbox.LevelFaceAuth})
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth})
 	require.ErrorIs(t, err, idngo.ErrServer)
 	select {
 	case <-delivered:
@@ -162,5 +162,5 @@ func TestDeliveriesAreLogged(t *testing.T) {
 func TestDeliveryLineGaveUp(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "webhook            timeout  applicantActionOnHold  action 1  attempt 5  gave up",
-		deliveryLine(sandbox.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
+		deliveryLine(simulator.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
 }

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"encoding/json"
@@ -31,14 +31,14 @@ type Delivery struct {
 	ActionID string
 	Attempt  int    // from 1
 	Status   int    // of the receiver's answer; 0 when there was none
-	Problem  string // why there was none: "timeout", "no connection", "bad certificate", "no answer", "sandbox closed"
+	Problem  string // why there was none: "timeout", "no connection", "bad certificate", "no answer", "simulator closed"
 	Accepted bool   // with a 2xx
 
-	Last bool          // no attempt follows: accepted, given up, or the sandbox was closed
+	Last bool          // no attempt follows: accepted, given up, or the simulator was closed
 	Next time.Duration // the pause before the one that follows
 }
 
-// ActionRecord is an action as the sandbox's books have it.
+// ActionRecord is an action as the simulator's books have it.
 type ActionRecord struct {
 	ID, ApplicantID, ExternalActionID string
 	LevelName, Type                   string
@@ -52,7 +52,7 @@ type ActionRecord struct {
 	Images                            int
 }
 
-// ImageRecord is an image as the sandbox's books have it.
+// ImageRecord is an image as the simulator's books have it.
 type ImageRecord struct {
 	ID        string // of the image object
 	ImageID   string // what it is downloaded by
@@ -85,7 +85,7 @@ type Stats struct {
 	RefusedTimestamps   int            // 401, code 4004
 	RefusedCredentials  int            // 401, every other code
 	Faults              map[FaultKind]int
-	OpenConnections     int // of the sandbox's own listeners, now
+	OpenConnections     int // of the simulator's own listeners, now
 	WebhookEvents       int // copies on request included
 	WebhookAttempts     int
 	WebhooksDelivered   int

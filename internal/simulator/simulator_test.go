@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -30,16 +30,16 @@ func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 // last keeps the records of requests.
 type records struct {
 	mu  sync.Mutex
-	all []sandbox.Request
+	all []simulator.Request
 }
 
-func (r *records) add(q sandbox.Request) {
+func (r *records) add(q simulator.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, q)
 }
 
-func (r *records) last() sandbox.Request {
+func (r *records) last() simulator.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[len(r.all)-1]
@@ -63,31 +63,31 @@ func TestSignatureVectors(t *testing.T) {
 			seconds, err := strconv.ParseInt(v.Timestamp, 10, 64)
 			require.NoError(t, err)
 			var seen records
-			s, err := sandbox.New(sandbox.Config{
+			s, err := simulator.New(simulator.Config{
 				SecretKey: v.Secret, OnRequest: seen.add,
 				Clock: func() time.Time { return time.Unix(seconds, 0) },
 			})
 			require.NoError(t, err)
 			body, err := hex.DecodeString(v.BodyHex)
 			require.NoError(t, err)
-			ask := func(target string, body []byte) sandbox.Request {
+			ask := func(target string, body []byte) simulator.Request {
 				r := httptest.NewRequest(v.Method, target, bytes.NewReader(body))
-				r.Header.Set("X-App-Token", sandbox.DefaultAppToken)
+				r.Header.Set("X-App-Token", simulator.DefaultAppToken)
 				r.Header.Set("X-App-Access-Ts", v.Timestamp)
 				r.Header.Set("X-App-Access-Sig", v.Signature)
 				r.Header.Set("Content-Type", v.ContentType)
 				s.ServeHTTP(newRecorder(), r)
 				return seen.last()
 			}
-			assert.Equal(t, sandbox.VerdictOK, ask(v.RequestURI, body).Signature)
+			assert.Equal(t, simulator.VerdictOK, ask(v.RequestURI, body).Signature)
 
 			wrong := ask(v.RequestURI, append([]byte("x"), body...))
-			assert.Equal(t, sandbox.VerdictSignature, wrong.Signature)
+			assert.Equal(t, simulator.VerdictSignature, wrong.Signature)
 			changed := append([]byte("x"), body...)
 			assert.Equal(t, fmt.Sprintf("%s%s%s<body: %d bytes, SHA-256 %x>", v.Timestamp, v.Method, v.RequestURI, len(changed), sha256.Sum256(changed)), wrong.StringToSign)
 
 			wrong = ask(v.RequestURI+"x", body)
-			assert.Equal(t, sandbox.VerdictSignature, wrong.Signature)
+			assert.Equal(t, simulator.VerdictSignature, wrong.Signature)
 			assert.NotContains(t, wrong.StringToSign, v.Secret)
 		})
 	}
@@ -96,7 +96,7 @@ func TestSignatureVectors(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var seen records
-	s, c := start(t, sandbox.Config{Clock: func() time.Time { return clock }, OnRequest: seen.add, AppToken: "sbx:public.private"})
+	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }, OnRequest: seen.add, AppToken: "sbx:public.private"})
 	stamped := func(d time.Duration) change {
 		return func(r *http.Request) {
 			own := *c
@@ -107,25 +107,25 @@ func TestCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		change  change
 		code    float64
-		verdict sandbox.Verdict
+		verdict simulator.Verdict
 	}{
-		"token missing":         {header("X-App-Token", ""), 4006, sandbox.VerdictMissing},
-		"signature missing":     {header("X-App-Access-Sig", ""), 4006, sandbox.VerdictMissing},
-		"timestamp missing":     {header("X-App-Access-Ts", ""), 4006, sandbox.VerdictMissing},
-		"token without a dot":   {header("X-App-Token", "nonsense"), 4000, sandbox.VerdictToken},
-		"token unknown":         {header("X-App-Token", "prd:other.private"), 4001, sandbox.VerdictToken},
-		"token's private part":  {header("X-App-Token", "sbx:public.other"), 4002, sandbox.VerdictToken},
-		"header twice":          {func(r *http.Request) { r.Header.Add("X-App-Token", "again") }, 4005, sandbox.VerdictMalformed},
-		"timestamp no number":   {header("X-App-Access-Ts", "soon"), 4005, sandbox.VerdictMalformed},
-		"timestamp with a sign": {header("X-App-Access-Ts", "+1772366400"), 4005, sandbox.VerdictMalformed},
-		"timestamp in ms":       {header("X-App-Access-Ts", "1772366400000"), 4004, sandbox.VerdictTimestamp},
-		"timestamp beyond ms":   {header("X-App-Access-Ts", "9223372036854775807"), 4004, sandbox.VerdictTimestamp},
-		"61 s late":             {stamped(-61 * time.Second), 4004, sandbox.VerdictTimestamp},
-		"61 s early":            {stamped(61 * time.Second), 4004, sandbox.VerdictTimestamp},
-		"signature of another":  {header("X-App-Access-Sig", strings.Repeat("0", 64)), 4003, sandbox.VerdictSignature},
+		"token missing":         {header("X-App-Token", ""), 4006, simulator.VerdictMissing},
+		"signature missing":     {header("X-App-Access-Sig", ""), 4006, simulator.VerdictMissing},
+		"timestamp missing":     {header("X-App-Access-Ts", ""), 4006, simulator.VerdictMissing},
+		"token without a dot":   {header("X-App-Token", "nonsense"), 4000, simulator.VerdictToken},
+		"token unknown":         {header("X-App-Token", "prd:other.private"), 4001, simulator.VerdictToken},
+		"token's private part":  {header("X-App-Token", "sbx:public.other"), 4002, simulator.VerdictToken},
+		"header twice":          {func(r *http.Request) { r.Header.Add("X-App-Token", "again") }, 4005, simulator.VerdictMalformed},
+		"timestamp no number":   {header("X-App-Access-Ts", "soon"), 4005, simulator.VerdictMalformed},
+		"timestamp with a sign": {header("X-App-Access-Ts", "+1772366400"), 4005, simulator.VerdictMalformed},
+		"timestamp in ms":       {header("X-App-Access-Ts", "1772366400000"), 4004, simulator.VerdictTimestamp},
+		"timestamp beyond ms":   {header("X-App-Access-Ts", "9223372036854775807"), 4004, simulator.VerdictTimestamp},
+		"61 s late":             {stamped(-61 * time.Second), 4004, simulator.VerdictTimestamp},
+		"61 s early":            {stamped(61 * time.Second), 4004, simulator.VerdictTimestamp},
+		"signature of another":  {header("X-App-Access-Sig", strings.Repeat("0", 64)), 4003, simulator.VerdictSignature},
 		"signature in capitals": {func(r *http.Request) {
 			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
-		}, 4003, sandbox.VerdictSignature},
+		}, 4003, simulator.VerdictSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.do("GET", listTarget, nil, test.change)
@@ -153,7 +153,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestPathPrefixIsSigned(t *testing.T) {
-	s, c := start(t, sandbox.Config{PathPrefix: "/idngo/v1"})
+	s, c := start(t, simulator.Config{PathPrefix: "/idngo/v1"})
 	assert.Equal(t, 200, c.do("GET", "/idngo/v1"+listTarget, nil).status)
 	assert.Equal(t, 404, c.do("GET", listTarget, nil).status)
 	link := c.do("POST", "/idngo/v1/resources/sdkIntegrations/levels/action-liveness/websdkLink?externalUserId=JamesBond007&externalActionId=a", nil).json(t)["url"]
@@ -162,12 +162,12 @@ func TestPathPrefixIsSigned(t *testing.T) {
 }
 
 func TestBadConfig(t *testing.T) {
-	for name, cfg := range map[string]sandbox.Config{
+	for name, cfg := range map[string]simulator.Config{
 		"token with a space":    {AppToken: "sbx: x"},
 		"prefix without slash":  {PathPrefix: "idngo"},
 		"prefix with a slash":   {PathPrefix: "/idngo/"},
 		"prefix to escape":      {PathPrefix: "/id ngo"},
-		"limits":                {Limits: sandbox.Limits{Actions: -1}},
+		"limits":                {Limits: simulator.Limits{Actions: -1}},
 		"webhook host":          {WebhookURL: "http://example.com/"},
 		"webhook https host":    {WebhookURL: "https://10.0.0.1/"},
 		"webhook scheme":        {WebhookURL: "ftp://127.0.0.1/"},
@@ -177,34 +177,34 @@ func TestBadConfig(t *testing.T) {
 		"webhook scale":         {WebhookTimeScale: -1},
 		"webhook scale NaN":     {WebhookTimeScale: math.NaN()},
 		"webhook duplicates":    {WebhookDuplicates: 101},
-		"answer":                {Outcome: sandbox.Outcome{Answer: "green"}},
-		"reject type":           {Outcome: sandbox.Outcome{Answer: "RED", RejectType: "LATER"}},
-		"reject label":          {Outcome: sandbox.Outcome{Answer: "RED", RejectLabels: []string{"two words"}}},
-		"fault kind":            {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: "flood"}}}},
-		"fault operation":       {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Operation: "Dance"}}}},
-		"faults' operations":    {Faults: &sandbox.Faults{Operations: []string{"Dance"}}},
-		"fault status":          {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultStatus, Status: 200}}}},
-		"fault delay":           {Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultReset, Delay: -1}}}},
-		"chance kind":           {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: "x"}}}}},
-		"chance probability":    {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 1.1}}}},
-		"chance not a number":   {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: math.NaN()}}}},
-		"chances above one":     {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 0.6}, {Probability: 0.6}}}},
-		"chances above one (b)": {Faults: &sandbox.Faults{Chances: []sandbox.Chance{{Probability: 0.6}, {Fault: sandbox.Fault{Operation: "AddImage"}, Probability: 0.6}}}},
+		"answer":                {Outcome: simulator.Outcome{Answer: "green"}},
+		"reject type":           {Outcome: simulator.Outcome{Answer: "RED", RejectType: "LATER"}},
+		"reject label":          {Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"two words"}}},
+		"fault kind":            {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: "flood"}}}},
+		"fault operation":       {Faults: &simulator.Faults{Script: []simulator.Fault{{Operation: "Dance"}}}},
+		"faults' operations":    {Faults: &simulator.Faults{Operations: []string{"Dance"}}},
+		"fault status":          {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 200}}}},
+		"fault delay":           {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultReset, Delay: -1}}}},
+		"chance kind":           {Faults: &simulator.Faults{Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: "x"}}}}},
+		"chance probability":    {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 1.1}}}},
+		"chance not a number":   {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: math.NaN()}}}},
+		"chances above one":     {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 0.6}, {Probability: 0.6}}}},
+		"chances above one (b)": {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 0.6}, {Fault: simulator.Fault{Operation: "AddImage"}, Probability: 0.6}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := sandbox.New(cfg)
+			s, err := simulator.New(cfg)
 			assert.Nil(t, s)
-			assert.ErrorContains(t, err, "sandbox: ")
+			assert.ErrorContains(t, err, "simulator: ")
 		})
 	}
 }
 
 func TestStartOnLoopbackOnly(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := simulator.New(simulator.Config{})
 	require.NoError(t, err)
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "example.com:80", "nonsense", "192.0.2.1:0", "127.0.0.1:99999"} {
 		_, err := s.Start(addr)
-		assert.ErrorContains(t, err, "sandbox: ", addr)
+		assert.ErrorContains(t, err, "simulator: ", addr)
 	}
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	require.NoError(t, err)
@@ -259,9 +259,9 @@ func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// servePipe runs a sandbox inside a synctest bubble.
-func servePipe(t *testing.T, cfg sandbox.Config) (*sandbox.Server, *client, func()) {
-	s, err := sandbox.New(cfg)
+// servePipe runs a simulator inside a synctest bubble.
+func servePipe(t *testing.T, cfg simulator.Config) (*simulator.Server, *client, func()) {
+	s, err := simulator.New(cfg)
 	require.NoError(t, err)
 	l := newPipeListener()
 	served := make(chan error)
@@ -278,7 +278,7 @@ func servePipe(t *testing.T, cfg sandbox.Config) (*sandbox.Server, *client, func
 
 func TestVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c, stop := servePipe(t, sandbox.Config{ReviewDelay: time.Hour})
+		s, c, stop := servePipe(t, simulator.Config{ReviewDelay: time.Hour})
 		defer stop()
 		id := c.create("a")
 		require.Equal(t, 200, c.addImage(id, "face").status)
@@ -289,16 +289,16 @@ func TestVirtualTime(t *testing.T) {
 		assert.Equal(t, "pending", at(t, c.get(id), "review", "reviewStatus"))
 		<-time.After(2 * time.Second)
 		assert.Equal(t, "completed", at(t, c.get(id), "review", "reviewStatus"))
-		assert.Regexp(t, `^http://sandbox\.test/idensic/l/#/`, c.link(t, "b"))
+		assert.Regexp(t, `^http://simulator\.test/idensic/l/#/`, c.link(t, "b"))
 	})
 }
 
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		receiver := &receiver{silent: true}
-		s, c, stop := servePipe(t, sandbox.Config{
+		s, c, stop := servePipe(t, simulator.Config{
 			ReviewDelay: time.Hour, WebhookURL: "http://127.0.0.1/", WebhookTransport: receiver, WebhookTimeScale: 1000,
-			Faults: &sandbox.Faults{Script: []sandbox.Fault{{Kind: sandbox.FaultSlowHeaders, Operation: "GetAction", Delay: time.Hour}}},
+			Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultSlowHeaders, Operation: "GetAction", Delay: time.Hour}}},
 		})
 		c.submit(c.create("a"))
 		held := make(chan error)
@@ -313,16 +313,16 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		assert.Zero(t, time.Since(begin))
 		// Its clocks have stopped: nothing happens any more.
 		assert.Equal(t, "pending", s.Actions()[0].ReviewStatus)
-		assert.NoError(t, s.Review(s.Actions()[0].ID, sandbox.Outcome{}))
+		assert.NoError(t, s.Review(s.Actions()[0].ID, simulator.Outcome{}))
 		assert.Equal(t, 1, receiver.count())
 		assert.Equal(t, 1, s.Stats().WebhooksDropped)
 	})
 }
 
 func TestManyClients(t *testing.T) {
-	s, c := start(t, sandbox.Config{
+	s, c := start(t, simulator.Config{
 		ReviewDelay: time.Millisecond,
-		Faults:      &sandbox.Faults{Seed: 1, Chances: []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}, Probability: 0.1}}},
+		Faults:      &simulator.Faults{Seed: 1, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.1}}},
 	})
 	const clients, flows = 64, 2
 	var group sync.WaitGroup
@@ -357,12 +357,12 @@ func TestManyClients(t *testing.T) {
 	}
 	stats := s.Stats()
 	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps+stats.RefusedCredentials)
-	assert.Equal(t, stats.ByStatus[429], stats.Faults[sandbox.FaultStatus])
+	assert.Equal(t, stats.ByStatus[429], stats.Faults[simulator.FaultStatus])
 }
 
 func TestRoomForApplicants(t *testing.T) {
 	t.Parallel()
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	for i := range 100_000 {
 		s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i))
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // TestPage drives the page behind a WebSDK link in a browser, by keyboard alone.
@@ -35,13 +35,13 @@ func TestPage(t *testing.T) {
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-1", 0), shown)
 		text := b.eval("document.getElementById('action').innerText")
-		require.Contains(t, text, sandbox.DefaultApplicantID)
-		require.Contains(t, text, sandbox.DefaultExternalUserID)
+		require.Contains(t, text, simulator.DefaultApplicantID)
+		require.Contains(t, text, simulator.DefaultExternalUserID)
 		require.Contains(t, text, "pay-1")
 		require.Contains(t, text, s.action("pay-1").ID)
-		require.Contains(t, text, sandbox.LevelFaceAuth)
+		require.Contains(t, text, simulator.LevelFaceAuth)
 		require.Contains(t, text, "init")
-		require.Equal(t, sandbox.LevelFaceAuth, s.action("pay-1").LevelName)
+		require.Equal(t, simulator.LevelFaceAuth, s.action("pay-1").LevelName)
 		b.keep("desktop-open")
 
 		b.tabTo("input[name=outcome]")
@@ -172,14 +172,14 @@ func TestPage(t *testing.T) {
 		require.Contains(t, b.eval("document.getElementById('message').innerText"), "not known")
 		require.Equal(t, "true", b.eval("document.getElementById('decision').hidden"))
 		b.keep("phone-unknown")
-		require.Empty(t, s.sandbox.Actions())
+		require.Empty(t, s.simulator.Actions())
 
 		expired := s.link("pay-6", time.Second)
 		s.pass(2 * time.Second)
 		b.open("about:blank", "true")
 		b.open(expired, failed)
 		require.Contains(t, b.eval("document.getElementById('message').innerText"), "expired")
-		require.Empty(t, s.sandbox.Actions())
+		require.Empty(t, s.simulator.Actions())
 
 		// Another code in the same address only changes the fragment.
 		b.open(s.link("pay-7", 0), shown)
@@ -210,22 +210,22 @@ func (b *tab) keep(name string) []byte {
 	return picture
 }
 
-// stage is a sandbox, a client of it, and a receiver of its webhooks.
+// stage is a simulator, a client of it, and a receiver of its webhooks.
 type stage struct {
-	t       *testing.T
-	sandbox *sandbox.Server
-	baseURL string
-	client  *idngo.Client
+	t         *testing.T
+	simulator *simulator.Server
+	baseURL   string
+	client    *idngo.Client
 
 	mu       sync.Mutex
 	received []*idngo.WebhookEvent
-	ahead    time.Duration // of the sandbox's clock and the client's
+	ahead    time.Duration // of the simulator's clock and the client's
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t}
-	verifier, err := idngo.NewWebhookVerifier(sandbox.DefaultWebhookSecret)
+	verifier, err := idngo.NewWebhookVerifier(simulator.DefaultWebhookSecret)
 	require.NoError(t, err)
 	receiver := httptest.NewServer(verifier.Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
 		s.mu.Lock()
@@ -234,14 +234,14 @@ func newStage(t *testing.T) *stage {
 		return nil
 	}))
 	t.Cleanup(receiver.Close)
-	s.sandbox, err = sandbox.New(sandbox.Config{WebhookURL: receiver.URL, ManualReview: true, Clock: s.now})
+	s.simulator, err = simulator.New(simulator.Config{WebhookURL: receiver.URL, ManualReview: true, Clock: s.now})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.sandbox.Close()) })
-	s.baseURL, err = s.sandbox.Start("")
+	t.Cleanup(func() { require.NoError(t, s.simulator.Close()) })
+	s.baseURL, err = s.simulator.Start("")
 	require.NoError(t, err)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.client, err = idngo.NewClient(idngo.Credentials{AppToken: sandbox.DefaultAppToken, SecretKey: sandbox.DefaultSecretKey},
+	s.client, err = idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
 		idngo.WithBaseURL(s.baseURL), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithClock(s.now))
 	require.NoError(t, err)
 	return s
@@ -264,7 +264,7 @@ func (s *stage) pass(d time.Duration) {
 func (s *stage) link(externalActionID string, ttl time.Duration) string {
 	s.t.Helper()
 	link, err := s.client.CreateWebSDKLink(s.t.Context(), idngo.WebSDKLinkParams{
-		LevelName: sandbox.LevelFaceAuth, ExternalUserID: sandbox.DefaultExternalUserID, ExternalActionID: externalActionID, TTL: ttl,
+		LevelName: simulator.LevelFaceAuth, ExternalUserID: simulator.DefaultExternalUserID, ExternalActionID: externalActionID, TTL: ttl,
 	})
 	require.NoError(s.t, err)
 	u, err := url.Parse(link.URL)
@@ -273,10 +273,10 @@ func (s *stage) link(externalActionID string, ttl time.Duration) string {
 	return link.URL
 }
 
-// action is the one action of the sandbox.
-func (s *stage) action(externalActionID string) sandbox.ActionRecord {
+// action is the one action of the simulator.
+func (s *stage) action(externalActionID string) simulator.ActionRecord {
 	s.t.Helper()
-	actions := s.sandbox.Actions()
+	actions := s.simulator.Actions()
 	require.Len(s.t, actions, 1)
 	require.Equal(s.t, externalActionID, actions[0].ExternalActionID)
 	return actions[0]

@@ -18,7 +18,7 @@ async function post(path, body) {
   });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
-    throw new Error(answer.description || "The sandbox answered " + response.status + ".");
+    throw new Error(answer.description || "The simulator answered " + response.status + ".");
   }
   return answer;
 }

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"embed"
@@ -86,7 +86,7 @@ func pageFile(name string) *reply {
 	}
 	content, err := fs.ReadFile(pageFiles, "page/"+name)
 	if err != nil {
-		panic("sandbox: " + err.Error()) // embedded
+		panic("simulator: " + err.Error()) // embedded
 	}
 	types := map[string]string{"html": "text/html", "js": "text/javascript", "css": "text/css"}
 	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
@@ -111,7 +111,7 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	t, state := s.links.find(request.Code, s.now())
 	switch state {
 	case ticketUnknown:
-		return refusal(http.StatusNotFound, "This link is not known here. Links end when the sandbox is restarted: ask for a new one.")
+		return refusal(http.StatusNotFound, "This link is not known here. Links end when the simulator is restarted: ask for a new one.")
 	case ticketExpired:
 		return refusal(http.StatusGone, "This link has expired. Ask for a new one.")
 	}

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"crypto/rand"
@@ -16,7 +16,7 @@ const (
 	dateMillisForm = "2006-01-02 15:04:05.000"
 )
 
-// Statuses of a review that the sandbox knows.
+// Statuses of a review that the simulator knows.
 const (
 	statusInit      = "init"
 	statusPending   = "pending"
@@ -25,7 +25,7 @@ const (
 )
 
 // clientID is whose actions these are.
-const clientID = "sandbox"
+const clientID = "simulator"
 
 // action is the state of an action. The mutex of the server guards it.
 type action struct {

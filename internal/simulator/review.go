@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"errors"
@@ -51,10 +51,10 @@ func ParseOutcome(text string) (Outcome, error) {
 		}
 	}
 	if name == "" {
-		return Outcome{}, errors.New("sandbox: outcome: GREEN, RED, ERROR or onHold")
+		return Outcome{}, errors.New("simulator: outcome: GREEN, RED, ERROR or onHold")
 	}
 	if err := o.complete(); err != nil {
-		return Outcome{}, fmt.Errorf("sandbox: %w", err)
+		return Outcome{}, fmt.Errorf("simulator: %w", err)
 	}
 	return o, nil
 }
@@ -64,13 +64,13 @@ func ParseOutcome(text string) (Outcome, error) {
 // not, and a verdict that was given is replaced.
 func (s *Server) Review(actionID string, o Outcome) error {
 	if err := o.complete(); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
+		return fmt.Errorf("simulator: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.actions[actionID]
 	if a == nil {
-		return errors.New("sandbox: no such action")
+		return errors.New("simulator: no such action")
 	}
 	s.decide(a, o)
 	return nil

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"bytes"
@@ -90,17 +90,17 @@ func (s *Server) SetFaults(f *Faults) error {
 	script, chances := slices.Clone(f.Script), slices.Clone(f.Chances)
 	for i := range script {
 		if err := script[i].complete(); err != nil {
-			return fmt.Errorf("sandbox: Script[%d]: %w", i, err)
+			return fmt.Errorf("simulator: Script[%d]: %w", i, err)
 		}
 	}
 	byOperation := map[string]float64{}
 	for i := range chances {
 		c := &chances[i]
 		if err := c.complete(); err != nil {
-			return fmt.Errorf("sandbox: Chances[%d]: %w", i, err)
+			return fmt.Errorf("simulator: Chances[%d]: %w", i, err)
 		}
 		if !(c.Probability >= 0 && c.Probability <= 1) {
-			return fmt.Errorf("sandbox: Chances[%d]: probability %v: from 0 to 1", i, c.Probability)
+			return fmt.Errorf("simulator: Chances[%d]: probability %v: from 0 to 1", i, c.Probability)
 		}
 		byOperation[c.Operation] += c.Probability
 	}
@@ -109,12 +109,12 @@ func (s *Server) SetFaults(f *Faults) error {
 			own += byOperation[""]
 		}
 		if own > 1+1e-9 {
-			return fmt.Errorf("sandbox: Chances: %v add up to more than 1", own)
+			return fmt.Errorf("simulator: Chances: %v add up to more than 1", own)
 		}
 	}
 	for _, operation := range f.Operations {
 		if !knownOperation(operation) {
-			return fmt.Errorf("sandbox: Operations: %q is not a call", operation)
+			return fmt.Errorf("simulator: Operations: %q is not a call", operation)
 		}
 	}
 	s.faults.mu.Lock()

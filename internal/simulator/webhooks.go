@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"bytes"
@@ -279,7 +279,7 @@ func (c *courier) post(body []byte) (status int, err error) {
 	mac := hmac.New(digests[c.cfg.WebhookAlgorithm], []byte(c.cfg.WebhookSecret))
 	mac.Write(body)
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "idngo-sandbox")
+	r.Header.Set("User-Agent", "idngo-simulator")
 	r.Header.Set("X-Payload-Digest", hex.EncodeToString(mac.Sum(nil)))
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
 	response, err := c.client.Do(r)
@@ -299,7 +299,7 @@ func (c *courier) problem(err error) string {
 	var operation *net.OpError
 	switch {
 	case c.ctx.Err() != nil:
-		return "sandbox closed"
+		return "simulator closed"
 	case errors.As(err, &network) && network.Timeout():
 		return "timeout"
 	case errors.As(err, &untrusted):
@@ -360,7 +360,7 @@ func checkWebhookURL(text string) error {
 // refuseOtherHosts sees to it that a name like localhost leads here.
 func refuseOtherHosts(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("sandbox: webhooks go to loopback addresses only, not to %s", address)
+		return fmt.Errorf("simulator: webhooks go to loopback addresses only, not to %s", address)
 	}
 	return nil
 }

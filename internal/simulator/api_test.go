@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"encoding/json"
@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func TestWholeFlow(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 34, 56, 0, time.UTC)
-	s, c := start(t, sandbox.Config{Clock: func() time.Time { return clock }, ReviewDelay: -1})
+	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }, ReviewDelay: -1})
 	body := `{"externalActionId":"a1","email":"a@example.com","phone":"+49 123","unknown":{"x":1}}`
 	created := c.do("POST", createTarget, []byte(body))
 	require.Equal(t, 200, created.status, "%s", created.body)
@@ -27,12 +27,12 @@ func TestWholeFlow(t *testing.T) {
 	id := a["id"].(string)
 	assert.Regexp(t, `^[0-9a-f]{24}$`, id)
 	assert.Equal(t, "2026-03-01 12:34:56", a["createdAt"])
-	assert.Equal(t, sandbox.DefaultApplicantID, a["applicantId"])
+	assert.Equal(t, simulator.DefaultApplicantID, a["applicantId"])
 	assert.Equal(t, "a1", a["externalActionId"])
 	assert.Equal(t, "selfieAuth", a["type"])
 	assert.Equal(t, "init", at(t, a, "review", "reviewStatus"))
 	assert.Equal(t, "2026-03-01 12:34:56+0000", at(t, a, "review", "createDate"))
-	assert.Equal(t, sandbox.LevelFaceAuth, at(t, a, "review", "levelName"))
+	assert.Equal(t, simulator.LevelFaceAuth, at(t, a, "review", "levelName"))
 	assert.NotContains(t, a["review"], "reviewResult")
 	assert.NotContains(t, a, "email")
 
@@ -66,16 +66,16 @@ func TestWholeFlow(t *testing.T) {
 
 	book := s.Actions()
 	require.Len(t, book, 1)
-	assert.Equal(t, sandbox.ActionRecord{
-		ID: id, ApplicantID: sandbox.DefaultApplicantID, ExternalActionID: "a1", LevelName: sandbox.LevelFaceAuth, Type: "selfieAuth",
+	assert.Equal(t, simulator.ActionRecord{
+		ID: id, ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "a1", LevelName: simulator.LevelFaceAuth, Type: "selfieAuth",
 		Email: "a@example.com", Phone: "+49 123", Body: json.RawMessage(body), CreatedAt: clock,
-		Submits: 2, Reviews: 1, ReviewStatus: "completed", Outcome: sandbox.Outcome{Answer: "GREEN"}, Images: 1,
+		Submits: 2, Reviews: 1, ReviewStatus: "completed", Outcome: simulator.Outcome{Answer: "GREEN"}, Images: 1,
 	}, book[0])
 }
 
 func TestRefusals(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
-	s.AddLevel("a/б c", sandbox.ActionFaceAuth)
+	s, c := start(t, simulator.Config{})
+	s.AddLevel("a/б c", simulator.ActionFaceAuth)
 	id := c.create("a")
 	const ok = `{"externalActionId":"b"}`
 	action := "/resources/applicantActions/" + id
@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 		"unknown path":             {"GET", "/resources/nothing", "", 404, nil},
 		"no id":                    {"GET", "/resources/applicantActions//one", "", 404, nil},
 		"bad escape":               {"GET", "/resources/applicantActions/" + id + "/oneX", "", 404, nil},
-		"escaped matrix":           {"GET", "/resources/applicantActions/-%3BapplicantId%3D" + sandbox.DefaultApplicantID, "", 404, nil},
+		"escaped matrix":           {"GET", "/resources/applicantActions/-%3BapplicantId%3D" + simulator.DefaultApplicantID, "", 404, nil},
 		"wrong method":             {"GET", createTarget, "", 405, nil},
 		"put":                      {"PUT", action + "/one", "", 405, nil},
 		"no Content-Type":          {"POST", createTarget, ok, 415, header("Content-Type", "")},
@@ -162,9 +162,9 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestQuestionnairesComeBackAsTheyWere(t *testing.T) {
-	_, c := start(t, sandbox.Config{ReviewDelay: -1})
+	_, c := start(t, simulator.Config{ReviewDelay: -1})
 	const answers = `[{"id":"q","sections":{"s":{"items":{"a":{"values":["EUR","USD"]},"b":{"value":"text"},"c":{"value":null}}}}}]`
-	r := c.do("POST", strings.Replace(createTarget, sandbox.LevelFaceAuth, sandbox.LevelQuestionnaire, 1), []byte(`{"externalActionId":"q1","questionnaires":`+answers+`}`))
+	r := c.do("POST", strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelQuestionnaire, 1), []byte(`{"externalActionId":"q1","questionnaires":`+answers+`}`))
 	require.Equal(t, 200, r.status)
 	assert.Contains(t, string(r.body), `"questionnaires":`+answers)
 	a := c.get(r.json(t)["id"].(string))
@@ -176,20 +176,20 @@ func TestQuestionnairesComeBackAsTheyWere(t *testing.T) {
 }
 
 func TestEmailLevel(t *testing.T) {
-	_, c := start(t, sandbox.Config{ReviewDelay: -1})
-	r := c.do("POST", strings.Replace(createTarget, sandbox.LevelFaceAuth, sandbox.LevelEmail, 1), []byte(`{"externalActionId":"e","email":"a@example.com"}`))
+	_, c := start(t, simulator.Config{ReviewDelay: -1})
+	r := c.do("POST", strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelEmail, 1), []byte(`{"externalActionId":"e","email":"a@example.com"}`))
 	done := c.submit(r.json(t)["id"].(string)).json(t)
 	assert.Equal(t, "EMAIL_CONFIRMATION", at(t, done, "checks", 0, "checkType"))
 }
 
 func TestAnyLevel(t *testing.T) {
-	_, c := start(t, sandbox.Config{AnyLevel: true})
+	_, c := start(t, simulator.Config{AnyLevel: true})
 	target := strings.Split(createTarget, "?")[0] + "?levelName=" + url.QueryEscape("какой угодно")
 	assert.Equal(t, 200, c.do("POST", target, []byte(`{"externalActionId":"a"}`)).status)
 }
 
 func TestList(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	s.AddApplicant("another", "other")
 	var ids []string
 	for n := range 12 {
@@ -224,7 +224,7 @@ func TestList(t *testing.T) {
 
 func TestQuirks(t *testing.T) {
 	t.Run("bare list without external ids", func(t *testing.T) {
-		_, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{BareList: true, ListWithoutExternalIDs: true}})
+		_, c := start(t, simulator.Config{Quirks: simulator.Quirks{BareList: true, ListWithoutExternalIDs: true}})
 		id := c.create("a")
 		page := c.do("GET", listTarget+"?offset=0", nil).json(t)
 		assert.Equal(t, 1.0, page["totalItems"])
@@ -233,26 +233,26 @@ func TestQuirks(t *testing.T) {
 		assert.Equal(t, "a", c.get(id)["externalActionId"])
 	})
 	t.Run("empty answers", func(t *testing.T) {
-		s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
+		s, c := start(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 		assert.Equal(t, 200, r.status)
 		assert.Empty(t, r.body)
 		assert.Empty(t, c.submit(s.Actions()[0].ID).body)
 	})
 	t.Run("ok answers", func(t *testing.T) {
-		s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{OKAnswers: true}})
+		s, c := start(t, simulator.Config{Quirks: simulator.Quirks{OKAnswers: true}})
 		assert.Equal(t, `{"ok":1}`, string(c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`)).body))
 		assert.Equal(t, `{"ok":1}`, string(c.submit(s.Actions()[0].ID).body))
 	})
 	t.Run("string image ids", func(t *testing.T) {
-		s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{StringImageIDs: true}})
+		s, c := start(t, simulator.Config{Quirks: simulator.Quirks{StringImageIDs: true}})
 		id := c.create("a")
 		image := c.addImage(id, "x").json(t)
 		assert.Equal(t, s.Images(id)[0].ImageID, image["imageId"])
 		assert.Equal(t, s.Images(id)[0].PreviewID, image["resizedImageId"])
 	})
 	t.Run("result at the root", func(t *testing.T) {
-		_, c := start(t, sandbox.Config{ReviewDelay: -1, Quirks: sandbox.Quirks{RootReviewResult: true}})
+		_, c := start(t, simulator.Config{ReviewDelay: -1, Quirks: simulator.Quirks{RootReviewResult: true}})
 		id := c.create("a")
 		c.addImage(id, "x")
 		done := c.submit(id).json(t)
@@ -260,12 +260,12 @@ func TestQuirks(t *testing.T) {
 		assert.NotContains(t, done["review"], "reviewResult")
 	})
 	t.Run("duplicates", func(t *testing.T) {
-		s, c := start(t, sandbox.Config{})
+		s, c := start(t, simulator.Config{})
 		assert.NotEqual(t, c.create("a"), c.create("a"))
 		assert.Len(t, s.Actions(), 2)
 	})
 	t.Run("conflict on duplicate", func(t *testing.T) {
-		s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{ConflictOnDuplicate: true}})
+		s, c := start(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 		c.create("a")
 		assert.Equal(t, 409, c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`)).status)
 		assert.Len(t, s.Actions(), 1)
@@ -275,14 +275,14 @@ func TestQuirks(t *testing.T) {
 }
 
 func TestLimitOfActions(t *testing.T) {
-	s, c := start(t, sandbox.Config{Limits: sandbox.Limits{Actions: 1}})
+	s, c := start(t, simulator.Config{Limits: simulator.Limits{Actions: 1}})
 	c.create("a")
 	r := c.do("POST", createTarget, []byte(`{"externalActionId":"b"}`))
 	assert.Equal(t, 400, r.status)
 	assert.Contains(t, r.json(t)["description"], "full")
 	assert.Len(t, s.Actions(), 1)
 
-	s, c = start(t, sandbox.Config{Limits: sandbox.Limits{ActionMemory: 100}})
+	s, c = start(t, simulator.Config{Limits: simulator.Limits{ActionMemory: 100}})
 	for n := range 5 {
 		r = c.do("POST", createTarget, []byte(`{"externalActionId":"12345"}`)) // 28 bytes
 		assert.Equal(t, n < 3, r.status == 200)
@@ -292,7 +292,7 @@ func TestLimitOfActions(t *testing.T) {
 
 func TestLimitOfBodies(t *testing.T) {
 	var seen records
-	_, c := start(t, sandbox.Config{OnRequest: seen.add, Limits: sandbox.Limits{RequestBody: 2 << 20}})
+	_, c := start(t, simulator.Config{OnRequest: seen.add, Limits: simulator.Limits{RequestBody: 2 << 20}})
 	id := c.create("a")
 	for _, fits := range []bool{true, false} {
 		body, form := multipartBody(t, metadata(selfie), content("x", "image/png", strings.Repeat("x", 2<<20-1000)))
@@ -305,13 +305,13 @@ func TestLimitOfBodies(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, 413, r.status)
-		assert.Equal(t, sandbox.VerdictUnsigned, seen.last().Signature)
+		assert.Equal(t, simulator.VerdictUnsigned, seen.last().Signature)
 	}
 }
 
 func TestAccessToken(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s, c := start(t, sandbox.Config{Clock: func() time.Time { return clock }})
+	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }})
 	r := c.do("POST", "/resources/accessTokens?userId=JamesBond007&externalActionId=a1&levelName=action-liveness&ttlInSecs=60", nil).json(t)
 	assert.Regexp(t, `^_act-sbx-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, r["token"])
 	assert.Equal(t, "JamesBond007", r["userId"])
@@ -319,7 +319,7 @@ func TestAccessToken(t *testing.T) {
 	token := r["token"].(string)
 	record, ok := s.AccessToken(token)
 	assert.True(t, ok)
-	assert.Equal(t, sandbox.AccessTokenRecord{UserID: "JamesBond007", ExternalActionID: "a1", LevelName: "action-liveness", ExpiresAt: clock.Add(time.Minute)}, record)
+	assert.Equal(t, simulator.AccessTokenRecord{UserID: "JamesBond007", ExternalActionID: "a1", LevelName: "action-liveness", ExpiresAt: clock.Add(time.Minute)}, record)
 
 	bare := c.do("POST", "/resources/accessTokens?userId=JamesBond007&levelName=action-liveness", nil).json(t)
 	assert.NotContains(t, bare, "externalActionId")
@@ -335,9 +335,9 @@ func TestAccessToken(t *testing.T) {
 }
 
 func TestApplicantsAreRenamed(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	id := c.create("a")
-	s.AddApplicant(sandbox.DefaultApplicantID, "007")
+	s.AddApplicant(simulator.DefaultApplicantID, "007")
 	assert.Equal(t, 404, c.do("POST", "/resources/accessTokens?userId=JamesBond007&levelName=action-liveness", nil).status)
 	assert.Equal(t, 200, c.do("POST", "/resources/accessTokens?userId=007&levelName=action-liveness", nil).status)
 	assert.Equal(t, id, c.get(id)["id"])
@@ -345,19 +345,19 @@ func TestApplicantsAreRenamed(t *testing.T) {
 
 func TestReviews(t *testing.T) {
 	for name, test := range map[string]struct {
-		outcome         sandbox.Outcome
+		outcome         simulator.Outcome
 		liveness, match string
 		result          string
 	}{
-		"green":    {sandbox.Outcome{}, "GREEN", "GREEN", `{"reviewAnswer":"GREEN"}`},
-		"red":      {sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY", ModerationComment: "m", ClientComment: "c"}, "GREEN", "RED", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY","moderationComment":"m","clientComment":"c"}`},
-		"dead":     {sandbox.Outcome{Answer: "RED", LivenessFailed: true, RejectType: "FINAL"}, "RED", "", `{"reviewAnswer":"RED","reviewRejectType":"FINAL"}`},
-		"by label": {sandbox.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}}, "RED", "", `{"reviewAnswer":"RED","rejectLabels":["FRAUDULENT_LIVENESS"]}`},
-		"error":    {sandbox.Outcome{Answer: "ERROR"}, "ERROR", "", `{"reviewAnswer":"ERROR"}`},
-		"yellow":   {sandbox.Outcome{Answer: "YELLOW"}, "YELLOW", "YELLOW", `{"reviewAnswer":"YELLOW"}`},
+		"green":    {simulator.Outcome{}, "GREEN", "GREEN", `{"reviewAnswer":"GREEN"}`},
+		"red":      {simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY", ModerationComment: "m", ClientComment: "c"}, "GREEN", "RED", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY","moderationComment":"m","clientComment":"c"}`},
+		"dead":     {simulator.Outcome{Answer: "RED", LivenessFailed: true, RejectType: "FINAL"}, "RED", "", `{"reviewAnswer":"RED","reviewRejectType":"FINAL"}`},
+		"by label": {simulator.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}}, "RED", "", `{"reviewAnswer":"RED","rejectLabels":["FRAUDULENT_LIVENESS"]}`},
+		"error":    {simulator.Outcome{Answer: "ERROR"}, "ERROR", "", `{"reviewAnswer":"ERROR"}`},
+		"yellow":   {simulator.Outcome{Answer: "YELLOW"}, "YELLOW", "YELLOW", `{"reviewAnswer":"YELLOW"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, c := start(t, sandbox.Config{ReviewDelay: -1})
+			s, c := start(t, simulator.Config{ReviewDelay: -1})
 			require.NoError(t, s.SetOutcome(test.outcome))
 			id := c.create("a")
 			c.addImage(id, "face")
@@ -374,28 +374,28 @@ func TestReviews(t *testing.T) {
 			}
 		})
 	}
-	s, c := start(t, sandbox.Config{ReviewDelay: -1})
-	assert.Error(t, s.SetOutcome(sandbox.Outcome{Answer: "x"}))
+	s, c := start(t, simulator.Config{ReviewDelay: -1})
+	assert.Error(t, s.SetOutcome(simulator.Outcome{Answer: "x"}))
 	done := c.submit(c.create("a")).json(t)
 	assert.Equal(t, "ERROR", at(t, done, "review", "reviewResult", "reviewAnswer"), "no image")
 }
 
 func TestPersonDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := sandbox.New(sandbox.Config{ReviewDelay: time.Second})
+		s, err := simulator.New(simulator.Config{ReviewDelay: time.Second})
 		require.NoError(t, err)
 		c := direct(t, s)
-		assert.ErrorContains(t, s.Review("x", sandbox.Outcome{}), "no such action")
-		assert.Error(t, s.Review("x", sandbox.Outcome{Answer: "x"}))
+		assert.ErrorContains(t, s.Review("x", simulator.Outcome{}), "no such action")
+		assert.Error(t, s.Review("x", simulator.Outcome{Answer: "x"}))
 
 		id := c.create("a")
 		c.submit(id)
-		require.NoError(t, s.Review(id, sandbox.Outcome{OnHold: true}))
+		require.NoError(t, s.Review(id, simulator.Outcome{OnHold: true}))
 		<-time.After(time.Hour) // the review that was to come does not
 		assert.Equal(t, "onHold", at(t, c.get(id), "review", "reviewStatus"))
-		require.NoError(t, s.Review(id, sandbox.Outcome{Answer: "GREEN"}))
+		require.NoError(t, s.Review(id, simulator.Outcome{Answer: "GREEN"}))
 		assert.Equal(t, []any{}, at(t, c.get(id), "checks", 0, "livenessInfo", "livenessData", "images"))
-		require.NoError(t, s.Review(id, sandbox.Outcome{Answer: "RED"}))
+		require.NoError(t, s.Review(id, simulator.Outcome{Answer: "RED"}))
 		assert.Equal(t, "RED", at(t, c.get(id), "review", "reviewResult", "reviewAnswer"))
 		assert.Equal(t, 2.0, at(t, c.get(id), "review", "attemptCnt"))
 		require.NoError(t, s.Close())
@@ -404,7 +404,7 @@ func TestPersonDecides(t *testing.T) {
 
 func TestManualReview(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := sandbox.New(sandbox.Config{ManualReview: true})
+		s, err := simulator.New(simulator.Config{ManualReview: true})
 		require.NoError(t, err)
 		c := direct(t, s)
 		id := c.create("a")
@@ -415,30 +415,30 @@ func TestManualReview(t *testing.T) {
 }
 
 func TestParseOutcome(t *testing.T) {
-	for text, want := range map[string]sandbox.Outcome{
+	for text, want := range map[string]simulator.Outcome{
 		"GREEN":           {Answer: "GREEN"},
 		"error":           {Answer: "ERROR"},
 		"onhold":          {OnHold: true},
 		"RED":             {Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"},
 		"red:FORGERY,PEP": {Answer: "RED", RejectLabels: []string{"FORGERY", "PEP"}, RejectType: "RETRY"},
 	} {
-		got, err := sandbox.ParseOutcome(text)
+		got, err := simulator.ParseOutcome(text)
 		assert.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
 	for _, text := range []string{"", "PURPLE", "RED:no", ":FORGERY"} {
-		_, err := sandbox.ParseOutcome(text)
-		assert.ErrorContains(t, err, "sandbox: outcome: ", text)
+		_, err := simulator.ParseOutcome(text)
+		assert.ErrorContains(t, err, "simulator: outcome: ", text)
 	}
 }
 
 func TestRequestRecords(t *testing.T) {
 	var seen records
-	_, c := start(t, sandbox.Config{OnRequest: seen.add})
+	_, c := start(t, simulator.Config{OnRequest: seen.add})
 	c.create("a")
-	assert.Equal(t, sandbox.Request{Operation: "CreateAction", Method: "POST", Target: createTarget, Status: 200, Signature: sandbox.VerdictOK}, seen.last())
+	assert.Equal(t, simulator.Request{Operation: "CreateAction", Method: "POST", Target: createTarget, Status: 200, Signature: simulator.VerdictOK}, seen.last())
 	c.do("GET", "/nothing", nil)
-	assert.Equal(t, sandbox.Request{Operation: "Unknown", Method: "GET", Target: "/nothing", Status: 404, Signature: sandbox.VerdictOK}, seen.last())
+	assert.Equal(t, simulator.Request{Operation: "Unknown", Method: "GET", Target: "/nothing", Status: 404, Signature: simulator.VerdictOK}, seen.last())
 	r := c.do("GET", listTarget, nil, func(r *http.Request) { r.Header.Set("X-App-Access-Sig", "00") })
 	assert.Equal(t, 401, r.status)
 	assert.Regexp(t, `^\d{10}GET`+listTarget+`$`, seen.last().StringToSign)

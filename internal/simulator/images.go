@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"bytes"
@@ -123,7 +123,7 @@ func (s *Server) openImage(c *call) *reply {
 			continue
 		}
 		if i.content == nil {
-			return refusal(http.StatusGone, "The sandbox had no memory to keep this image")
+			return refusal(http.StatusGone, "The simulator had no memory to keep this image")
 		}
 		p := &reply{status: http.StatusOK, header: http.Header{}, body: i.content}
 		return p.with("Content-Type", i.mediaType)

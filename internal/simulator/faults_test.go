@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"fmt"
@@ -15,54 +15,54 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-func script(t testing.TB, s *sandbox.Server, faults ...sandbox.Fault) {
+func script(t testing.TB, s *simulator.Server, faults ...simulator.Fault) {
 	t.Helper()
-	require.NoError(t, s.SetFaults(&sandbox.Faults{Script: faults}))
+	require.NoError(t, s.SetFaults(&simulator.Faults{Script: faults}))
 }
 
 func TestStatusFaults(t *testing.T) {
 	for name, test := range map[string]struct {
-		fault  sandbox.Fault
+		fault  simulator.Fault
 		status int
 		effect int
 	}{
-		"before":        {sandbox.Fault{Kind: sandbox.FaultStatus}, 503, 0},
-		"429":           {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429, RetryAfter: "7"}, 429, 0},
-		"409":           {sandbox.Fault{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "Sun, 01 Mar 2026 12:00:00 GMT"}, 409, 0},
-		"after":         {sandbox.Fault{Kind: sandbox.FaultStatusAfter, Status: 502}, 502, 1},
-		"early":         {sandbox.Fault{Kind: sandbox.FaultEarlyStatus}, 503, 0},
-		"HTML":          {sandbox.Fault{Kind: sandbox.FaultHTML, RetryAfter: "7"}, 502, 0},
-		"HTML with 200": {sandbox.Fault{Kind: sandbox.FaultHTML, Status: 403}, 403, 0},
+		"before":        {simulator.Fault{Kind: simulator.FaultStatus}, 503, 0},
+		"429":           {simulator.Fault{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "7"}, 429, 0},
+		"409":           {simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "Sun, 01 Mar 2026 12:00:00 GMT"}, 409, 0},
+		"after":         {simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 502}, 502, 1},
+		"early":         {simulator.Fault{Kind: simulator.FaultEarlyStatus}, 503, 0},
+		"HTML":          {simulator.Fault{Kind: simulator.FaultHTML, RetryAfter: "7"}, 502, 0},
+		"HTML with 200": {simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, 403, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, c := start(t, sandbox.Config{})
+			s, c := start(t, simulator.Config{})
 			script(t, s, test.fault)
 			r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 			assert.Equal(t, test.status, r.status)
 			assert.Equal(t, test.fault.RetryAfter, r.header.Get("Retry-After"))
 			assert.Len(t, s.Actions(), test.effect)
-			if test.fault.Kind == sandbox.FaultHTML {
+			if test.fault.Kind == simulator.FaultHTML {
 				assert.Equal(t, "text/html", r.header.Get("Content-Type"))
 				assert.Contains(t, string(r.body), fmt.Sprintf("<h1>%d %s</h1>", test.status, http.StatusText(test.status)))
 			} else {
 				assert.Equal(t, float64(test.status), r.json(t)["code"])
 			}
-			assert.Equal(t, map[sandbox.FaultKind]int{test.fault.Kind: 1}, s.Stats().Faults)
+			assert.Equal(t, map[simulator.FaultKind]int{test.fault.Kind: 1}, s.Stats().Faults)
 			c.create("b") // the script is at its end
 		})
 	}
 }
 
 func TestResets(t *testing.T) {
-	for kind, effect := range map[sandbox.FaultKind]int{
-		sandbox.FaultReset: 0, sandbox.FaultResetAfter: 1, sandbox.FaultResetEarly: 0,
+	for kind, effect := range map[simulator.FaultKind]int{
+		simulator.FaultReset: 0, simulator.FaultResetAfter: 1, simulator.FaultResetEarly: 0,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			s, c := start(t, sandbox.Config{})
-			script(t, s, sandbox.Fault{Kind: kind})
+			s, c := start(t, simulator.Config{})
+			script(t, s, simulator.Fault{Kind: kind})
 			_, err := c.try("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 			assert.ErrorIs(t, err, syscall.ECONNRESET)
 			assert.Len(t, s.Actions(), effect)
@@ -74,14 +74,14 @@ func TestResets(t *testing.T) {
 
 func TestResetOverOtherTransports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c, stop := servePipe(t, sandbox.Config{})
+		s, c, stop := servePipe(t, simulator.Config{})
 		defer stop()
-		script(t, s, sandbox.Fault{Kind: sandbox.FaultReset})
+		script(t, s, simulator.Fault{Kind: simulator.FaultReset})
 		_, err := c.try("GET", listTarget, nil)
 		assert.ErrorIs(t, err, io.EOF)
 	})
 	for _, http2 := range []bool{false, true} {
-		s, err := sandbox.New(sandbox.Config{})
+		s, err := simulator.New(simulator.Config{})
 		require.NoError(t, err)
 		server := httptest.NewUnstartedServer(s)
 		server.EnableHTTP2 = http2
@@ -89,7 +89,7 @@ func TestResetOverOtherTransports(t *testing.T) {
 		c := direct(t, s)
 		c.base, c.transport = server.URL, server.Client().Transport
 		assert.Regexp(t, "^"+server.URL+"/idensic/l/#/", c.link(t, "a"))
-		script(t, s, sandbox.Fault{Kind: sandbox.FaultReset})
+		script(t, s, simulator.Fault{Kind: simulator.FaultReset})
 		_, err = c.try("POST", createTarget, []byte("{}")) // a GET would be repeated by net/http
 		if assert.Error(t, err) && http2 {
 			assert.ErrorContains(t, err, "INTERNAL_ERROR")
@@ -101,18 +101,18 @@ func TestResetOverOtherTransports(t *testing.T) {
 
 func TestSlowFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c, stop := servePipe(t, sandbox.Config{})
+		s, c, stop := servePipe(t, simulator.Config{})
 		defer stop()
 		id := c.create("a")
 		want := c.get(id)
 		for name, test := range map[string]struct {
-			fault         sandbox.Fault
+			fault         simulator.Fault
 			headers, body time.Duration
 		}{
-			"headers":            {sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: time.Minute}, time.Minute, 0},
-			"headers by default": {sandbox.Fault{Kind: sandbox.FaultSlowHeaders}, time.Second, 0},
-			"body":               {sandbox.Fault{Kind: sandbox.FaultSlowBody, Delay: time.Minute}, 0, time.Minute},
-			"body by default":    {sandbox.Fault{Kind: sandbox.FaultSlowBody}, 0, time.Second},
+			"headers":            {simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: time.Minute}, time.Minute, 0},
+			"headers by default": {simulator.Fault{Kind: simulator.FaultSlowHeaders}, time.Second, 0},
+			"body":               {simulator.Fault{Kind: simulator.FaultSlowBody, Delay: time.Minute}, 0, time.Minute},
+			"body by default":    {simulator.Fault{Kind: simulator.FaultSlowBody}, 0, time.Second},
 		} {
 			script(t, s, test.fault)
 			begin := time.Now()
@@ -126,7 +126,7 @@ func TestSlowFaults(t *testing.T) {
 			assert.Equal(t, want, result{body: body}.json(t))
 			assert.NoError(t, response.Body.Close())
 		}
-		script(t, s, sandbox.Fault{Kind: sandbox.FaultStatus, Delay: time.Minute})
+		script(t, s, simulator.Fault{Kind: simulator.FaultStatus, Delay: time.Minute})
 		begin := time.Now()
 		assert.Equal(t, 503, c.do("GET", listTarget, nil).status)
 		assert.Equal(t, time.Minute, time.Since(begin))
@@ -135,14 +135,14 @@ func TestSlowFaults(t *testing.T) {
 
 func TestSlowFaultsEndWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c, stop := servePipe(t, sandbox.Config{})
+		s, c, stop := servePipe(t, simulator.Config{})
 		defer stop()
-		for _, kind := range []sandbox.FaultKind{sandbox.FaultSlowHeaders, sandbox.FaultSlowBody} {
-			script(t, s, sandbox.Fault{Kind: kind, Delay: time.Hour})
+		for _, kind := range []simulator.FaultKind{simulator.FaultSlowHeaders, simulator.FaultSlowBody} {
+			script(t, s, simulator.Fault{Kind: kind, Delay: time.Hour})
 			transport := c.transport.(*http.Transport).Clone()
 			transport.ResponseHeaderTimeout = time.Second
 			response, err := transport.RoundTrip(c.request("GET", listTarget, nil))
-			if kind == sandbox.FaultSlowHeaders {
+			if kind == simulator.FaultSlowHeaders {
 				assert.ErrorContains(t, err, "timeout")
 			} else {
 				require.NoError(t, err)
@@ -157,27 +157,27 @@ func TestSlowFaultsEndWithTheClient(t *testing.T) {
 }
 
 func TestTruncatedBodies(t *testing.T) {
-	s, c := start(t, sandbox.Config{Quirks: sandbox.Quirks{EmptyAnswers: true}})
+	s, c := start(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 	c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 	target := "/resources/applicantActions/" + s.Actions()[0].ID + "/one"
 	whole := c.do("GET", target, nil)
-	for _, kind := range []sandbox.FaultKind{sandbox.FaultTruncate, sandbox.FaultTruncateChunked} {
-		script(t, s, sandbox.Fault{Kind: kind})
+	for _, kind := range []simulator.FaultKind{simulator.FaultTruncate, simulator.FaultTruncateChunked} {
+		script(t, s, simulator.Fault{Kind: kind})
 		r := c.do("GET", target, nil)
 		assert.ErrorIs(t, r.err, io.ErrUnexpectedEOF)
 		assert.Equal(t, 200, r.status)
 		assert.Equal(t, string(whole.body[:len(whole.body)/2]), string(r.body))
-		assert.Equal(t, kind == sandbox.FaultTruncate, r.header.Get("Content-Length") != "")
+		assert.Equal(t, kind == simulator.FaultTruncate, r.header.Get("Content-Length") != "")
 
-		script(t, s, sandbox.Fault{Kind: kind}) // nothing to cut
+		script(t, s, simulator.Fault{Kind: kind}) // nothing to cut
 		assert.ErrorIs(t, c.do("POST", createTarget, []byte(`{"externalActionId":"b"}`)).err, io.ErrUnexpectedEOF)
 	}
 	assert.Len(t, s.Actions(), 3, "the effect remains")
 }
 
 func TestOddAnswers(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
-	script(t, s, sandbox.Fault{Kind: sandbox.FaultGarbage}, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -time.Hour}, sandbox.Fault{Kind: sandbox.FaultWrongDate})
+	s, c := start(t, simulator.Config{})
+	script(t, s, simulator.Fault{Kind: simulator.FaultGarbage}, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}, simulator.Fault{Kind: simulator.FaultWrongDate})
 	r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 	assert.Equal(t, 200, r.status)
 	assert.Equal(t, "application/json", r.header.Get("Content-Type"))
@@ -191,8 +191,8 @@ func TestOddAnswers(t *testing.T) {
 }
 
 func TestEndlessBody(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
-	script(t, s, sandbox.Fault{Kind: sandbox.FaultEndless}, sandbox.Fault{Kind: sandbox.FaultEndless})
+	s, c := start(t, simulator.Config{})
+	script(t, s, simulator.Fault{Kind: simulator.FaultEndless}, simulator.Fault{Kind: simulator.FaultEndless})
 	for n := range 2 {
 		response, err := c.transport.RoundTrip(c.request("GET", listTarget, nil))
 		require.NoError(t, err)
@@ -210,9 +210,9 @@ func TestEndlessBody(t *testing.T) {
 }
 
 func TestEarlyStatusComesBeforeTheBody(t *testing.T) {
-	for kind, want := range map[sandbox.FaultKind]string{sandbox.FaultEarlyStatus: "HTTP/1.1 503 ", sandbox.FaultResetEarly: ""} {
-		s, c := start(t, sandbox.Config{})
-		script(t, s, sandbox.Fault{Kind: kind, Operation: "AddImage"})
+	for kind, want := range map[simulator.FaultKind]string{simulator.FaultEarlyStatus: "HTTP/1.1 503 ", simulator.FaultResetEarly: ""} {
+		s, c := start(t, simulator.Config{})
+		script(t, s, simulator.Fault{Kind: kind, Operation: "AddImage"})
 		conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
 		require.NoError(t, err)
 		_, err = io.WriteString(conn, "POST /resources/applicantActions/x/images HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
@@ -229,23 +229,23 @@ func TestEarlyStatusComesBeforeTheBody(t *testing.T) {
 }
 
 func TestWrongSignatureHasNoFault(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
-	script(t, s, sandbox.Fault{Kind: sandbox.FaultStatus}, sandbox.Fault{Kind: sandbox.FaultStatus})
+	s, c := start(t, simulator.Config{})
+	script(t, s, simulator.Fault{Kind: simulator.FaultStatus}, simulator.Fault{Kind: simulator.FaultStatus})
 	assert.Equal(t, 401, c.do("GET", listTarget, nil, header("X-App-Access-Sig", "0")).status)
 	assert.Equal(t, 503, c.do("GET", listTarget, nil).status)
 	stats := s.Stats()
 	assert.Equal(t, 1, stats.RefusedSignatures)
-	assert.Equal(t, map[sandbox.FaultKind]int{sandbox.FaultStatus: 1}, stats.Faults)
+	assert.Equal(t, map[simulator.FaultKind]int{simulator.FaultStatus: 1}, stats.Faults)
 	c.do("GET", "/idensic/l/", nil) // nor has the page
 }
 
 func TestScript(t *testing.T) {
-	s, c := start(t, sandbox.Config{Faults: &sandbox.Faults{
+	s, c := start(t, simulator.Config{Faults: &simulator.Faults{
 		Operations: []string{"CreateAction", "GetAction"},
-		Chances:    []sandbox.Chance{{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500, Operation: "GetAction"}, Probability: 1}},
-		Script: []sandbox.Fault{
-			{Kind: sandbox.FaultNone},
-			{Kind: sandbox.FaultStatus, Status: 429, Operation: "CreateAction"},
+		Chances:    []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 500, Operation: "GetAction"}, Probability: 1}},
+		Script: []simulator.Fault{
+			{Kind: simulator.FaultNone},
+			{Kind: simulator.FaultStatus, Status: 429, Operation: "CreateAction"},
 		},
 	}})
 	get := func() int { return c.do("GET", "/resources/applicantActions/x/one", nil).status }
@@ -258,10 +258,10 @@ func TestScript(t *testing.T) {
 
 func TestChancesAreReproducible(t *testing.T) {
 	run := func(seed uint64) (statuses []int) {
-		s, err := sandbox.New(sandbox.Config{Faults: &sandbox.Faults{Seed: seed, Chances: []sandbox.Chance{
-			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}, Probability: 0.3},
-			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500, Operation: "CreateAction"}, Probability: 0.4},
-			{Fault: sandbox.Fault{Kind: sandbox.FaultStatus, Status: 500}, Probability: 0.3},
+		s, err := simulator.New(simulator.Config{Faults: &simulator.Faults{Seed: seed, Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.3},
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 500, Operation: "CreateAction"}, Probability: 0.4},
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 500}, Probability: 0.3},
 		}}})
 		require.NoError(t, err)
 		c := direct(t, s)
@@ -283,33 +283,33 @@ func TestChancesAreReproducible(t *testing.T) {
 }
 
 func TestParseFaults(t *testing.T) {
-	got, err := sandbox.ParseFaults(" 429=0.1, 409:2=0.05,503-after=0.02,502-early@AddImage=0.03,reset-after=0.05,,slow=0.1,slow-body:250ms=0.1,wrong-date:-10m=0.1,html=0,seed=7")
+	got, err := simulator.ParseFaults(" 429=0.1, 409:2=0.05,503-after=0.02,502-early@AddImage=0.03,reset-after=0.05,,slow=0.1,slow-body:250ms=0.1,wrong-date:-10m=0.1,html=0,seed=7")
 	require.NoError(t, err)
-	fault := func(p float64, f sandbox.Fault) sandbox.Chance { return sandbox.Chance{Fault: f, Probability: p} }
-	assert.Equal(t, &sandbox.Faults{Seed: 7, Chances: []sandbox.Chance{
-		fault(0.1, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 429}),
-		fault(0.05, sandbox.Fault{Kind: sandbox.FaultStatus, Status: 409, RetryAfter: "2"}),
-		fault(0.02, sandbox.Fault{Kind: sandbox.FaultStatusAfter, Status: 503}),
-		fault(0.03, sandbox.Fault{Kind: sandbox.FaultEarlyStatus, Status: 502, Operation: "AddImage"}),
-		fault(0.05, sandbox.Fault{Kind: sandbox.FaultResetAfter}),
-		fault(0.1, sandbox.Fault{Kind: sandbox.FaultSlowHeaders, Delay: time.Second}),
-		fault(0.1, sandbox.Fault{Kind: sandbox.FaultSlowBody, Delay: 250 * time.Millisecond}),
-		fault(0.1, sandbox.Fault{Kind: sandbox.FaultWrongDate, Delay: -10 * time.Minute}),
-		fault(0, sandbox.Fault{Kind: sandbox.FaultHTML, Status: 502}),
+	fault := func(p float64, f simulator.Fault) simulator.Chance { return simulator.Chance{Fault: f, Probability: p} }
+	assert.Equal(t, &simulator.Faults{Seed: 7, Chances: []simulator.Chance{
+		fault(0.1, simulator.Fault{Kind: simulator.FaultStatus, Status: 429}),
+		fault(0.05, simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "2"}),
+		fault(0.02, simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 503}),
+		fault(0.03, simulator.Fault{Kind: simulator.FaultEarlyStatus, Status: 502, Operation: "AddImage"}),
+		fault(0.05, simulator.Fault{Kind: simulator.FaultResetAfter}),
+		fault(0.1, simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: time.Second}),
+		fault(0.1, simulator.Fault{Kind: simulator.FaultSlowBody, Delay: 250 * time.Millisecond}),
+		fault(0.1, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -10 * time.Minute}),
+		fault(0, simulator.Fault{Kind: simulator.FaultHTML, Status: 502}),
 	}}, got)
-	_, err = sandbox.New(sandbox.Config{Faults: got})
+	_, err = simulator.New(simulator.Config{Faults: got})
 	assert.NoError(t, err)
 
-	got, err = sandbox.ParseFaults("")
+	got, err = simulator.ParseFaults("")
 	assert.NoError(t, err)
-	assert.Equal(t, &sandbox.Faults{}, got)
+	assert.Equal(t, &simulator.Faults{}, got)
 
 	for _, text := range []string{
 		"429", "429=", "429=2", "429=-1", "429=NaN", "=0.1", "200=0.1", "999=0.1", "429-later=0.1", "flood=0.1", "slow:x=0.1",
 		"slow:-1s=0.1", "seed=x", "reset@Dance=0.1",
 		"429=often", "429:abc=0.1", "429:2s=0.1", "429:-2=0.1", "429:=0.1", "503-after:soon=0.1", "reset:abc=0.1", "503@=0.1",
 	} {
-		_, err := sandbox.ParseFaults(text)
-		assert.ErrorContains(t, err, "sandbox: fault ", text)
+		_, err := simulator.ParseFaults(text)
+		assert.ErrorContains(t, err, "simulator: fault ", text)
 	}
 }

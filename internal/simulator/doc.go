@@ -1,14 +1,14 @@
-// Package sandbox is the IDnGO applicant actions API in one process: a strict,
+// Package simulator is the IDnGO applicant actions API in one process: a strict,
 // stateful fake for tests, examples and trials by hand. It talks real HTTP, needs
 // no network and no account, and shares no code with the client, so that a
 // mistake in one does not hide in the other.
 //
-//	sb, err := sandbox.New(sandbox.Config{})
+//	sb, err := simulator.New(simulator.Config{})
 //	if err != nil { … }
 //	defer sb.Close()
 //	baseURL, err := sb.Start("")
-//	// a client for baseURL, sandbox.DefaultAppToken, sandbox.DefaultSecretKey;
-//	// applicant sandbox.DefaultApplicantID, level sandbox.LevelFaceAuth
+//	// a client for baseURL, simulator.DefaultAppToken, simulator.DefaultSecretKey;
+//	// applicant simulator.DefaultApplicantID, level simulator.LevelFaceAuth
 //
 // # Strictness
 //
@@ -69,9 +69,9 @@
 // reproducibly: the n-th request gets the n-th draw of the seed. A test of one
 // behaviour scripts it:
 //
-//	sb.SetFaults(&sandbox.Faults{Script: []sandbox.Fault{
-//		{Kind: sandbox.FaultStatus, Status: 429, RetryAfter: "1"},
-//		{Kind: sandbox.FaultResetAfter, Operation: "CreateAction"},
+//	sb.SetFaults(&simulator.Faults{Script: []simulator.Fault{
+//		{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "1"},
+//		{Kind: simulator.FaultResetAfter, Operation: "CreateAction"},
 //	}})
 //
 // A test of survival gives chances, or parses them from a flag ([ParseFaults]).
@@ -83,4 +83,4 @@
 // Actions, images, tokens, links and queues are bounded, see [Limits]. Uploads are
 // hashed while they are read; an image above 64 MB, or one for which there is no
 // memory left, costs none.
-package sandbox
+package simulator

@@ -1,4 +1,4 @@
-package sandbox_test
+package simulator_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/idngo-go/idngo/internal/sandbox"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 func (c *client) link(t testing.TB, external string) string {
@@ -56,7 +56,7 @@ func (b browser) post(path string, body map[string]any, changes ...change) resul
 }
 
 func TestPageFiles(t *testing.T) {
-	_, c := start(t, sandbox.Config{})
+	_, c := start(t, simulator.Config{})
 	for name, contentType := range map[string]string{"": "text/html", "page.js": "text/javascript", "page.css": "text/css"} {
 		r := c.do("GET", "/idensic/l/"+name, nil)
 		assert.Equal(t, 200, r.status)
@@ -98,22 +98,22 @@ func TestPageDecides(t *testing.T) {
 	for outcome, want := range map[string]struct {
 		body   map[string]any
 		status string
-		result sandbox.Outcome
+		result simulator.Outcome
 		events []string
 	}{
-		"approve": {nil, "completed", sandbox.Outcome{Answer: "GREEN"}, []string{"Pending", "Reviewed"}},
-		"error":   {nil, "completed", sandbox.Outcome{Answer: "ERROR"}, []string{"Pending", "Reviewed"}},
-		"hold":    {nil, "onHold", sandbox.Outcome{}, []string{"Pending", "OnHold"}},
+		"approve": {nil, "completed", simulator.Outcome{Answer: "GREEN"}, []string{"Pending", "Reviewed"}},
+		"error":   {nil, "completed", simulator.Outcome{Answer: "ERROR"}, []string{"Pending", "Reviewed"}},
+		"hold":    {nil, "onHold", simulator.Outcome{}, []string{"Pending", "OnHold"}},
 		"reject": {
 			map[string]any{"rejectLabels": []string{"BAD_SELFIE", "OTHER"}, "final": true, "comment": "<b>Нет</b>"}, "completed",
-			sandbox.Outcome{Answer: "RED", RejectLabels: []string{"BAD_SELFIE", "OTHER"}, RejectType: "FINAL", ModerationComment: "<b>Нет</b>"},
+			simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_SELFIE", "OTHER"}, RejectType: "FINAL", ModerationComment: "<b>Нет</b>"},
 			[]string{"Pending", "Reviewed"},
 		},
 	} {
 		t.Run(outcome, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var r receiver
-				s, c, stop := servePipe(t, sandbox.Config{WebhookURL: "http://127.0.0.1/", WebhookTransport: &r, PathPrefix: ""})
+				s, c, stop := servePipe(t, simulator.Config{WebhookURL: "http://127.0.0.1/", WebhookTransport: &r, PathPrefix: ""})
 				defer stop()
 				b := c.open(t, c.link(t, "new%20one"))
 				assert.Empty(t, s.Actions())
@@ -123,7 +123,7 @@ func TestPageDecides(t *testing.T) {
 				assert.Equal(t, a.ID, view["actionId"])
 				assert.Equal(t, "new one", view["externalActionId"])
 				assert.Equal(t, "JamesBond007", view["externalUserId"])
-				assert.Equal(t, sandbox.DefaultApplicantID, view["applicantId"])
+				assert.Equal(t, simulator.DefaultApplicantID, view["applicantId"])
 				assert.Equal(t, "init", view["reviewStatus"])
 				assert.Contains(t, view["labels"], "BAD_FACE_MATCHING")
 				assert.Equal(t, view, b.post("session", map[string]any{}).json(t), "opened again")
@@ -146,7 +146,7 @@ func TestPageDecides(t *testing.T) {
 }
 
 func TestPageTakesAnExistingAction(t *testing.T) {
-	s, c := start(t, sandbox.Config{})
+	s, c := start(t, simulator.Config{})
 	c.create("a")
 	newest := c.create("a")
 	b := c.open(t, c.link(t, "a"))
@@ -158,7 +158,7 @@ func TestPageTakesAnExistingAction(t *testing.T) {
 
 func TestPageRefusals(t *testing.T) {
 	clock := time.Now()
-	s, c := start(t, sandbox.Config{Clock: func() time.Time { return clock }, Limits: sandbox.Limits{Actions: 1}})
+	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }, Limits: simulator.Limits{Actions: 1}})
 	b := c.open(t, c.link(t, "a"))
 	approve := func() map[string]any { return map[string]any{"outcome": "approve"} }
 	for name, test := range map[string]struct {
@@ -197,9 +197,9 @@ func TestPageRefusals(t *testing.T) {
 	r := b.post("session", map[string]any{})
 	assert.Equal(t, 400, r.status, "full")
 
-	s.AddApplicant(sandbox.DefaultApplicantID, "renamed")
+	s.AddApplicant(simulator.DefaultApplicantID, "renamed")
 	assert.Equal(t, 404, b.post("session", map[string]any{}).status)
-	s.AddApplicant(sandbox.DefaultApplicantID, "JamesBond007")
+	s.AddApplicant(simulator.DefaultApplicantID, "JamesBond007")
 
 	clock = clock.Add(time.Minute)
 	r = b.post("decision", approve())

@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"cmp"
@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// What a sandbox has when nothing else is configured. All of it is made up.
+// What a simulator has when nothing else is configured. All of it is made up.
 const (
 	DefaultAppToken      = "sbx:QmFzaWxUaHltZTA3.c2FuZGJveC1vbmx5LW5vdC1hLXNlY3JldA"
-	DefaultSecretKey     = "sandboxSecretKey0123456789abcdef"
-	DefaultWebhookSecret = "sandboxWebhookSecret0123456789ab"
+	DefaultSecretKey     = "simulatorSecretKey0123456789abcdef"
+	DefaultWebhookSecret = "simulatorWebhookSecret0123456789ab"
 
-	// DefaultApplicantID is an approved applicant that every sandbox has, and
+	// DefaultApplicantID is an approved applicant that every simulator has, and
 	// DefaultExternalUserID what the integrator calls it.
 	DefaultApplicantID    = "63e096c51b6b4030f2e01154"
 	DefaultExternalUserID = "JamesBond007"
 
-	// Levels that every sandbox has, one for each kind of action.
+	// Levels that every simulator has, one for each kind of action.
 	LevelFaceAuth      = "action-liveness"
 	LevelQuestionnaire = "questionnaire-level"
 	LevelEmail         = "email-level"
@@ -44,7 +44,7 @@ const (
 	ActionEmail         = "email"
 )
 
-// Config is what a sandbox is made of. The zero Config is a useful one.
+// Config is what a simulator is made of. The zero Config is a useful one.
 type Config struct {
 	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
 
@@ -94,7 +94,7 @@ type Quirks struct {
 	ConflictOnDuplicate    bool // a second action of one applicant with the same externalActionId is 409
 }
 
-// Limits bound the memory of a sandbox. Zero fields: the defaults.
+// Limits bound the memory of a simulator. Zero fields: the defaults.
 type Limits struct {
 	Actions         int   // 20,000; a create above it is 400
 	ImagesPerAction int   // 200; an upload above it is 400, code 1001
@@ -114,7 +114,7 @@ const (
 	maxApplicants = 100_000
 )
 
-// Server is a sandbox. It is an [http.Handler], and with [Server.Start] a
+// Server is a simulator. It is an [http.Handler], and with [Server.Start] a
 // whole server.
 type Server struct {
 	cfg     Config
@@ -147,12 +147,12 @@ type applicant struct {
 	actions                          []*action // in order of creation
 }
 
-// New makes a sandbox. It has [DefaultApplicantID], the three default levels,
+// New makes a simulator. It has [DefaultApplicantID], the three default levels,
 // and answers as soon as it is given requests; it holds no goroutine until
 // then.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
+		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	s := &Server{
 		cfg:        cfg,
@@ -185,7 +185,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.isClosed():
 		w.Header().Set("Date", s.date())
-		refusal(http.StatusServiceUnavailable, "The sandbox is closed").writeTo(w)
+		refusal(http.StatusServiceUnavailable, "The simulator is closed").writeTo(w)
 	case ok && strings.HasPrefix(path, pageRoot):
 		s.servePage(w, r, strings.TrimPrefix(path, pageRoot))
 	default:
@@ -203,14 +203,14 @@ func (s *Server) Start(addr string) (baseURL string, err error) {
 	addr = cmp.Or(addr, "127.0.0.1:0")
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("sandbox: address: %w", err)
+		return "", fmt.Errorf("simulator: address: %w", err)
 	}
 	if !isLoopback(host) {
-		return "", fmt.Errorf("sandbox: address %q: only loopback addresses are listened on, such as 127.0.0.1:8080", addr)
+		return "", fmt.Errorf("simulator: address %q: only loopback addresses are listened on, such as 127.0.0.1:8080", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", fmt.Errorf("sandbox: %w", err)
+		return "", fmt.Errorf("simulator: %w", err)
 	}
 	baseURL = "http://" + l.Addr().String() + s.cfg.PathPrefix
 	s.mu.Lock()
@@ -297,7 +297,7 @@ func (s *Server) AddLevel(name, actionType string) {
 // SetOutcome changes the verdict of the reviews that end from now on.
 func (s *Server) SetOutcome(o Outcome) error {
 	if err := o.complete(); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
+		return fmt.Errorf("simulator: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -350,7 +350,7 @@ func (c *Config) complete() error {
 // admit makes the server of one listener and counts it among the tasks.
 func (s *Server) admit(l net.Listener) (*http.Server, error) {
 	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		return nil, fmt.Errorf("sandbox: listener on %v: only loopback addresses are served", tcp)
+		return nil, fmt.Errorf("simulator: listener on %v: only loopback addresses are served", tcp)
 	}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(s.serveTracked),
@@ -362,7 +362,7 @@ func (s *Server) admit(l net.Listener) (*http.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("sandbox: %w", http.ErrServerClosed)
+		return nil, fmt.Errorf("simulator: %w", http.ErrServerClosed)
 	}
 	s.tasks.Add(1)
 	s.listeners = append(s.listeners, server)
@@ -379,7 +379,7 @@ func (s *Server) serveTracked(w http.ResponseWriter, r *http.Request) {
 	s.ServeHTTP(w, r)
 }
 
-// begin counts one more task, unless the sandbox is closed.
+// begin counts one more task, unless the simulator is closed.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -400,7 +400,7 @@ func (s *Server) now() time.Time { return s.cfg.Clock().UTC() }
 
 func (s *Server) date() string { return s.now().Format(http.TimeFormat) }
 
-// linkBase is where links of this sandbox lead.
+// linkBase is where links of this simulator lead.
 func (s *Server) linkBase(r *http.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

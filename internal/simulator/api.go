@@ -1,4 +1,4 @@
-package sandbox
+package simulator
 
 import (
 	"crypto/rand"
@@ -223,7 +223,7 @@ func (s *Server) newAction(owner *applicant, level string, request createRequest
 		return nil, refused
 	}
 	if len(s.created) >= s.cfg.Limits.Actions || s.actionBytes+int64(len(body)) > s.cfg.Limits.ActionMemory {
-		return nil, refusal(http.StatusBadRequest, "The sandbox is full: it keeps no more actions")
+		return nil, refusal(http.StatusBadRequest, "The simulator is full: it keeps no more actions")
 	}
 	s.actionBytes += int64(len(body))
 	now := s.now()
