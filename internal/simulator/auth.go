@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -121,18 +120,30 @@ func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
 	return VerdictOK, nil
 }
 
-var tokenShape = regexp.MustCompile(`^(?:[a-z]+:)?([^.:]+)\.([^.:]+)$`)
+// splitToken is the public and the private part of an app token of the vendor's
+// form, prefix:public.private.
+func splitToken(token string) (public, private string, ok bool) {
+	if prefix, rest, found := strings.Cut(token, ":"); found {
+		if prefix == "" || strings.Trim(prefix, lower) != "" {
+			return "", "", false
+		}
+		token = rest
+	}
+	public, private, ok = strings.Cut(token, ".")
+	return public, private, ok && public != "" && private != "" && !strings.ContainsAny(public+private, ".:")
+}
 
 // checkToken tells the three ways in which an app token is wrong apart.
 func (s *Server) checkToken(token string) *reply {
 	if token == s.cfg.AppToken {
 		return nil
 	}
-	given, own := tokenShape.FindStringSubmatch(token), tokenShape.FindStringSubmatch(s.cfg.AppToken)
+	public, private, ok := splitToken(token)
+	ownPublic, ownPrivate, ownOK := splitToken(s.cfg.AppToken)
 	switch {
-	case given == nil:
+	case !ok:
 		return unauthorized(4000, "app-token-invalid-format", "Invalid format of the app token")
-	case own != nil && given[1] == own[1] && given[2] != own[2]:
+	case ownOK && public == ownPublic && private != ownPrivate:
 		return unauthorized(4002, "app-token-private-part-mismatch", "Private part of the app token mismatch")
 	default:
 		return unauthorized(4001, "app-token-not-found", "App token is not found in this environment")

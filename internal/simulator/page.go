@@ -115,22 +115,16 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	case ticketExpired:
 		return refusal(http.StatusGone, "This link has expired. Ask for a new one.")
 	}
-	owner := s.users[t.user]
-	if owner == nil { // got another external user id since
-		return refusal(http.StatusNotFound, "The applicant of this link is not known here any more.")
+	a, refused := s.openTicket(t)
+	if refused != nil {
+		return refused
 	}
-	a := s.findAction(owner, t.externalActionID)
-	if a == nil {
-		a, refused = s.newAction(owner, t.levelName, createRequest{ExternalActionID: t.externalActionID}, nil)
-		if refused != nil {
-			return refused
-		}
-	}
+	owner := a.applicant
 	if decide != nil {
 		s.decide(a, outcome)
 	}
 	view := pageView{
-		ApplicantID: owner.id, ExternalUserID: owner.externalUserID, ActionID: a.id,
+		ApplicantID: owner.ID, ExternalUserID: owner.ExternalUserID, ActionID: a.id,
 		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels,
 	}
 	if a.status == statusCompleted {

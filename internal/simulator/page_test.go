@@ -158,7 +158,7 @@ func TestPageTakesAnExistingAction(t *testing.T) {
 
 func TestPageRefusals(t *testing.T) {
 	clock := time.Now()
-	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }, Limits: simulator.Limits{Actions: 1}})
+	s, c := start(t, simulator.Config{KnownOnly: true, Clock: func() time.Time { return clock }, Limits: simulator.Limits{Actions: 1}})
 	b := c.open(t, c.link(t, "a"))
 	approve := func() map[string]any { return map[string]any{"outcome": "approve"} }
 	for name, test := range map[string]struct {
@@ -197,9 +197,9 @@ func TestPageRefusals(t *testing.T) {
 	r := b.post("session", map[string]any{})
 	assert.Equal(t, 400, r.status, "full")
 
-	s.AddApplicant(simulator.DefaultApplicantID, "renamed")
+	require.NoError(t, s.AddApplicant(simulator.DefaultApplicantID, "renamed"))
 	assert.Equal(t, 404, b.post("session", map[string]any{}).status)
-	s.AddApplicant(simulator.DefaultApplicantID, "JamesBond007")
+	require.NoError(t, s.AddApplicant(simulator.DefaultApplicantID, "JamesBond007"))
 
 	clock = clock.Add(time.Minute)
 	r = b.post("decision", approve())
