@@ -16,7 +16,7 @@ const (
 
 // requestEntry is a request as the console shows it.
 type requestEntry struct {
-	Number       uint64    `json:"n"`
+	Number       uint64    `json:"n"` // from 1
 	Time         time.Time `json:"time"`
 	Operation    string    `json:"operation"`
 	Method       string    `json:"method"`
@@ -26,6 +26,8 @@ type requestEntry struct {
 	StringToSign string    `json:"stringToSign,omitempty"`
 	Fault        FaultKind `json:"fault,omitempty"`
 	Note         string    `json:"note,omitempty"`
+
+	revision uint64
 }
 
 // deliveryEntry is a webhook as the console shows it.
@@ -55,14 +57,15 @@ type attemptEntry struct {
 // journal keeps what happened last, for the console. Each change has a number, the
 // revision: who has seen everything up to one asks for what is newer.
 type journal struct {
-	mu         sync.Mutex
-	revision   uint64
-	settings   uint64 // revision of the last change of applicants, levels, outcome, faults, clock and URL
-	cleared    uint64 // revision of the last reset
-	lastNumber uint64 // of a delivery
-	requests   ring[requestEntry]
-	deliveries ring[*deliveryEntry]
-	watchers   map[chan struct{}]struct{}
+	mu           sync.Mutex
+	revision     uint64
+	settings     uint64 // revision of the last change of applicants, levels, outcome, faults, clock and URL
+	cleared      uint64 // revision of the last reset
+	lastRequest  uint64 // its number
+	lastDelivery uint64 // its number
+	requests     ring[requestEntry]
+	deliveries   ring[*deliveryEntry]
+	watchers     map[chan struct{}]struct{}
 }
 
 func newJournal() *journal { return &journal{watchers: map[chan struct{}]struct{}{}} }
@@ -116,8 +119,9 @@ func (j *journal) watch() (wake <-chan struct{}, stop func()) {
 func (j *journal) request(r Request, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.lastRequest++
 	j.requests.add(requestEntry{
-		Number: j.bump(), Time: now, Operation: r.Operation, Method: r.Method, Target: r.Target, Status: r.Status,
+		Number: j.lastRequest, revision: j.bump(), Time: now, Operation: r.Operation, Method: r.Method, Target: r.Target, Status: r.Status,
 		Signature: r.Signature, StringToSign: r.StringToSign, Fault: r.Fault, Note: r.Note,
 	})
 }
@@ -126,12 +130,12 @@ func (j *journal) request(r Request, now time.Time) {
 func (j *journal) delivery(d *delivery, now time.Time) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.lastNumber++
+	j.lastDelivery++
 	j.deliveries.add(&deliveryEntry{
-		Number: j.lastNumber, Time: now, Type: d.kind, ActionID: d.actionID, Body: string(d.body), State: "waiting",
+		Number: j.lastDelivery, Time: now, Type: d.kind, ActionID: d.actionID, Body: string(d.body), State: "waiting",
 		revision: j.bump(),
 	})
-	return j.lastNumber
+	return j.lastDelivery
 }
 
 // attempt enters an attempt to send it.
@@ -181,12 +185,12 @@ func (j *journal) find(number uint64) (*delivery, bool) {
 	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: len(e.Attempts)}, true
 }
 
-// requestsSince are the kept requests above a number, oldest first.
-func (j *journal) requestsSince(number uint64) []requestEntry {
+// requestsSince are the kept requests that came since a revision, oldest first.
+func (j *journal) requestsSince(revision uint64) []requestEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	first := j.requests.len()
-	for first > 0 && j.requests.at(first-1).Number > number {
+	for first > 0 && j.requests.at(first-1).revision > revision {
 		first--
 	}
 	entries := make([]requestEntry, 0, j.requests.len()-first)

@@ -58,6 +58,9 @@ func (a *action) record() ActionRecord {
 	}
 }
 
+// changed marks an action as changed. The mutex is held.
+func (s *Server) changed(a *action) { a.revision = s.journal.changed() }
+
 // What goes over the wire.
 type (
 	wireAction struct {

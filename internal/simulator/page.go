@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -88,9 +87,8 @@ func pageFile(name string) *reply {
 	if err != nil {
 		panic("simulator: " + err.Error()) // embedded
 	}
-	types := map[string]string{"html": "text/html", "js": "text/javascript", "css": "text/css"}
 	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
-	return p.with("Content-Type", types[name[strings.LastIndex(name, ".")+1:]]+"; charset=utf-8")
+	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
 }
 
 // pageCall opens the action of a link, and decides it when there is a decision.

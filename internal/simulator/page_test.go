@@ -85,13 +85,15 @@ func TestPageFiles(t *testing.T) {
 // TestPageKeepsItsPolicy looks for what the policy would block, and for what
 // could turn data into markup.
 func TestPageKeepsItsPolicy(t *testing.T) {
-	html, err := os.ReadFile("page/page.html")
-	require.NoError(t, err)
-	assert.NotRegexp(t, `(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script[^>]*>[^<]`, string(html))
-	assert.Contains(t, string(html), `<meta name="viewport" content="width=device-width, initial-scale=1">`)
-	script, err := os.ReadFile("page/page.js")
-	require.NoError(t, err)
-	assert.NotRegexp(t, `innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|\.style`, string(script))
+	for _, name := range []string{"page/page", "console/console"} {
+		html, err := os.ReadFile(name + ".html")
+		require.NoError(t, err)
+		assert.NotRegexp(t, `(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script[^>]*>[^<]`, string(html))
+		assert.Contains(t, string(html), `<meta name="viewport" content="width=device-width, initial-scale=1">`)
+		script, err := os.ReadFile(name + ".js")
+		require.NoError(t, err)
+		assert.NotRegexp(t, `innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|\.style`, string(script))
+	}
 }
 
 func TestPageDecides(t *testing.T) {

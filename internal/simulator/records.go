@@ -170,6 +170,12 @@ func (b *statsBook) request(r Request) {
 	}
 }
 
+func (b *statsBook) requests() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stats.Requests
+}
+
 // reset forgets the counts; connections stay.
 func (b *statsBook) reset() {
 	b.mu.Lock()

@@ -126,6 +126,21 @@ func (o *Outcome) complete() error {
 	return nil
 }
 
+// String is the outcome as [ParseOutcome] reads it, comments aside.
+func (o Outcome) String() string {
+	text := o.Answer
+	switch {
+	case o.OnHold:
+		return statusOnHold
+	case o.Answer == "RED" && o.RejectType == "FINAL":
+		text = "RED-FINAL"
+	}
+	if len(o.RejectLabels) > 0 {
+		text += ":" + strings.Join(o.RejectLabels, ",")
+	}
+	return text
+}
+
 func (o Outcome) wire() *wireResult {
 	return &wireResult{o.Answer, o.RejectLabels, o.RejectType, o.ModerationComment, o.ClientComment}
 }

@@ -151,6 +151,7 @@ type Server struct {
 	journal *journal
 	images  memoryBudget
 	memory  *memoryNetwork
+	streams atomic.Int32 // consoles that are open
 
 	mu             sync.Mutex // guards what follows
 	closed         bool

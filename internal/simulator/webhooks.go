@@ -197,6 +197,24 @@ func (c *courier) send(event delivery, hold time.Duration) {
 	}
 }
 
+// sendOne takes an event that is sent once, whatever else is duplicated or
+// shuffled.
+func (c *courier) sendOne(event delivery) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return 0, errors.New("simulator: it is closed")
+	case c.stats.WebhooksOutstanding >= maxOutstanding:
+		return 0, fmt.Errorf("simulator: %d deliveries are waiting already", maxOutstanding)
+	}
+	c.stats.WebhookEvents++
+	c.stats.WebhooksOutstanding++
+	event.number = c.journal.delivery(&event, c.now())
+	c.queue(&event, &event)
+	return event.number, nil
+}
+
 // resend sends a delivery of the journal again, once.
 func (c *courier) resend(number uint64) error {
 	d, ok := c.journal.find(number)
@@ -209,7 +227,7 @@ func (c *courier) resend(number uint64) error {
 	case c.closed:
 		return errors.New("the simulator is closed")
 	case c.url == "":
-		return errors.New("there is no webhook URL to send it to")
+		return errors.New(errNoWebhookURL)
 	case c.stats.WebhooksOutstanding >= maxOutstanding:
 		return fmt.Errorf("%d deliveries are waiting already", maxOutstanding)
 	}
