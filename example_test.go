@@ -706,8 +706,3 @@ func ExampleAction_Completed() {
 	fmt.Println(action.Completed())
 	// Output: false
 }
-
-func ExampleRejectLabel_Known() {
-	fmt.Println(idngo.RejectLabelForgery.Known(), idngo.RejectLabel("NEW_SINCE").Known())
-	// Output: true false
-}
