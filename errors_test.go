@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 func TestAPIError(t *testing.T) {
@@ -67,8 +68,8 @@ func TestAPIError(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, mock := newMock(t)
-			onDo(t, mock, "GET", getTarget, func(*http.Request, []byte) (*http.Response, error) {
+			client, mock := faultnet.NewMock(t)
+			faultnet.RespondFunc(t, mock, "GET", getTarget, func(*http.Request, []byte) (*http.Response, error) {
 				res := httpmock.NewStringResponse(tt.status, tt.body)
 				res.Header = tt.header
 				return res, nil
@@ -102,9 +103,9 @@ func TestAPIError(t *testing.T) {
 
 func TestAPIErrorLongDescription(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	long := strings.Repeat("я", 100_000)
-	on(t, mock, "GET", getTarget, 400, `{"description":"`+long+`"}`)
+	faultnet.Respond(t, mock, "GET", getTarget, 400, `{"description":"`+long+`"}`)
 	var r idngo.Response
 	_, err := client.GetAction(t.Context(), "a1", idngo.WithResponse(&r))
 	require.Error(t, err)
@@ -115,13 +116,13 @@ func TestAPIErrorLongDescription(t *testing.T) {
 
 func TestErrorsOfOneUpload(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	for status, want := range map[int][]error{
 		413: {idngo.ErrImageTooLarge},
 		502: {idngo.ErrServer, idngo.ErrOutcomeUnknown},
 		429: {idngo.ErrRateLimited},
 	} {
-		on(t, mock, "POST", "/resources/applicantActions/a1/images", status, "")
+		faultnet.Respond(t, mock, "POST", "/resources/applicantActions/a1/images", status, "")
 		_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x.png", []byte("x"))})
 		for _, sentinel := range want {
 			require.ErrorIs(t, err, sentinel)
@@ -133,8 +134,8 @@ func TestErrorsOfOneUpload(t *testing.T) {
 // Every verb shows the safe text: fmt would print the fields for the odd ones.
 func TestErrorVerbs(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "GET", "/resources/applicantActions/ivan@example.com/one", 400, `{"description":"no ivan@example.com here"}`)
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "GET", "/resources/applicantActions/ivan@example.com/one", 400, `{"description":"no ivan@example.com here"}`)
 	_, answered := client.GetAction(t.Context(), "ivan@example.com")
 	_, unanswered := client.GetAction(t.Context(), "no responder for ivan@example.com")
 	for _, err := range []error{answered, unanswered} {
@@ -149,8 +150,8 @@ func TestErrorVerbs(t *testing.T) {
 // The file's name is redacted as it was given and as it was sent.
 func TestErrorHidesFileName(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "POST", "/resources/applicantActions/a1/images", 400, `{"description":"bad Ivan Petrov.jpg"}`)
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "POST", "/resources/applicantActions/a1/images", 400, `{"description":"bad Ivan Petrov.jpg"}`)
 	_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("scans/Ivan Petrov.jpg", []byte("x"))})
 	require.ErrorContains(t, err, "bad [redacted]")
 }
@@ -158,12 +159,12 @@ func TestErrorHidesFileName(t *testing.T) {
 // One odd member of an answer does not cost an upload, a token or a link.
 func TestOddMembersOfAnswers(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "POST", "/resources/applicantActions/a1/images", 200, `{"id":"66bb","imageId":1411,"fileSize":"1362","reviewResult":"GREEN","deleted":"no"}`)
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "POST", "/resources/applicantActions/a1/images", 200, `{"id":"66bb","imageId":1411,"fileSize":"1362","reviewResult":"GREEN","deleted":"no"}`)
 	image, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", []byte("x"))})
 	require.NoError(t, err)
 	assert.Equal(t, idngo.ImageID("1411"), image.ImageID)
-	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=28", 200, `{"token":"t","userId":28,"expiresAt":"2024-12-05 12:24:45+0000"}`)
+	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=28", 200, `{"token":"t","userId":28,"expiresAt":"2024-12-05 12:24:45+0000"}`)
 	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "28", LevelName: "L"})
 	require.NoError(t, err)
 	assert.Equal(t, "28", token.UserID)
@@ -177,7 +178,7 @@ func FuzzAPIError(f *testing.F) {
 		`{"description":"bad","code":400,"correlationId":"req-1"}`, `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
 		`{"errorCode":"1000"}`, `{"description":"Action ` + id + ` not found","errorCode":1e3}`, `{"description":{"a":1},"errorCode":{},"errorName":7}`,
 		`<html><h1>502</h1>`, ``, `null`, `[1]`, `{"description":"ba`, `{"description":"a\nb\u0000c\u001b[31m\ud800"}`, "\xff",
-		`{"correlationId":"` + testToken + `","errorName":"\u0061ction-918273645546"}`,
+		`{"correlationId":"` + faultnet.AppToken + `","errorName":"\u0061ction-918273645546"}`,
 	} {
 		f.Add(uint16(400), "", "", []byte(body))
 	}
@@ -186,10 +187,10 @@ func FuzzAPIError(f *testing.F) {
 	f.Add(uint16(307), "", "https://evil.test/"+id+"?x", []byte(``))
 	f.Fuzz(func(t *testing.T, number uint16, retryAfter, location string, body []byte) {
 		status := 300 + (int(number)+400)%700 // 300 to 999, and those above as they are
-		client := clientVia(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			header := http.Header{"Retry-After": {retryAfter}, "Location": {location}}
 			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, nil
-		}), once())
+		}), faultnet.OneAttempt())
 		var res idngo.Response
 		_, err := client.GetAction(t.Context(), id, idngo.WithResponse(&res))
 		var api *idngo.APIError
@@ -199,8 +200,8 @@ func FuzzAPIError(f *testing.F) {
 		require.GreaterOrEqual(t, api.RetryAfter, time.Duration(0))
 		text := err.Error()
 		require.NotContains(t, text, id)
-		require.NotContains(t, text, testToken)
-		require.NotContains(t, text, testSecret)
+		require.NotContains(t, text, faultnet.AppToken)
+		require.NotContains(t, text, faultnet.SecretKey)
 		require.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
 		require.Less(t, len(text), 2000)
 	})
