@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/format"
 	"os"
@@ -59,11 +58,7 @@ func TestREADMECompiles(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, source, 0o600))
 		replace[filepath.Join(repo, "internal", "readme", name)] = file
 	}
-	list, err := json.Marshal(map[string]any{"Replace": replace})
-	require.NoError(t, err)
-	replaced := filepath.Join(overlay, "overlay.json")
-	require.NoError(t, os.WriteFile(replaced, list, 0o600))
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", replaced, "./internal/readme")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", writeOverlay(t, replace), "./internal/readme")
 	build.Dir = repo
 	out, err := build.CombinedOutput()
 	assert.NoError(t, err, "%s", out)

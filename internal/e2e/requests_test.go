@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"mime"
@@ -25,8 +24,6 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // Each call, as it goes over the wire: method, target, headers, body. Only the
 // clock is pinned; the boundary and what it makes of the signature are replaced
