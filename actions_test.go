@@ -48,7 +48,10 @@ func TestCreateActionAnswerWithoutAction(t *testing.T) {
 			_, err := client.CreateAction(t.Context(), "p1", p)
 			require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "it was created, but cannot be found")
 
-			faultnet.Respond(t, mock, "GET", listTarget, 200, `{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`)
+			faultnet.Respond(
+				t, mock, "GET", listTarget, 200,
+				`{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`,
+			)
 			action, err := client.CreateAction(t.Context(), "p1", p)
 			require.NoError(t, err)
 			assert.Equal(t, "a1", action.ID)
@@ -66,7 +69,9 @@ func TestSubmitAction(t *testing.T) {
 			t.Parallel()
 			client, mock := faultnet.NewMock(t)
 			faultnet.Respond(t, mock, "POST", target, 200, answer)
-			faultnet.Respond(t, mock, "GET", getTarget, 200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`)
+			faultnet.Respond(
+				t, mock, "GET", getTarget, 200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			)
 			action, err := client.SubmitAction(t.Context(), "a1")
 			require.NoError(t, err)
 			assert.True(t, action.Approved())
@@ -121,7 +126,9 @@ func TestAllActions(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
 	page := func(offset int, answer string) {
-		faultnet.Respond(t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer)
+		faultnet.Respond(
+			t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer,
+		)
 	}
 	// a0 arrives in front between the first page and the second.
 	page(1, `{"list":{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":4}}`)
@@ -175,8 +182,9 @@ func TestAllActions(t *testing.T) {
 func TestCreateWebSDKLink(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
-	faultnet.Respond(t, mock, "POST", "/resources/sdkIntegrations/levels/action%2Flevel%20%D0%B6/websdkLink?externalActionId=e1&externalUserId=u1&locale=kk&ttlInSecs=90",
-		200, `{"url":"https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk"}`)
+	const target = "/resources/sdkIntegrations/levels/action%2Flevel%20%D0%B6/websdkLink" +
+		"?externalActionId=e1&externalUserId=u1&locale=kk&ttlInSecs=90"
+	faultnet.Respond(t, mock, "POST", target, 200, `{"url":"https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk"}`)
 	link, err := client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{
 		LevelName: "action/level ж", ExternalUserID: "u1", ExternalActionID: "e1", Locale: "kk", TTL: 90 * time.Second,
 	})
@@ -219,34 +227,42 @@ func TestBadArguments(t *testing.T) {
 		return p
 	}
 	item := func(i idngo.QuestionnaireItem) []idngo.Questionnaire {
-		return []idngo.Questionnaire{{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}}}
+		return []idngo.Questionnaire{
+			{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}},
+		}
 	}
 	tests := []struct {
 		field string
 		err   error
 	}{
-		{"LevelName", create("p", with(func(p *idngo.CreateActionParams) { p.LevelName = "" }))},
-		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "" }))},
-		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "\xff" }))},
-		{"Email", create("p", with(func(p *idngo.CreateActionParams) { p.Email = "\xff" }))},
-		{"Phone", create("p", with(func(p *idngo.CreateActionParams) { p.Phone = "\xff" }))},
-		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValue("\xff")) }))},
-		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) }))},
-		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
-		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
-		{"actionID", image("..", selfie)},
-		{"IDDocType", image("a", withImage(func(p *idngo.AddImageParams) { p.IDDocType = "" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "kaz" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "KAZA" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "ЖЖЖ" }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = nil }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReader("x", nil) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", nil, 1) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", strings.NewReader(""), -1) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata/none.jpg") }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata") }))},
-		{"ContentType", image("a", withImage(func(p *idngo.AddImageParams) { p.ContentType = "image/jpeg\r\nX: y" }))},
+		{field: "LevelName", err: create("p", with(func(p *idngo.CreateActionParams) { p.LevelName = "" }))},
+		{field: "ExternalActionID", err: create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "" }))},
+		{field: "ExternalActionID", err: create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "\xff" }))},
+		{field: "Email", err: create("p", with(func(p *idngo.CreateActionParams) { p.Email = "\xff" }))},
+		{field: "Phone", err: create("p", with(func(p *idngo.CreateActionParams) { p.Phone = "\xff" }))},
+		{field: "Questionnaires", err: create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValue("\xff")) }))},
+		{
+			field: "Questionnaires",
+			err:   create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) })),
+		},
+		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
+		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
+		{field: "actionID", err: image("..", selfie)},
+		{field: "IDDocType", err: image("a", withImage(func(p *idngo.AddImageParams) { p.IDDocType = "" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "kaz" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "KAZA" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "ЖЖЖ" }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = nil }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReader("x", nil) }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", nil, 1) }))},
+		{
+			field: "Image",
+			err:   image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", strings.NewReader(""), -1) })),
+		},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata/none.jpg") }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata") }))},
+		{field: "ContentType", err: image("a", withImage(func(p *idngo.AddImageParams) { p.ContentType = "image/jpeg\r\nX: y" }))},
 	}
 	for _, id := range []string{"", ".", ".."} {
 		_, get := client.GetAction(ctx, id)
@@ -262,22 +278,24 @@ func TestBadArguments(t *testing.T) {
 			field string
 			err   error
 		}{
-			{"actionID", get}, {"actionID", submit}, {"actionID", waiting}, {"actionID", confirm}, {"actionID", open},
-			{"imageID", openImage}, {"applicantID", list}, {"applicantID", find}, {"LevelName", link},
-			{"applicantID", create(id, good)}, {"actionID", image(id, selfie)},
+			{field: "actionID", err: get}, {field: "actionID", err: submit}, {field: "actionID", err: waiting},
+			{field: "actionID", err: confirm}, {field: "actionID", err: open},
+			{field: "imageID", err: openImage}, {field: "applicantID", err: list}, {field: "applicantID", err: find},
+			{field: "LevelName", err: link},
+			{field: "applicantID", err: create(id, good)}, {field: "actionID", err: image(id, selfie)},
 		}...)
 		for _, err := range client.AllActions(ctx, id, idngo.ListActionsParams{}) {
 			tests = append(tests, struct {
 				field string
 				err   error
-			}{"applicantID", err})
+			}{field: "applicantID", err: err})
 		}
 	}
 	add := func(field string, err error) {
 		tests = append(tests, struct {
 			field string
 			err   error
-		}{field, err})
+		}{field: field, err: err})
 	}
 	_, err := client.FindAction(ctx, "p", "")
 	add("externalActionID", err)

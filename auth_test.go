@@ -107,25 +107,43 @@ func TestSignerVerifyRefuses(t *testing.T) {
 		now    time.Time
 		want   error
 	}{
-		{"nothing changed", func(*http.Request) {}, at, nil},
-		{"59 s late", func(*http.Request) {}, at.Add(59 * time.Second), nil},
-		{"60 s early", func(*http.Request) {}, at.Add(-time.Minute), nil},
-		{"61 s late", func(*http.Request) {}, at.Add(61 * time.Second), idngo.ErrTimestampExpired},
-		{"61 s early", func(*http.Request) {}, at.Add(-61 * time.Second), idngo.ErrTimestampExpired},
-		{"method", func(r *http.Request) { r.Method = http.MethodPut }, at, idngo.ErrSignatureMismatch},
-		{"query", func(r *http.Request) { r.RequestURI += "&a=b" }, at, idngo.ErrSignatureMismatch},
-		{"body", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"a":2}`)) }, at, idngo.ErrSignatureMismatch},
-		{"body cut off", func(r *http.Request) { r.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)) }, at, idngo.ErrSignatureMismatch},
-		{"token", func(r *http.Request) { r.Header.Set("X-App-Token", "sbx:other") }, at, idngo.ErrSignatureMismatch},
-		{"signature", func(r *http.Request) { r.Header.Set("X-App-Access-Sig", strings.Repeat("0", 64)) }, at, idngo.ErrSignatureMismatch},
-		{"signature in capitals", func(r *http.Request) {
+		{name: "nothing changed", change: func(*http.Request) {}, now: at},
+		{name: "59 s late", change: func(*http.Request) {}, now: at.Add(59 * time.Second)},
+		{name: "60 s early", change: func(*http.Request) {}, now: at.Add(-time.Minute)},
+		{name: "61 s late", change: func(*http.Request) {}, now: at.Add(61 * time.Second), want: idngo.ErrTimestampExpired},
+		{name: "61 s early", change: func(*http.Request) {}, now: at.Add(-61 * time.Second), want: idngo.ErrTimestampExpired},
+		{name: "method", change: func(r *http.Request) { r.Method = http.MethodPut }, now: at, want: idngo.ErrSignatureMismatch},
+		{name: "query", change: func(r *http.Request) { r.RequestURI += "&a=b" }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "body", change: func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"a":2}`)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{
+			name: "body cut off", change: func(r *http.Request) { r.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "token", change: func(r *http.Request) { r.Header.Set("X-App-Token", "sbx:other") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "signature", change: func(r *http.Request) { r.Header.Set("X-App-Access-Sig", strings.Repeat("0", 64)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "signature in capitals", change: func(r *http.Request) {
 			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
-		}, at, idngo.ErrSignatureMismatch},
-		{"no signature", func(r *http.Request) { r.Header.Del("X-App-Access-Sig") }, at, idngo.ErrSignatureMismatch},
-		{"two tokens", func(r *http.Request) { r.Header.Add("X-App-Token", faultnet.AppToken) }, at, idngo.ErrSignatureMismatch},
-		{"no timestamp", func(r *http.Request) { r.Header.Del("X-App-Access-Ts") }, at, idngo.ErrSignatureMismatch},
-		{"timestamp with a sign", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "+1700000000") }, at, idngo.ErrSignatureMismatch},
-		{"timestamp that is none", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "now") }, at, idngo.ErrSignatureMismatch},
+		}, now: at, want: idngo.ErrSignatureMismatch},
+		{name: "no signature", change: func(r *http.Request) { r.Header.Del("X-App-Access-Sig") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "two tokens", change: func(r *http.Request) { r.Header.Add("X-App-Token", faultnet.AppToken) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "no timestamp", change: func(r *http.Request) { r.Header.Del("X-App-Access-Ts") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "timestamp with a sign", change: func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "+1700000000") }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{
+			name: "timestamp that is none", change: func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "now") }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,11 +263,16 @@ func TestCreateAccessToken(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1700000000, 0)
 	client, mock := faultnet.NewMock(t, idngo.WithClock(func() time.Time { return at }))
-	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?externalActionId=A%2F%201&levelName=action-liveness&ttlInSecs=600&userId=JamesBond007",
-		200, `{"token":"_act-80bbf59b","userId":"JamesBond007","externalActionId":"A/ 1"}`)
-	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "A/ 1", LevelName: "action-liveness"})
+	const target = "/resources/accessTokens?externalActionId=A%2F%201&levelName=action-liveness&ttlInSecs=600&userId=JamesBond007"
+	faultnet.Respond(t, mock, "POST", target, 200, `{"token":"_act-80bbf59b","userId":"JamesBond007","externalActionId":"A/ 1"}`)
+	token, err := client.CreateAccessToken(
+		t.Context(), idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "A/ 1", LevelName: "action-liveness"},
+	)
 	require.NoError(t, err)
-	assert.Equal(t, &idngo.AccessToken{Token: "_act-80bbf59b", UserID: "JamesBond007", ExternalActionID: "A/ 1", ExpiresAt: at.Add(10 * time.Minute)}, token)
+	assert.Equal(
+		t, &idngo.AccessToken{Token: "_act-80bbf59b", UserID: "JamesBond007", ExternalActionID: "A/ 1", ExpiresAt: at.Add(10 * time.Minute)},
+		token,
+	)
 
 	// Without an action, with a TTL, and with an answer that says less.
 	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=90&userId=u", 201, `{"token":"_act-2","new":[1]}`)
@@ -294,7 +317,8 @@ func TestSignerRefuses(t *testing.T) {
 		signer *idngo.Signer
 		req    *http.Request
 	}{
-		"nil signer": {nil, req}, "zero signer": {new(idngo.Signer), req}, "nil request": {good, nil}, "no URL": {good, new(http.Request)},
+		"nil signer": {req: req}, "zero signer": {signer: new(idngo.Signer), req: req}, "nil request": {signer: good},
+		"no URL": {signer: good, req: new(http.Request)},
 	} {
 		_, err := tt.signer.StringToSign(tt.req, time.Now())
 		for _, err := range []error{tt.signer.Sign(tt.req, time.Now()), tt.signer.Verify(tt.req, time.Now()), err} {
@@ -339,7 +363,10 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	}
 	encoded, err := json.Marshal(token)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"token":"_act-token-value","userId":"user-value","externalActionId":"action-value","expiresAt":"0001-01-01T00:00:00Z"}`, string(encoded))
+	assert.JSONEq(
+		t, `{"token":"_act-token-value","userId":"user-value","externalActionId":"action-value","expiresAt":"0001-01-01T00:00:00Z"}`,
+		string(encoded),
+	)
 	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
 }
 

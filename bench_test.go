@@ -218,7 +218,7 @@ func BenchmarkAllActions10000(b *testing.B) {
 		most := before
 		sample := func() { most = max(most, liveHeap()) }
 		before = liveHeap()
-		watched := benchClient(b, base, idngo.WithHTTPClient(&http.Client{Transport: faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		sampling := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			res, err := http.DefaultTransport.RoundTrip(req)
 			if err == nil {
 				res.Body = &faultnet.Body{Reader: res.Body, OnRead: func(_ int, err error) {
@@ -228,7 +228,8 @@ func BenchmarkAllActions10000(b *testing.B) {
 				}}
 			}
 			return res, err
-		})}))
+		})
+		watched := benchClient(b, base, idngo.WithHTTPClient(&http.Client{Transport: sampling}))
 		n := 0
 		for _, err := range watched.AllActions(b.Context(), "p1", idngo.ListActionsParams{Limit: size}) {
 			require.NoError(b, err)
@@ -365,7 +366,8 @@ const (
 	benchCreatePath = "/resources/applicantActions/-/forApplicant/63e096c51b6b4030f2e01154"
 	benchCreated    = `{"id":"5dd3f15704f9404c41307c85","createdAt":"2024-03-07 06:44:24","key":"ABCDEFGHIJKLMN","clientId":"acme",
 "externalActionId":"payout-4711-a","applicantId":"63e096c51b6b4030f2e01154","type":"selfieAuth",
-"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":0,"levelName":"action-liveness","createDate":"2024-03-07 06:44:24+0000","reviewStatus":"init"}}`
+"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":0,"levelName":"action-liveness",
+"createDate":"2024-03-07 06:44:24+0000","reviewStatus":"init"}}`
 	benchWebhook = `{
   "applicantId" : "5dc158b109494c3cbf431e28",
   "applicantActionId" : "5dc2d80ce3cc9b1c1e389c4c",
@@ -401,9 +403,11 @@ func benchActionJSON(id string, images int) string {
 "imageId":141143180%d,"fileSize":1362,"actualResolution":{"width":192,"height":192},"answer":"GREEN",
 "idDocDef":{"country":"GBR","idDocType":"SELFIE"},"reviewResult":{},"attemptId":"teinm"}`, i, i, i)
 	}
-	return `{"id":"` + id + `","createdAt":"2019-10-10 18:20:00","clientId":"acme","externalActionId":"payout-4711","applicantId":"5d9f74a27edd7d813405fe07",
-"type":"selfieAuth","review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":1,"levelName":"action-liveness",
-"createDate":"2019-10-10 18:19:00+0000","reviewDate":"2019-10-10 18:20:00+0000","reviewResult":{"reviewAnswer":"GREEN"},"reviewStatus":"completed"},
+	return `{"id":"` + id + `","createdAt":"2019-10-10 18:20:00","clientId":"acme","externalActionId":"payout-4711",
+"applicantId":"5d9f74a27edd7d813405fe07","type":"selfieAuth",
+"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":1,"levelName":"action-liveness",
+"createDate":"2019-10-10 18:19:00+0000","reviewDate":"2019-10-10 18:20:00+0000","reviewResult":{"reviewAnswer":"GREEN"},
+"reviewStatus":"completed"},
 "checks":[{"answer":"GREEN","checkType":"FACE_LIVELINESS","createdAt":"2019-10-10 18:19:57","livenessInfo":{"livenessData":{
 "sessionId":"512deb48-bb6b-438c-ae7c-f8953351cc57","images":[{"imageId":1368276695},{"imageId":1060469685},{"imageId":2074791000}]},
 "livenessResult":{"answer":"GREEN","glasses":false,"retryReason":0}}},
@@ -714,9 +718,9 @@ func BenchmarkAddImage(b *testing.B) {
 		name   string
 		upload func(path string) error
 	}{
-		{"floor", func(path string) error { return floorUpload(floor, base, path, false) }},
-		{"floor-signed", func(path string) error { return floorUpload(floor, base, path, true) }},
-		{"idngo", func(path string) error { return idngoUpload(b.Context(), client, path) }},
+		{name: "floor", upload: func(path string) error { return floorUpload(floor, base, path, false) }},
+		{name: "floor-signed", upload: func(path string) error { return floorUpload(floor, base, path, true) }},
+		{name: "idngo", upload: func(path string) error { return idngoUpload(b.Context(), client, path) }},
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			for _, size := range sizes {
@@ -749,7 +753,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 		name     string
 		download func(w io.Writer) (int64, error)
 	}{
-		{"floor", func(w io.Writer) (int64, error) {
+		{name: "floor", download: func(w io.Writer) (int64, error) {
 			req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, base+benchTarget+"/"+strconv.Itoa(size), nil)
 			if err != nil {
 				return 0, err
@@ -764,7 +768,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 			}
 			return io.Copy(w, res.Body)
 		}},
-		{"idngo", func(w io.Writer) (int64, error) {
+		{name: "idngo", download: func(w io.Writer) (int64, error) {
 			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.OpenImageParams{})
 		}},
 	} {
@@ -835,7 +839,9 @@ func floorUpload(client *http.Client, base, path string, sign bool) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequest(http.MethodPost, base+benchTarget, io.MultiReader(strings.NewReader(floorHead), f, strings.NewReader(floorTail)))
+	req, err := http.NewRequest(
+		http.MethodPost, base+benchTarget, io.MultiReader(strings.NewReader(floorHead), f, strings.NewReader(floorTail)),
+	)
 	if err != nil {
 		return err
 	}

@@ -643,7 +643,9 @@ func ExampleSigner_Sign() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one", nil)
+	req, err := http.NewRequestWithContext(
+		ctx, http.MethodGet, "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one", nil,
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -683,12 +685,19 @@ func ExampleSigner_StringToSign() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://api.idngo.kz/resources/accessTokens?userId=u%201", strings.NewReader("{}"))
+	req, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, "https://api.idngo.kz/resources/applicants?id=u%201", strings.NewReader("{}"),
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(signer.StringToSign(req, time.Unix(1700000000, 0)))
-	// Output: 1700000000POST/resources/accessTokens?userId=u%201<body: 2 bytes, SHA-256 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a> <nil>
+	text, err := signer.StringToSign(req, time.Unix(1700000000, 0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(text)
+	// Output:
+	// 1700000000POST/resources/applicants?id=u%201<body: 2 bytes, SHA-256 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a>
 }
 
 func ExampleAction_Approved() {

@@ -62,13 +62,13 @@ func TestAddImageContentType(t *testing.T) {
 		fileName, given, content string
 		want                     string
 	}{
-		"the caller's word":       {"face.jpg", "image/heic", "\x89PNG\r\n\x1a\n", "image/heic"},
-		"with a parameter":        {"face.jpg", `image/png; note="a, b"`, "", `image/png; note="a, b"`},
-		"by the name":             {"face.PNG", "", "\xff\xd8\xff", "image/png"},
-		"by the first bytes":      {"face", "", "\x89PNG\r\n\x1a\n", "image/png"},
-		"by a PDF's first bytes":  {"face", "", "%PDF-1.7 ", "application/pdf"},
-		"of bytes nobody knows":   {"face", "", "\x00\x01\x02", "application/octet-stream"},
-		"of no bytes and no name": {"", "", "", "text/plain; charset=utf-8"},
+		"the caller's word":       {fileName: "face.jpg", given: "image/heic", content: "\x89PNG\r\n\x1a\n", want: "image/heic"},
+		"with a parameter":        {fileName: "face.jpg", given: `image/png; note="a, b"`, want: `image/png; note="a, b"`},
+		"by the name":             {fileName: "face.PNG", content: "\xff\xd8\xff", want: "image/png"},
+		"by the first bytes":      {fileName: "face", content: "\x89PNG\r\n\x1a\n", want: "image/png"},
+		"by a PDF's first bytes":  {fileName: "face", content: "%PDF-1.7 ", want: "application/pdf"},
+		"of bytes nobody knows":   {fileName: "face", content: "\x00\x01\x02", want: "application/octet-stream"},
+		"of no bytes and no name": {want: "text/plain; charset=utf-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +194,9 @@ func TestUploadOfABrokenSource(t *testing.T) {
 		assert.Contains(t, err.Error(), "AddImage", name)
 		assert.Zero(t, response.StatusCode, name)
 	}
-	_, err := client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReader("x", faultnet.ReaderFunc(func([]byte) (int, error) { return 0, nil }))))
+	_, err := client.AddImage(
+		t.Context(), "a1", faultnet.Selfie(idngo.ImageReader("x", faultnet.ReaderFunc(func([]byte) (int, error) { return 0, nil }))),
+	)
 	require.ErrorIs(t, err, io.ErrNoProgress)
 	_, err = client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReaderAt("x.jpg", strings.NewReader("short"), 10)))
 	require.ErrorIs(t, err, idngo.ErrImageChanged)

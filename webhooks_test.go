@@ -142,60 +142,64 @@ func TestVerifyHeaders(t *testing.T) {
 		header http.Header
 		want   error
 	}{
-		"as sent":                            {with(digest), nil},
-		"SHA-512":                            {http.Header{d: {digest512}, a: {"HMAC_SHA512_HEX"}}, nil},
-		"upper case":                         {with(strings.ToUpper(digest)), nil},
-		"mixed case":                         {with(strings.ToUpper(digest[:32]) + digest[32:]), nil},
-		"no algorithm: SHA-256":              {http.Header{d: {digest}}, nil},
-		"algorithm without a value: SHA-256": {http.Header{d: {digest}, a: {}}, nil},
-		"names in lower case":                {http.Header{"x-payload-digest": {digest}, "x-payload-digest-alg": {"HMAC_SHA256_HEX"}}, nil},
-		"names in capitals":                  {http.Header{"X-PAYLOAD-DIGEST": {digest}}, nil},
-		"names alike are others":             {http.Header{d: {digest}, "X-Payload-Digess": {"x"}, "X-Payload-Digest-Sum": {"x"}}, nil},
+		"as sent":                            {header: with(digest)},
+		"SHA-512":                            {header: http.Header{d: {digest512}, a: {"HMAC_SHA512_HEX"}}},
+		"upper case":                         {header: with(strings.ToUpper(digest))},
+		"mixed case":                         {header: with(strings.ToUpper(digest[:32]) + digest[32:])},
+		"no algorithm: SHA-256":              {header: http.Header{d: {digest}}},
+		"algorithm without a value: SHA-256": {header: http.Header{d: {digest}, a: {}}},
+		"names in lower case":                {header: http.Header{"x-payload-digest": {digest}, "x-payload-digest-alg": {"HMAC_SHA256_HEX"}}},
+		"names in capitals":                  {header: http.Header{"X-PAYLOAD-DIGEST": {digest}}},
+		"names alike are others":             {header: http.Header{d: {digest}, "X-Payload-Digess": {"x"}, "X-Payload-Digest-Sum": {"x"}}},
 
-		"no header at all":       {nil, idngo.ErrWebhookSignature},
-		"no digest":              {http.Header{a: {"HMAC_SHA256_HEX"}}, idngo.ErrWebhookSignature},
-		"digest without a value": {http.Header{d: {}, a: {"HMAC_SHA256_HEX"}}, idngo.ErrWebhookSignature},
-		"empty digest":           {with(""), idngo.ErrWebhookSignature},
-		"space before":           {with(" " + digest), idngo.ErrWebhookSignature},
-		"space after":            {with(digest + " "), idngo.ErrWebhookSignature},
-		"line break after":       {with(digest + "\n"), idngo.ErrWebhookSignature},
-		"zero byte after":        {with(digest + "\x00"), idngo.ErrWebhookSignature},
-		"padded":                 {with(digest + "00"), idngo.ErrWebhookSignature},
-		"padded before":          {with("00" + digest), idngo.ErrWebhookSignature},
-		"base64 padding":         {with(digest + "=="), idngo.ErrWebhookSignature},
-		"one digit short":        {with(digest[:63]), idngo.ErrWebhookSignature},
-		"one byte short":         {with(digest[:62]), idngo.ErrWebhookSignature},
-		"half":                   {with(digest[:32]), idngo.ErrWebhookSignature},
-		"one digit":              {with(digest[:1]), idngo.ErrWebhookSignature},
-		"not hexadecimal":        {with("g" + digest[1:]), idngo.ErrWebhookSignature},
-		"not hexadecimal at end": {with(digest[:63] + "z"), idngo.ErrWebhookSignature},
-		"space inside":           {with(digest[:31] + " " + digest[32:]), idngo.ErrWebhookSignature},
-		"not ASCII":              {with("é" + digest[2:]), idngo.ErrWebhookSignature},
-		"0x":                     {with("0x" + digest[2:]), idngo.ErrWebhookSignature},
-		"sha256=":                {with("sha256=" + digest), idngo.ErrWebhookSignature},
-		"quoted":                 {with(`"` + digest + `"`), idngo.ErrWebhookSignature},
-		"two in one value":       {with(digest + "," + digest), idngo.ErrWebhookSignature},
-		"two with a space":       {with(digest + ", " + digest), idngo.ErrWebhookSignature},
-		"doubled":                {http.Header{d: {digest, digest}}, idngo.ErrWebhookSignature},
-		"doubled, one wrong":     {http.Header{d: {digest, other}}, idngo.ErrWebhookSignature},
-		"doubled, one empty":     {http.Header{d: {digest, ""}}, idngo.ErrWebhookSignature},
-		"doubled by case":        {http.Header{d: {digest}, "x-payload-digest": {digest}}, idngo.ErrWebhookSignature},
-		"another secret":         {with(other), idngo.ErrWebhookSignature},
-		"all zero":               {with(strings.Repeat("0", 64)), idngo.ErrWebhookSignature},
-		"SHA-512 as SHA-256":     {with(digest512), idngo.ErrWebhookSignature},
-		"SHA-512 cut to 256":     {with(digest512[:64]), idngo.ErrWebhookSignature},
-		"SHA-256 as SHA-512":     {named("HMAC_SHA512_HEX"), idngo.ErrWebhookSignature},
+		"no header at all":       {want: idngo.ErrWebhookSignature},
+		"no digest":              {header: http.Header{a: {"HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookSignature},
+		"digest without a value": {header: http.Header{d: {}, a: {"HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookSignature},
+		"empty digest":           {header: with(""), want: idngo.ErrWebhookSignature},
+		"space before":           {header: with(" " + digest), want: idngo.ErrWebhookSignature},
+		"space after":            {header: with(digest + " "), want: idngo.ErrWebhookSignature},
+		"line break after":       {header: with(digest + "\n"), want: idngo.ErrWebhookSignature},
+		"zero byte after":        {header: with(digest + "\x00"), want: idngo.ErrWebhookSignature},
+		"padded":                 {header: with(digest + "00"), want: idngo.ErrWebhookSignature},
+		"padded before":          {header: with("00" + digest), want: idngo.ErrWebhookSignature},
+		"base64 padding":         {header: with(digest + "=="), want: idngo.ErrWebhookSignature},
+		"one digit short":        {header: with(digest[:63]), want: idngo.ErrWebhookSignature},
+		"one byte short":         {header: with(digest[:62]), want: idngo.ErrWebhookSignature},
+		"half":                   {header: with(digest[:32]), want: idngo.ErrWebhookSignature},
+		"one digit":              {header: with(digest[:1]), want: idngo.ErrWebhookSignature},
+		"not hexadecimal":        {header: with("g" + digest[1:]), want: idngo.ErrWebhookSignature},
+		"not hexadecimal at end": {header: with(digest[:63] + "z"), want: idngo.ErrWebhookSignature},
+		"space inside":           {header: with(digest[:31] + " " + digest[32:]), want: idngo.ErrWebhookSignature},
+		"not ASCII":              {header: with("é" + digest[2:]), want: idngo.ErrWebhookSignature},
+		"0x":                     {header: with("0x" + digest[2:]), want: idngo.ErrWebhookSignature},
+		"sha256=":                {header: with("sha256=" + digest), want: idngo.ErrWebhookSignature},
+		"quoted":                 {header: with(`"` + digest + `"`), want: idngo.ErrWebhookSignature},
+		"two in one value":       {header: with(digest + "," + digest), want: idngo.ErrWebhookSignature},
+		"two with a space":       {header: with(digest + ", " + digest), want: idngo.ErrWebhookSignature},
+		"doubled":                {header: http.Header{d: {digest, digest}}, want: idngo.ErrWebhookSignature},
+		"doubled, one wrong":     {header: http.Header{d: {digest, other}}, want: idngo.ErrWebhookSignature},
+		"doubled, one empty":     {header: http.Header{d: {digest, ""}}, want: idngo.ErrWebhookSignature},
+		"doubled by case":        {header: http.Header{d: {digest}, "x-payload-digest": {digest}}, want: idngo.ErrWebhookSignature},
+		"another secret":         {header: with(other), want: idngo.ErrWebhookSignature},
+		"all zero":               {header: with(strings.Repeat("0", 64)), want: idngo.ErrWebhookSignature},
+		"SHA-512 as SHA-256":     {header: with(digest512), want: idngo.ErrWebhookSignature},
+		"SHA-512 cut to 256":     {header: with(digest512[:64]), want: idngo.ErrWebhookSignature},
+		"SHA-256 as SHA-512":     {header: named("HMAC_SHA512_HEX"), want: idngo.ErrWebhookSignature},
 
-		"SHA-1":                     {http.Header{d: {digest1}, a: {"HMAC_SHA1_HEX"}}, idngo.ErrWebhookAlgorithm},
-		"SHA-1 without its name":    {http.Header{d: {digest1}}, idngo.ErrWebhookSignature},
-		"algorithm unknown":         {named("HMAC_MD5_HEX"), idngo.ErrWebhookAlgorithm},
-		"algorithm empty":           {named(""), idngo.ErrWebhookAlgorithm},
-		"algorithm in lower case":   {named("hmac_sha256_hex"), idngo.ErrWebhookAlgorithm},
-		"algorithm with a space":    {named("HMAC_SHA256_HEX "), idngo.ErrWebhookAlgorithm},
-		"algorithms in one value":   {named("HMAC_SHA256_HEX,HMAC_SHA256_HEX"), idngo.ErrWebhookAlgorithm},
-		"algorithm none":            {named("none"), idngo.ErrWebhookAlgorithm},
-		"algorithm doubled":         {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX", "HMAC_SHA256_HEX"}}, idngo.ErrWebhookAlgorithm},
-		"algorithm doubled by case": {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}, "x-payload-digest-alg": {"HMAC_SHA1_HEX"}}, idngo.ErrWebhookAlgorithm},
+		"SHA-1":                   {header: http.Header{d: {digest1}, a: {"HMAC_SHA1_HEX"}}, want: idngo.ErrWebhookAlgorithm},
+		"SHA-1 without its name":  {header: http.Header{d: {digest1}}, want: idngo.ErrWebhookSignature},
+		"algorithm unknown":       {header: named("HMAC_MD5_HEX"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm empty":         {header: named(""), want: idngo.ErrWebhookAlgorithm},
+		"algorithm in lower case": {header: named("hmac_sha256_hex"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm with a space":  {header: named("HMAC_SHA256_HEX "), want: idngo.ErrWebhookAlgorithm},
+		"algorithms in one value": {header: named("HMAC_SHA256_HEX,HMAC_SHA256_HEX"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm none":          {header: named("none"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm doubled": {
+			header: http.Header{d: {digest}, a: {"HMAC_SHA256_HEX", "HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookAlgorithm,
+		},
+		"algorithm doubled by case": {
+			header: http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}, "x-payload-digest-alg": {"HMAC_SHA1_HEX"}}, want: idngo.ErrWebhookAlgorithm,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -291,22 +295,36 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 		opts   []idngo.WebhookOption
 		says   string
 	}{
-		"empty secret":           {"", nil, "webhook secret is empty"},
-		"space before":           {" se-cret", nil, "webhook secret has spaces"},
-		"line break after":       {"se-cret\n", nil, "webhook secret has spaces"},
-		"control character":      {"se\x00cret", nil, "webhook secret has control characters"},
-		"only spaces":            {"  ", nil, "webhook secret has spaces"},
-		"no-break space":         {"se-cret\u00a0", nil, "webhook secret has spaces"},
-		"empty previous":         {"se-cret", []idngo.WebhookOption{idngo.WithPreviousSecrets("a", "")}, "WithPreviousSecrets: secret 2 is empty"},
-		"previous with CRLF":     {"se-cret", []idngo.WebhookOption{idngo.WithPreviousSecrets("se-cret\r\n")}, "WithPreviousSecrets: secret 1 has spaces"},
-		"nil option":             {"se-cret", []idngo.WebhookOption{idngo.WithMaxBodySize(1), nil}, "option 2 is nil"},
-		"limit 0":                {"se-cret", []idngo.WebhookOption{idngo.WithMaxBodySize(0)}, "WithMaxBodySize"},
-		"limit below 0":          {"se-cret", []idngo.WebhookOption{idngo.WithMaxBodySize(math.MinInt64)}, "WithMaxBodySize"},
-		"no algorithm":           {"se-cret", []idngo.WebhookOption{idngo.WithDigestAlgorithms()}, "names no algorithm"},
-		"unknown algorithm":      {"se-cret", []idngo.WebhookOption{idngo.WithDigestAlgorithms(idngo.HMACSHA256, "HMAC_MD5_HEX")}, "algorithm 2 is unknown"},
-		"empty algorithm":        {"se-cret", []idngo.WebhookOption{idngo.WithDigestAlgorithms("")}, "algorithm 1 is unknown"},
-		"algorithm in low case":  {"se-cret", []idngo.WebhookOption{idngo.WithDigestAlgorithms("hmac_sha256_hex")}, "algorithm 1 is unknown"},
-		"wrong despite the next": {"se-cret", []idngo.WebhookOption{idngo.WithMaxBodySize(0), idngo.WithMaxBodySize(1)}, "WithMaxBodySize"},
+		"empty secret":      {says: "webhook secret is empty"},
+		"space before":      {secret: " se-cret", says: "webhook secret has spaces"},
+		"line break after":  {secret: "se-cret\n", says: "webhook secret has spaces"},
+		"control character": {secret: "se\x00cret", says: "webhook secret has control characters"},
+		"only spaces":       {secret: "  ", says: "webhook secret has spaces"},
+		"no-break space":    {secret: "se-cret\u00a0", says: "webhook secret has spaces"},
+		"empty previous": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithPreviousSecrets("a", "")}, says: "WithPreviousSecrets: secret 2 is empty",
+		},
+		"previous with CRLF": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithPreviousSecrets("se-cret\r\n")},
+			says: "WithPreviousSecrets: secret 1 has spaces",
+		},
+		"nil option":    {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(1), nil}, says: "option 2 is nil"},
+		"limit 0":       {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(0)}, says: "WithMaxBodySize"},
+		"limit below 0": {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(math.MinInt64)}, says: "WithMaxBodySize"},
+		"no algorithm":  {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms()}, says: "names no algorithm"},
+		"unknown algorithm": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms(idngo.HMACSHA256, "HMAC_MD5_HEX")},
+			says: "algorithm 2 is unknown",
+		},
+		"empty algorithm": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms("")}, says: "algorithm 1 is unknown",
+		},
+		"algorithm in low case": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms("hmac_sha256_hex")}, says: "algorithm 1 is unknown",
+		},
+		"wrong despite the next": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(0), idngo.WithMaxBodySize(1)}, says: "WithMaxBodySize",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -353,7 +371,7 @@ func TestVerifierShowsNoSecret(t *testing.T) {
 		w  idngo.WebhookVerifier
 		o  idngo.WebhookOption
 		vs []*idngo.WebhookVerifier
-	}{v, *v, v, *v, idngo.WithPreviousSecrets(previous), []*idngo.WebhookVerifier{v}}
+	}{V: v, W: *v, v: v, w: *v, o: idngo.WithPreviousSecrets(previous), vs: []*idngo.WebhookVerifier{v}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%08.3f"} {
 		for _, value := range []any{v, *v, &v, holder, &holder} {
 			out = append(out, fmt.Sprintf(verb, value))
@@ -474,9 +492,15 @@ func TestParseWebhookOddCore(t *testing.T) {
 	assert.Equal(t, "918", parse(`{"type":"x","applicantId":918}`).ApplicantID)
 	assert.Equal(t, "28", parse(`{"type":"x","externalUserId":28}`).ExternalUserID)
 	assert.Equal(t, "7", parse(`{"type":"x","clientId":7}`).ClientID)
-	assert.Equal(t, parse(`{"type":"x","createdAtMs":"вчера/1"}`).Key(), parse(`{"type":"x","createdAtMs":"\u0432чера\/1"}`).Key(), "escapes are not the date")
+	assert.Equal(
+		t, parse(`{"type":"x","createdAtMs":"вчера/1"}`).Key(), parse(`{"type":"x","createdAtMs":"\u0432чера\/1"}`).Key(),
+		"escapes are not the date",
+	)
 	assert.NotEqual(t, parse(`{"type":"x","applicantActionId":1}`).Key(), parse(`{"type":"x","applicantActionId":2}`).Key())
-	assert.Equal(t, parse(`{"type":"x","applicantActionId":{}}`).Key(), parse(`{ "type" : "x", "applicantActionId" : { } }`).Key(), "spaces are not the id")
+	assert.Equal(
+		t, parse(`{"type":"x","applicantActionId":{}}`).Key(), parse(`{ "type" : "x", "applicantActionId" : { } }`).Key(),
+		"spaces are not the id",
+	)
 	assert.NotEqual(t, parse(`{"type":"x","inspectionId":1}`).Key(), parse(`{"type":"x","inspectionId":2}`).Key())
 	assert.NotEqual(t, parse(`{"type":"x","networkId":1}`).Key(), parse(`{"type":"x","networkId":2}`).Key())
 	assert.EqualValues(t, "GREEN", parse(`{"type":"x","reviewResult":"GREEN"}`).ReviewResult.ReviewAnswer)
@@ -491,7 +515,8 @@ func TestParseWebhookMalformed(t *testing.T) {
 	for _, body := range []string{
 		"", " ", "\n", "\x00", "null", "true", canary, `"` + canary + `"`, "[]", `[{"type":"` + canary + `"}]`,
 		"{}", `{"type":""}`, `{"type":null}`, `{"type":` + canary + `}`, `{"type":true}`, `{"type":{"a":"` + canary + `"}}`, `{"type":["x"]}`,
-		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`, `{"type":"` + canary,
+		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`,
+		`{"type":"` + canary,
 		"\ufeff" + `{"type":"x"}`, `type=x&id=` + canary, `<html>` + canary, "{\n// note\n\"type\":\"x\"}",
 		`{"levelName":` + canary + `}`, `{"levelName":7,"type":""}`,
 		`{"type":"x","a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`,
@@ -660,7 +685,9 @@ func TestKeyTimeForms(t *testing.T) {
 	e.CreatedAtMs.Time = time.Date(2024, 1, 1, 5, 0, 5, 0, time.FixedZone("+05", 5*3600))
 	assert.Equal(t, want, e.Key())
 	// Years that do not fit into 64 bits of nanoseconds.
-	assert.NotEqual(t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`))
+	assert.NotEqual(
+		t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`),
+	)
 }
 
 func TestEventTime(t *testing.T) {
@@ -755,20 +782,20 @@ func TestParseLimit(t *testing.T) {
 		tooLarge        bool
 		read            int64 // of the body
 	}{
-		{size, size, false, size},
-		{size, -1, false, size},
-		{size, 1, false, size},
-		{size + 1, size, false, size},
-		{math.MaxInt64, -1, false, size},
-		{math.MaxInt64, math.MaxInt64, false, size},
-		{size - 1, size, true, 0},
-		{size - 1, -1, true, size},
-		{size - 1, size - 1, true, size},
-		{1, -1, true, 2},
-		{1, 0, true, 2},
-		{1, 1, true, 2},
-		{100, 3, true, 101},
-		{1, math.MaxInt64, true, 0},
+		{limit: size, declared: size, read: size},
+		{limit: size, declared: -1, read: size},
+		{limit: size, declared: 1, read: size},
+		{limit: size + 1, declared: size, read: size},
+		{limit: math.MaxInt64, declared: -1, read: size},
+		{limit: math.MaxInt64, declared: math.MaxInt64, read: size},
+		{limit: size - 1, declared: size, tooLarge: true, read: 0},
+		{limit: size - 1, declared: -1, tooLarge: true, read: size},
+		{limit: size - 1, declared: size - 1, tooLarge: true, read: size},
+		{limit: 1, declared: -1, tooLarge: true, read: 2},
+		{limit: 1, declared: 0, tooLarge: true, read: 2},
+		{limit: 1, declared: 1, tooLarge: true, read: 2},
+		{limit: 100, declared: 3, tooLarge: true, read: 101},
+		{limit: 1, declared: math.MaxInt64, tooLarge: true, read: 0},
 	} {
 		name := fmt.Sprintf("limit %d, declared %d", tt.limit, tt.declared)
 		r := webhookRequest(body)
@@ -800,10 +827,10 @@ func TestParseReadFails(t *testing.T) {
 		want   error
 		status int
 	}{
-		"cut off":            {io.ErrUnexpectedEOF, io.ErrUnexpectedEOF, 400},
-		"lost":               {lost, lost, 400},
-		"an end in disguise": {fmt.Errorf("gzip: %w", io.EOF), io.EOF, 400},
-		"a limit around it":  {&http.MaxBytesError{Limit: 50}, idngo.ErrWebhookTooLarge, 413},
+		"cut off":            {err: io.ErrUnexpectedEOF, want: io.ErrUnexpectedEOF, status: 400},
+		"lost":               {err: lost, want: lost, status: 400},
+		"an end in disguise": {err: fmt.Errorf("gzip: %w", io.EOF), want: io.EOF, status: 400},
+		"a limit around it":  {err: &http.MaxBytesError{Limit: 50}, want: idngo.ErrWebhookTooLarge, status: 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -843,13 +870,13 @@ func TestHandlerLargeBodyMemory(t *testing.T) {
 		limit    uint64 // of what may be allocated
 		read     int64  // of what may be read
 	}{
-		{"declared", size, 100e3, 0},
-		{"chunked", -1, 3 << 20, 1<<20 + 1},
-		{"declared as nothing", 0, 3 << 20, 1<<20 + 1},
-		{"declared small", 100, 3 << 20, 1<<20 + 1},
-		{"declared so that doubling just misses the limit", 126, 3 << 20, 1<<20 + 1},
-		{"the same, larger", 65_534, 3 << 20, 1<<20 + 1},
-		{"declared as just allowed", 1 << 20, 3 << 20, 1<<20 + 1},
+		{name: "declared", declared: size, limit: 100e3, read: 0},
+		{name: "chunked", declared: -1, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared as nothing", declared: 0, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared small", declared: 100, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared so that doubling just misses the limit", declared: 126, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "the same, larger", declared: 65_534, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared as just allowed", declared: 1 << 20, limit: 3 << 20, read: 1<<20 + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			allocated := uint64(math.MaxUint64)
@@ -875,7 +902,9 @@ func TestHandlerLargeBodyMemory(t *testing.T) {
 
 // Not parallel: it counts allocations.
 func TestVerifyAllocatesNothing(t *testing.T) {
-	v := webhookVerifier(t, idngo.WithPreviousSecrets("old-1", "old-2"), idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1))
+	v := webhookVerifier(
+		t, idngo.WithPreviousSecrets("old-1", "old-2"), idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1),
+	)
 	body := webhookFixture(t, "reviewed-red")
 	for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1} {
 		header := idngo.SignWebhook(body, "old-2", alg)
@@ -921,25 +950,31 @@ func TestHandlerStatus(t *testing.T) {
 		status  int
 		handled bool
 	}{
-		"good":                               {signed(body, nil), nil, 200, true},
-		"unknown type":                       {signed(webhookFixture(t, "type-of-tomorrow"), nil), nil, 200, true},
-		"handle fails":                       {signed(body, nil), errors.New("database: canary"), 500, true},
-		"handle fails with an error of ours": {signed(body, nil), idngo.ErrWebhookSignature, 500, true},
-		"GET":                                {signed(body, func(r *http.Request) { r.Method = http.MethodGet }), nil, 405, false},
-		"HEAD":                               {signed(body, func(r *http.Request) { r.Method = http.MethodHead }), nil, 405, false},
-		"PUT":                                {signed(body, func(r *http.Request) { r.Method = http.MethodPut }), nil, 405, false},
-		"post":                               {signed(body, func(r *http.Request) { r.Method = "post" }), nil, 405, false},
-		"method":                             {signed(body, func(r *http.Request) { r.Method = "" }), nil, 405, false},
-		"declared too large":                 {signed(body, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }), nil, 413, false},
-		"too large":                          {signed(make([]byte, 1<<20+1), func(r *http.Request) { r.ContentLength = -1 }), nil, 413, false},
-		"not signed":                         {signed(body, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
-		"signed by another":                  {signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, "another", idngo.HMACSHA256) }), nil, 401, false},
-		"SHA-1":                              {signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA1) }), nil, 401, false},
-		"algorithm unknown":                  {signed(body, func(r *http.Request) { r.Header.Set(digestAlgHeader, "x") }), nil, 401, false},
-		"doubled":                            {signed(body, func(r *http.Request) { r.Header.Add(digestHeader, "x") }), nil, 401, false},
-		"malformed, not signed":              {signed(malformed, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
-		"malformed":                          {signed(malformed, nil), nil, 400, false},
-		"no body":                            {signed(nil, nil), nil, 400, false},
+		"good":                               {request: signed(body, nil), status: 200, handled: true},
+		"unknown type":                       {request: signed(webhookFixture(t, "type-of-tomorrow"), nil), status: 200, handled: true},
+		"handle fails":                       {request: signed(body, nil), err: errors.New("database: canary"), status: 500, handled: true},
+		"handle fails with an error of ours": {request: signed(body, nil), err: idngo.ErrWebhookSignature, status: 500, handled: true},
+		"GET":                                {request: signed(body, func(r *http.Request) { r.Method = http.MethodGet }), status: 405},
+		"HEAD":                               {request: signed(body, func(r *http.Request) { r.Method = http.MethodHead }), status: 405},
+		"PUT":                                {request: signed(body, func(r *http.Request) { r.Method = http.MethodPut }), status: 405},
+		"post":                               {request: signed(body, func(r *http.Request) { r.Method = "post" }), status: 405},
+		"method":                             {request: signed(body, func(r *http.Request) { r.Method = "" }), status: 405},
+		"declared too large":                 {request: signed(body, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }), status: 413},
+		"too large": {
+			request: signed(make([]byte, 1<<20+1), func(r *http.Request) { r.ContentLength = -1 }), status: 413,
+		},
+		"not signed": {request: signed(body, func(r *http.Request) { r.Header = http.Header{} }), status: 401},
+		"signed by another": {
+			request: signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, "another", idngo.HMACSHA256) }), status: 401,
+		},
+		"SHA-1": {
+			request: signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA1) }), status: 401,
+		},
+		"algorithm unknown":     {request: signed(body, func(r *http.Request) { r.Header.Set(digestAlgHeader, "x") }), status: 401},
+		"doubled":               {request: signed(body, func(r *http.Request) { r.Header.Add(digestHeader, "x") }), status: 401},
+		"malformed, not signed": {request: signed(malformed, func(r *http.Request) { r.Header = http.Header{} }), status: 401},
+		"malformed":             {request: signed(malformed, nil), status: 400},
+		"no body":               {request: signed(nil, nil), status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -1179,8 +1214,10 @@ func webhookCorpus(t testing.TB) map[string]string {
 	}
 	for name, body := range map[string]string{
 		"not-empty-object": "{}", "not-null": "null", "not-array": `[{"type":"x"}]`, "not-cut-off": `{"type":"applicantActionPen`,
-		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`, "id-object": `{"type":"x","applicantActionId":{ }}`,
-		"not-html": "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
+		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`,
+		"answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
+		"id-object": `{"type":"x","applicantActionId":{ }}`,
+		"not-html":  "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
 	} {
 		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
 	}

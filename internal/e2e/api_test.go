@@ -54,7 +54,8 @@ func TestAPI(t *testing.T) {
 		}
 	}
 	if len(gone)+len(added) > 0 {
-		t.Errorf("the exported API differs from testdata/api.txt: %s\n%s\nIf it is meant: go test -run TestAPI ./internal/e2e -update, and .ci/api for apidiff's word.",
+		t.Errorf("the exported API differs from testdata/api.txt: %s\n%s\n"+
+			"If it is meant: go test -run TestAPI ./internal/e2e -update, and .ci/api for apidiff's word.",
 			verdict, strings.Join(append(gone, added...), "\n"))
 	}
 }

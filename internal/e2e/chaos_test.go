@@ -189,7 +189,9 @@ func TestChaos(t *testing.T) {
 	transport.CloseIdleConnections()
 	assert.True(t, waitUntil(func() bool { return sb.Stats().OpenConnections == 0 }), "%d connections are open", sb.Stats().OpenConnections)
 	require.NoError(t, sb.Close())
-	if !assert.True(t, waitUntil(func() bool { return runtime.NumGoroutine() <= goroutines }), "%d goroutines, were %d", runtime.NumGoroutine(), goroutines) {
+	if !assert.True(
+		t, waitUntil(func() bool { return runtime.NumGoroutine() <= goroutines }), "%d goroutines, were %d", runtime.NumGoroutine(), goroutines,
+	) {
 		stacks := make([]byte, 1<<20)
 		t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
 	}
@@ -274,7 +276,9 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	}
 
 	return f.persist(ctx, func() (err error) {
-		f.verdict, err = client.WaitForReview(ctx, f.actionID, idngo.WaitParams{MinInterval: 2 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
+		f.verdict, err = client.WaitForReview(
+			ctx, f.actionID, idngo.WaitParams{MinInterval: 2 * time.Millisecond, MaxInterval: 20 * time.Millisecond},
+		)
 		return err
 	})
 }

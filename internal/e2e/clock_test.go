@@ -52,7 +52,9 @@ func simulatorCalls(actionID string) map[string]func(context.Context, *idngo.Cli
 			return err
 		},
 		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth}, opts...)
+			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
+				UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
+			}, opts...)
 			return err
 		},
 		"CreateWebSDKLink": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -238,23 +240,25 @@ func TestClockLearnsFromTheCodesOnly(t *testing.T) {
 		attempts int
 		learned  bool
 	}{
-		"4004":                        {clockServer{skew: time.Hour, shows: time.Hour, code: 4004}, 2, true},
-		"no code":                     {clockServer{skew: time.Hour, shows: time.Hour}, 2, true},
-		"another code":                {clockServer{skew: time.Hour, shows: time.Hour, code: 4003}, 1, false},
-		"4004 without Date":           {clockServer{skew: time.Hour, noDate: true, code: 4004}, 2, false},
-		"4004 from a cache":           {clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "1"}, 2, false},
-		"4004 from a cache, age 0":    {clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "0"}, 2, false},
-		"no code, from a cache":       {clockServer{skew: time.Hour, shows: time.Hour, age: "7"}, 1, false},
-		"4004 after 10 seconds":       {clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 10 * time.Second}, 2, true},
-		"4004 after 11 seconds":       {clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 11 * time.Second}, 2, false},
-		"no code, after 11 seconds":   {clockServer{skew: time.Hour, shows: time.Hour, slow: 11 * time.Second}, 1, false},
-		"no code, Date 30 s off":      {clockServer{skew: time.Hour, shows: 30 * time.Second}, 1, false},
-		"no code, Date 31 s off":      {clockServer{skew: time.Hour, shows: 31 * time.Second}, 2, true},
-		"no code, Date 31 s behind":   {clockServer{skew: time.Hour, shows: -31 * time.Second}, 2, true},
-		"4004, Date 5 s off":          {clockServer{skew: time.Hour, shows: 5 * time.Second, code: 4004}, 2, false},
-		"4004, Date 6 s off":          {clockServer{skew: time.Hour, shows: 6 * time.Second, code: 4004}, 2, true},
-		"4004, Date 6 s behind":       {clockServer{skew: time.Hour, shows: -6 * time.Second, code: 4004}, 2, true},
-		"4004, and the Date is right": {clockServer{skew: time.Hour, code: 4004}, 2, false},
+		"4004":                     {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004}, attempts: 2, learned: true},
+		"no code":                  {server: clockServer{skew: time.Hour, shows: time.Hour}, attempts: 2, learned: true},
+		"another code":             {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4003}, attempts: 1},
+		"4004 without Date":        {server: clockServer{skew: time.Hour, noDate: true, code: 4004}, attempts: 2},
+		"4004 from a cache":        {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "1"}, attempts: 2},
+		"4004 from a cache, age 0": {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "0"}, attempts: 2},
+		"no code, from a cache":    {server: clockServer{skew: time.Hour, shows: time.Hour, age: "7"}, attempts: 1},
+		"4004 after 10 seconds": {
+			server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 10 * time.Second}, attempts: 2, learned: true,
+		},
+		"4004 after 11 seconds":       {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 11 * time.Second}, attempts: 2},
+		"no code, after 11 seconds":   {server: clockServer{skew: time.Hour, shows: time.Hour, slow: 11 * time.Second}, attempts: 1},
+		"no code, Date 30 s off":      {server: clockServer{skew: time.Hour, shows: 30 * time.Second}, attempts: 1},
+		"no code, Date 31 s off":      {server: clockServer{skew: time.Hour, shows: 31 * time.Second}, attempts: 2, learned: true},
+		"no code, Date 31 s behind":   {server: clockServer{skew: time.Hour, shows: -31 * time.Second}, attempts: 2, learned: true},
+		"4004, Date 5 s off":          {server: clockServer{skew: time.Hour, shows: 5 * time.Second, code: 4004}, attempts: 2},
+		"4004, Date 6 s off":          {server: clockServer{skew: time.Hour, shows: 6 * time.Second, code: 4004}, attempts: 2, learned: true},
+		"4004, Date 6 s behind":       {server: clockServer{skew: time.Hour, shows: -6 * time.Second, code: 4004}, attempts: 2, learned: true},
+		"4004, and the Date is right": {server: clockServer{skew: time.Hour, code: 4004}, attempts: 2},
 	}
 	for name, tt := range tests {
 		for _, op := range []faultnet.Operation{faultnet.GetAction, faultnet.AddImage, faultnet.CreateAction, faultnet.DownloadImage} {

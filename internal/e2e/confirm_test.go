@@ -23,23 +23,43 @@ func TestConfirmAction(t *testing.T) {
 		want   idngo.ActionExpectation
 		differ string // the parts that do, in order
 	}{
-		"as expected":              {whole, all, ""},
-		"applicant only":           {whole, idngo.ActionExpectation{ApplicantID: "app-1"}, ""},
-		"other applicant":          {whole, idngo.ActionExpectation{ApplicantID: "app-2", ExternalActionID: "ext-1", LevelName: "lvl"}, "applicantId"},
-		"other case":               {whole, idngo.ActionExpectation{ApplicantID: "APP-1"}, "applicantId"},
-		"other external id":        {whole, idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-2"}, "externalActionId"},
-		"other level":              {whole, idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "Lvl"}, "levelName"},
-		"all differ":               {whole, idngo.ActionExpectation{ApplicantID: "a", ExternalActionID: "b", LevelName: "c"}, "applicantId externalActionId levelName"},
-		"another action":           {`{"id":"5e02f6b2","applicantId":"app-1"` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1"}, "id"},
-		"no id":                    {`{"applicantId":"app-1"` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1"}, "id"},
-		"no applicant":             {`{"id":"5e02f6b1"` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1"}, "applicantId"},
-		"applicant null":           {`{"id":"5e02f6b1","applicantId":null` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1"}, "applicantId"},
-		"applicant of other type":  {`{"id":"5e02f6b1","applicantId":["app-1"]` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1"}, "applicantId"},
-		"no external id":           {`{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, all, "externalActionId"},
-		"no external id, not said": {`{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "lvl"}, ""},
-		"no level":                 {`{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"}`, all, "levelName"},
-		"nothing":                  {`{}`, all, "id applicantId externalActionId levelName"},
-		"null":                     {`null`, all, "id applicantId externalActionId levelName"},
+		"as expected":    {answer: whole, want: all},
+		"applicant only": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1"}},
+		"other applicant": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-2", ExternalActionID: "ext-1", LevelName: "lvl"}, differ: "applicantId",
+		},
+		"other case": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "APP-1"}, differ: "applicantId"},
+		"other external id": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-2"}, differ: "externalActionId",
+		},
+		"other level": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "Lvl"}, differ: "levelName"},
+		"all differ": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "a", ExternalActionID: "b", LevelName: "c"},
+			differ: "applicantId externalActionId levelName",
+		},
+		"another action": {
+			answer: `{"id":"5e02f6b2","applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "id",
+		},
+		"no id": {
+			answer: `{"applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "id",
+		},
+		"no applicant": {
+			answer: `{"id":"5e02f6b1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "applicantId",
+		},
+		"applicant null": {
+			answer: `{"id":"5e02f6b1","applicantId":null` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "applicantId",
+		},
+		"applicant of other type": {
+			answer: `{"id":"5e02f6b1","applicantId":["app-1"]` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"},
+			differ: "applicantId",
+		},
+		"no external id": {answer: `{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, want: all, differ: "externalActionId"},
+		"no external id, not said": {
+			answer: `{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "lvl"},
+		},
+		"no level": {answer: `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"}`, want: all, differ: "levelName"},
+		"nothing":  {answer: `{}`, want: all, differ: "id applicantId externalActionId levelName"},
+		"null":     {answer: `null`, want: all, differ: "id applicantId externalActionId levelName"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +105,9 @@ func TestConfirmActionOfAForgedGreen(t *testing.T) {
 		require.NoError(t, err)
 		earlier, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-0"))
 		require.NoError(t, err)
-		email, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"})
+		email, err := client.CreateAction(
+			t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"},
+		)
 		require.NoError(t, err)
 		for _, id := range []string{other.ID, earlier.ID, email.ID} {
 			require.NoError(t, b.Review(id, simulator.Outcome{Answer: "GREEN"}))

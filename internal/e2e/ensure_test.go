@@ -121,17 +121,22 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 		story   string
 		found   bool
 	}{
-		"newest":               {250, simulator.Quirks{}, "ext-250", "ListActions", true},
-		"second page":          {250, simulator.Quirks{}, "ext-100", "ListActions ListActions", true},
-		"oldest":               {250, simulator.Quirks{}, "ext-1", "ListActions ListActions ListActions", true},
-		"none":                 {250, simulator.Quirks{}, "ext-0", "ListActions ListActions ListActions", false},
-		"total reached":        {200, simulator.Quirks{}, "ext-0", "ListActions ListActions", false},
-		"no actions":           {0, simulator.Quirks{}, "ext-1", "ListActions", false},
-		"other envelope":       {150, simulator.Quirks{BareList: true}, "ext-1", "ListActions ListActions", true},
-		"other envelope, none": {150, simulator.Quirks{BareList: true}, "ext-0", "ListActions ListActions", false},
-		"entries without ids":  {7, simulator.Quirks{ListWithoutExternalIDs: true}, "ext-5", "ListActions GetAction GetAction GetAction", true},
+		"newest":        {actions: 250, find: "ext-250", story: "ListActions", found: true},
+		"second page":   {actions: 250, find: "ext-100", story: "ListActions ListActions", found: true},
+		"oldest":        {actions: 250, find: "ext-1", story: "ListActions ListActions ListActions", found: true},
+		"none":          {actions: 250, find: "ext-0", story: "ListActions ListActions ListActions"},
+		"total reached": {actions: 200, find: "ext-0", story: "ListActions ListActions"},
+		"no actions":    {actions: 0, find: "ext-1", story: "ListActions"},
+		"other envelope": {
+			actions: 150, quirks: simulator.Quirks{BareList: true}, find: "ext-1", story: "ListActions ListActions", found: true,
+		},
+		"other envelope, none": {actions: 150, quirks: simulator.Quirks{BareList: true}, find: "ext-0", story: "ListActions ListActions"},
+		"entries without ids": {
+			actions: 7, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, find: "ext-5", story: "ListActions GetAction GetAction GetAction",
+			found: true,
+		},
 		"entries without, none": {
-			7, simulator.Quirks{ListWithoutExternalIDs: true}, "ext-0", "ListActions " + repeatWord("GetAction", 7), false,
+			actions: 7, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, find: "ext-0", story: "ListActions " + repeatWord("GetAction", 7),
 		},
 	}
 	for name, tt := range tests {
@@ -207,46 +212,56 @@ func TestFindActionOnOddLists(t *testing.T) {
 		is    error  // what the error matches; nil with an empty id: none of the sentinels
 	}{
 		"total is missing": {
-			[]string{`{"list":{"items":[{"id":"1","externalActionId":"x"}]}}`, `{"list":{"items":[{"id":"2","externalActionId":"y"}]}}`}, nil, 3, "", idngo.ErrNotFound,
+			pages: []string{`{"list":{"items":[{"id":"1","externalActionId":"x"}]}}`, `{"list":{"items":[{"id":"2","externalActionId":"y"}]}}`},
+			calls: 3, is: idngo.ErrNotFound,
 		},
 		"total is missing, found": {
-			[]string{`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"2","externalActionId":"ext"}]}`}, nil, 2, "2", nil,
+			pages: []string{`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"2","externalActionId":"ext"}]}`}, calls: 2, id: "2",
 		},
 		"short pages": {
-			[]string{`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":2}`, `{"items":[{"id":"2","externalActionId":"ext"}],"totalItems":2}`}, nil, 2, "2", nil,
+			pages: []string{
+				`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":2}`, `{"items":[{"id":"2","externalActionId":"ext"}],"totalItems":2}`,
+			},
+			calls: 2, id: "2",
 		},
 		"total too large": {
-			[]string{`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":100}`}, nil, 2, "", idngo.ErrNotFound,
+			pages: []string{`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":100}`}, calls: 2, is: idngo.ErrNotFound,
 		},
 		"some say their id": {
-			[]string{`{"items":[{"id":"1"},{"id":"2","externalActionId":"x"}],"totalItems":2}`}, map[string]string{"1": `{"id":"1"}`}, 2, "", idngo.ErrNotFound,
+			pages: []string{`{"items":[{"id":"1"},{"id":"2","externalActionId":"x"}],"totalItems":2}`},
+			gets:  map[string]string{"1": `{"id":"1"}`}, calls: 2, is: idngo.ErrNotFound,
 		},
 		"none says its id": {
-			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"1": `{"id":"1"}`, "2": `{"id":"2"}`}, 3, "", nil,
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"1": `{"id":"1"}`, "2": `{"id":"2"}`}, calls: 3,
 		},
 		"one cannot be asked": {
-			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, 3, "2", nil,
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, calls: 3, id: "2",
 		},
 		"one is refused": {
-			[]string{`{"items":[{"id":"1"}],"totalItems":1}`}, map[string]string{"1": ""}, 2, "", idngo.ErrForbidden,
+			pages: []string{`{"items":[{"id":"1"}],"totalItems":1}`}, gets: map[string]string{"1": ""}, calls: 2, is: idngo.ErrForbidden,
 		},
 		"one cannot be asked, and may be it": {
-			[]string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`}, map[string]string{"2": `{"id":"2","externalActionId":"x"}`}, 3, "", nil,
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"2": `{"id":"2","externalActionId":"x"}`}, calls: 3,
 		},
 		"both envelopes, one empty": {
-			[]string{`{"list":{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1},"items":[]}`}, nil, 1, "1", nil,
+			pages: []string{`{"list":{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1},"items":[]}`}, calls: 1, id: "1",
 		},
 		"an entry without its id": {
-			[]string{`{"items":[{"externalActionId":"ext"}],"totalItems":1}`}, nil, 1, "", nil,
+			pages: []string{`{"items":[{"externalActionId":"ext"}],"totalItems":1}`}, calls: 1,
 		},
 		"no list at all": {
-			[]string{`{"ok":1}`}, nil, 1, "", nil,
+			pages: []string{`{"ok":1}`}, calls: 1,
 		},
 		"the same page for ever": {
-			[]string{
-				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
-				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
-			}, nil, 4, "", nil,
+			pages: []string{
+				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`,
+			}, calls: 4,
 		},
 	}
 	for name, tt := range tests {
@@ -262,7 +277,9 @@ func TestFindActionOnOddLists(t *testing.T) {
 					return
 				}
 				require.Error(t, err)
-				for _, sentinel := range []error{idngo.ErrNotFound, idngo.ErrForbidden, idngo.ErrInvalidArgument, idngo.ErrOutcomeUnknown, idngo.ErrConflict, idngo.ErrServer} {
+				for _, sentinel := range []error{
+					idngo.ErrNotFound, idngo.ErrForbidden, idngo.ErrInvalidArgument, idngo.ErrOutcomeUnknown, idngo.ErrConflict, idngo.ErrServer,
+				} {
 					assert.Equal(t, tt.is == sentinel, errors.Is(err, sentinel), "%v: %v", sentinel, err)
 				}
 
@@ -304,89 +321,153 @@ func TestEnsureAction(t *testing.T) {
 		unknown  bool
 		attempts int // MaxAttempts
 	}{
-		"there is none":                   {0, simulator.Quirks{}, nil, "ListActions CreateAction", 1, nil, false, 0},
-		"there is one":                    {1, simulator.Quirks{}, nil, "ListActions", 1, nil, false, 0},
-		"there is one, entries are short": {1, simulator.Quirks{ListWithoutExternalIDs: true}, nil, "ListActions GetAction", 1, nil, false, 0},
-		"answers without an action":       {0, simulator.Quirks{EmptyAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"answers of ok":                   {0, simulator.Quirks{OKAnswers: true}, nil, "ListActions CreateAction ListActions", 1, nil, false, 0},
+		"there is none": {exists: 0, story: "ListActions CreateAction", actions: 1, attempts: 0},
+		"there is one":  {exists: 1, story: "ListActions", actions: 1, attempts: 0},
+		"there is one, entries are short": {
+			exists: 1, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, story: "ListActions GetAction", actions: 1, attempts: 0,
+		},
+		"answers without an action": {
+			exists: 0, quirks: simulator.Quirks{EmptyAnswers: true}, story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"answers of ok": {
+			exists: 0, quirks: simulator.Quirks{OKAnswers: true}, story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
 
-		"reset after the effect":  {0, simulator.Quirks{}, faults{{Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"503 after the effect":    {0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatusAfter, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"cut off":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultTruncate, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"cut off, chunked":        {0, simulator.Quirks{}, faults{{Kind: simulator.FaultTruncateChunked, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"garbage":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultGarbage, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"endless":                 {0, simulator.Quirks{}, faults{{Kind: simulator.FaultEndless, Operation: create}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"too slow":                {0, simulator.Quirks{}, faults{{Kind: simulator.FaultSlowHeaders, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"too slow a body":         {0, simulator.Quirks{}, faults{{Kind: simulator.FaultSlowBody, Operation: create, Delay: 40 * time.Second}}, "ListActions CreateAction ListActions", 1, nil, false, 0},
-		"reset before the effect": {0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: create}}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
-		"503 before the effect":   {0, simulator.Quirks{}, faults{down}, "ListActions CreateAction ListActions CreateAction", 1, nil, false, 0},
+		"reset after the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultResetAfter, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"503 after the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatusAfter, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"cut off": {
+			exists: 0, script: faults{{Kind: simulator.FaultTruncate, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"cut off, chunked": {
+			exists: 0, script: faults{{Kind: simulator.FaultTruncateChunked, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"garbage": {
+			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: create}}, story: "ListActions CreateAction ListActions", actions: 1,
+			attempts: 0,
+		},
+		"endless": {
+			exists: 0, script: faults{{Kind: simulator.FaultEndless, Operation: create}}, story: "ListActions CreateAction ListActions", actions: 1,
+			attempts: 0,
+		},
+		"too slow": {
+			exists: 0, script: faults{{Kind: simulator.FaultSlowHeaders, Operation: create, Delay: 40 * time.Second}},
+			story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"too slow a body": {
+			exists: 0, script: faults{{Kind: simulator.FaultSlowBody, Operation: create, Delay: 40 * time.Second}},
+			story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"reset before the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: create}}, story: "ListActions CreateAction ListActions CreateAction",
+			actions: 1, attempts: 0,
+		},
+		"503 before the effect": {
+			exists: 0, script: faults{down}, story: "ListActions CreateAction ListActions CreateAction", actions: 1, attempts: 0,
+		},
 		"before and after": {
-			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions CreateAction ListActions", 1, nil, false, 0,
+			exists: 0, script: faults{down, {Kind: simulator.FaultResetAfter, Operation: create}},
+			story: "ListActions CreateAction ListActions CreateAction ListActions", actions: 1, attempts: 0,
 		},
 		"reset after, entries are short": {
-			0, simulator.Quirks{ListWithoutExternalIDs: true}, faults{{Kind: simulator.FaultResetAfter, Operation: create}}, "ListActions CreateAction ListActions GetAction", 1, nil, false, 0,
+			exists: 0, quirks: simulator.Quirks{ListWithoutExternalIDs: true},
+			script: faults{{Kind: simulator.FaultResetAfter, Operation: create}}, story: "ListActions CreateAction ListActions GetAction",
+			actions: 1, attempts: 0,
 		},
 		"three creates at most": {
-			0, simulator.Quirks{}, faults{down, down, down, down}, repeatWord("ListActions CreateAction", 3) + " ListActions", 0, idngo.ErrServer, true, 0,
+			exists: 0, script: faults{down, down, down, down}, story: repeatWord("ListActions CreateAction", 3) + " ListActions",
+			actions: 0, is: idngo.ErrServer, unknown: true, attempts: 0,
 		},
 		"one create at most": {
-			0, simulator.Quirks{}, faults{down, down}, "ListActions CreateAction ListActions", 0, idngo.ErrServer, true, 1,
+			exists: 0, script: faults{down, down}, story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrServer,
+			unknown: true, attempts: 1,
 		},
 		"five creates at most": {
-			0, simulator.Quirks{}, faults{down, down, down, down}, repeatWord("ListActions CreateAction", 5), 1, nil, false, 5,
+			exists: 0, script: faults{down, down, down, down}, story: repeatWord("ListActions CreateAction", 5), actions: 1, attempts: 5,
 		},
 		"429 is no create": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}}, "ListActions CreateAction CreateAction", 1, nil, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}},
+			story: "ListActions CreateAction CreateAction", actions: 1, attempts: 0,
 		},
 		"429 too often": {
-			0, simulator.Quirks{},
-			faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429}},
-			"ListActions CreateAction CreateAction CreateAction", 0, idngo.ErrRateLimited, false, 0,
+			exists: 0,
+			script: faults{
+				{Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429},
+				{Kind: simulator.FaultStatus, Operation: create, Status: 429},
+			},
+			story: "ListActions CreateAction CreateAction CreateAction", actions: 0, is: idngo.ErrRateLimited, attempts: 0,
 		},
 		"refused": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction", 0, idngo.ErrForbidden, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 403}}, story: "ListActions CreateAction",
+			actions: 0, is: idngo.ErrForbidden, attempts: 0,
 		},
 		"refused after an unknown outcome": {
-			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 403}}, "ListActions CreateAction ListActions CreateAction", 0, idngo.ErrForbidden, true, 0,
+			exists: 0, script: faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 403}},
+			story: "ListActions CreateAction ListActions CreateAction", actions: 0, is: idngo.ErrForbidden, unknown: true, attempts: 0,
 		},
 		"conflict without an action": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions", 0, idngo.ErrConflict, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 409}},
+			story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, attempts: 0,
 		},
 		"conflict after an unknown outcome": {
-			0, simulator.Quirks{}, faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 409}}, "ListActions CreateAction ListActions CreateAction ListActions", 0, idngo.ErrConflict, true, 0,
+			exists: 0, script: faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 409}},
+			story: "ListActions CreateAction ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, unknown: true, attempts: 0,
 		},
 		"the first look is refused": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultStatus, Operation: look, Status: 403}}, "ListActions", 0, idngo.ErrForbidden, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: look, Status: 403}}, story: "ListActions", actions: 0,
+			is: idngo.ErrForbidden, attempts: 0,
 		},
 		"the first look fails": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultHTML, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}},
-			repeatWord("ListActions", 3), 0, idngo.ErrServer, false, 0,
+			exists: 0,
+			script: faults{
+				{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultHTML, Operation: look},
+				{Kind: simulator.FaultStatus, Operation: look},
+			},
+			story: repeatWord("ListActions", 3), actions: 0, is: idngo.ErrServer, attempts: 0,
 		},
 		"the first look is survived": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultTruncate, Operation: look}}, "ListActions ListActions ListActions CreateAction", 1, nil, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultTruncate, Operation: look}},
+			story: "ListActions ListActions ListActions CreateAction", actions: 1, attempts: 0,
 		},
 		"the first look is garbage": {
-			0, simulator.Quirks{}, faults{{Kind: simulator.FaultGarbage, Operation: look}}, "ListActions", 0, errSomething, false, 0,
+			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: look}}, story: "ListActions", actions: 0, is: errSomething,
+			attempts: 0,
 		},
 		"the second look is refused": {
-			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
-			"ListActions CreateAction ListActions", 1, idngo.ErrForbidden, true, 0,
+			exists: 0,
+			script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			story:  "ListActions CreateAction ListActions", actions: 1, is: idngo.ErrForbidden, unknown: true, attempts: 0,
 		},
 		"the second look fails": {
-			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look}},
-			"ListActions CreateAction ListActions ListActions ListActions", 0, idngo.ErrServer, true, 0,
+			exists: 0,
+			script: faults{
+				{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: look},
+				{Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look},
+			},
+			story: "ListActions CreateAction ListActions ListActions ListActions", actions: 0, is: idngo.ErrServer, unknown: true, attempts: 0,
 		},
 		"the second look is garbage": {
-			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: look}},
-			"ListActions CreateAction ListActions", 1, errSomething, true, 0,
+			exists: 0, script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: look}},
+			story: "ListActions CreateAction ListActions", actions: 1, is: errSomething, unknown: true, attempts: 0,
 		},
 		"the look after a conflict fails": {
-			0, simulator.Quirks{}, faults{{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
-			"ListActions CreateAction ListActions", 0, idngo.ErrConflict, false, 0,
+			exists: 0,
+			script: faults{
+				{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: look, Status: 403},
+			},
+			story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, attempts: 0,
 		},
 		"the answer is empty and the look fails": {
-			0, simulator.Quirks{EmptyAnswers: true}, faults{{}, {}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
-			"ListActions CreateAction ListActions ListActions", 1, nil, false, 0,
+			exists: 0, quirks: simulator.Quirks{EmptyAnswers: true},
+			script: faults{{}, {}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			story:  "ListActions CreateAction ListActions ListActions", actions: 1, attempts: 0,
 		},
 	}
 	for name, tt := range tests {
@@ -432,7 +513,9 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 		b := newBooks(t, simulator.Config{})
 		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
 		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
-		_, err := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		_, err := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
+		)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		highest := 500 * time.Millisecond
 		looks := 0
@@ -484,7 +567,9 @@ func TestEnsureActionLosesARace(t *testing.T) {
 				other := b.net.Client()
 				b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 					if operation == "CreateAction" && number == 1 {
-						_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"})
+						_, err := other.CreateAction(
+							t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"},
+						)
 						assert.NoError(t, err)
 					}
 					return false
@@ -592,7 +677,9 @@ func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 			if operation != "CreateAction" || number > 1 {
 				return false
 			}
-			_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"})
+			_, err := other.CreateAction(
+				t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"},
+			)
 			assert.NoError(t, err)
 			faultnet.Refuse(w, 503, 0, "no")
 			return true
@@ -607,7 +694,10 @@ func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 func TestEnsureActionLevelIsNotSaid(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
-		n.OnRequest = answerLists([]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`}, map[string]string{"1": `{"id":"1","externalActionId":"ext"}`})
+		n.OnRequest = answerLists(
+			[]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`},
+			map[string]string{"1": `{"id":"1","externalActionId":"ext"}`},
+		)
 		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
 		require.NoError(t, err)
 		assert.Equal(t, "1", action.ID)
@@ -633,7 +723,9 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
 				b := newBooks(t, simulator.Config{})
-				require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}))
+				require.NoError(
+					t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}),
+				)
 				ctx, crash := context.WithCancel(t.Context())
 				time.AfterFunc(100*time.Millisecond, crash)
 				_, err := b.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
@@ -668,7 +760,9 @@ func TestEnsureActionAndTheContext(t *testing.T) {
 		ctx2, cancel2 := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel2(errLeft) })
 		begin = time.Now()
-		_, err = b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(ctx2, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		_, err = b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(
+			ctx2, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
+		)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, errLeft)
 		assert.Equal(t, time.Second, time.Since(begin))
@@ -714,7 +808,10 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		b := newBooks(t, simulator.Config{})
 		var res idngo.Response
-		_, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&res))
+		_, err := b.net.Client().EnsureAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
+			idngo.WithResponse(&res),
+		)
 		require.NoError(t, err)
 		for _, r := range b.net.Seen() {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
@@ -730,7 +827,10 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		client := b.net.Client()
 		var created, submitted idngo.Response
-		action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&created))
+		action, err := client.CreateAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
+			idngo.WithResponse(&created),
+		)
 		require.NoError(t, err)
 		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
 		require.NoError(t, err)

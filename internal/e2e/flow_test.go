@@ -18,7 +18,9 @@ import (
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
 	client, sb := faultnet.StartSimulator(t, simulator.Config{AnyLevel: true})
-	for _, id := range []string{"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//"} {
+	for _, id := range []string{
+		"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//",
+	} {
 		sb.AddApplicant(id, "user "+id)
 		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
 		require.NoError(t, err, "%q", id)
@@ -31,7 +33,9 @@ func TestOddIDs(t *testing.T) {
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
 		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.OpenImageParams{})
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
-		_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id})
+		_, err = client.CreateAccessToken(
+			t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id},
+		)
 		require.NoError(t, err, "%q", id)
 		_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "user " + id, ExternalActionID: id})
 		require.NoError(t, err, "%q", id)
@@ -49,13 +53,18 @@ func TestFlow(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "e1", action.ExternalActionID)
 	picture := strings.Repeat("picture", 1000)
-	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("я.jpg", strings.NewReader(picture))})
+	image, err := client.AddImage(
+		ctx, action.ID,
+		idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("я.jpg", strings.NewReader(picture))},
+	)
 	require.NoError(t, err)
 	assert.Equal(t, "я.jpg", image.ImageFileName)
 	_, err = client.SubmitAction(ctx, action.ID)
 	require.NoError(t, err)
 	polls := 0
-	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond, OnPoll: func(*idngo.Action) { polls++ }})
+	action, err = client.WaitForReview(
+		ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond, OnPoll: func(*idngo.Action) { polls++ }},
+	)
 	require.NoError(t, err)
 	assert.True(t, action.Approved())
 	assert.Positive(t, polls)
@@ -70,12 +79,18 @@ func TestFlow(t *testing.T) {
 	found, err := client.FindAction(ctx, applicant, "e1")
 	require.NoError(t, err)
 	assert.Equal(t, action.ID, found.ID)
-	_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: simulator.LevelFaceAuth})
+	_, err = client.ConfirmAction(
+		ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: simulator.LevelFaceAuth},
+	)
 	require.NoError(t, err)
-	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
+	token, err := client.CreateAccessToken(
+		ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"},
+	)
 	require.NoError(t, err)
 	assert.NotEmpty(t, token.Token)
-	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{ExternalUserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
+	link, err := client.CreateWebSDKLink(
+		ctx, idngo.WebSDKLinkParams{ExternalUserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"},
+	)
 	require.NoError(t, err)
 	assert.NotEmpty(t, link.URL)
 	stats := sb.Stats()

@@ -100,7 +100,9 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			}))
 			require.NoError(t, err)
 			var response idngo.Response
-			_, err = client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithRepeatable())
+			_, err = client.AddImage(
+				t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithRepeatable(),
+			)
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
 		})
@@ -128,7 +130,8 @@ func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is on fire")
 	for name, tt := range map[string]struct{ fails, want error }{
-		"ends early": {io.EOF, idngo.ErrImageChanged}, "fails": {broken, broken}, "is closed": {os.ErrClosed, os.ErrClosed},
+		"ends early": {fails: io.EOF, want: idngo.ErrImageChanged}, "fails": {fails: broken, want: broken},
+		"is closed": {fails: os.ErrClosed, want: os.ErrClosed},
 	} {
 		base, whole := wholeBodies(t)
 		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(base), faultnet.RetryAtOnce(3))
@@ -180,7 +183,9 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	require.ErrorIs(t, ofReader, os.ErrClosed)
 
 	own := errors.New("of the caller's reader")
-	_, ofCaller := client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReader("face.jpg", iotest.ErrReader(fmt.Errorf("%w: %w", own, errors.Unwrap(err))))))
+	_, ofCaller := client.AddImage(
+		t.Context(), "a1", faultnet.Selfie(idngo.ImageReader("face.jpg", iotest.ErrReader(fmt.Errorf("%w: %w", own, errors.Unwrap(err))))),
+	)
 	require.ErrorIs(t, ofCaller, own, "hidden, but there")
 	for _, err := range []error{notThere, err, ofDir, ofReader, ofCaller} {
 		assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), filepath.Dir(path))

@@ -44,14 +44,14 @@ func TestOpenImageSaysWhatTheServerSays(t *testing.T) {
 		size        int64
 		body        string
 	}{
-		"original":     {false, downloadTarget, "image/jpeg", 6, "a face"},
-		"preview":      {true, downloadTarget + "?preview=true", "image/png", 4, "face"},
-		"a video":      {false, downloadTarget, "video/mp4; codecs=avc1", 5, "movie"},
-		"without type": {false, downloadTarget, "", 5, "bytes"},
-		"without size": {false, downloadTarget, "image/jpeg", -1, "a face of unknown size"},
-		"empty":        {false, downloadTarget, "image/jpeg", 0, ""},
-		"empty too":    {false, downloadTarget, "image/jpeg", -1, ""},
-		"large":        {false, downloadTarget, "image/jpeg", 300_000, strings.Repeat("face!!", 50_000)},
+		"original":     {target: downloadTarget, contentType: "image/jpeg", size: 6, body: "a face"},
+		"preview":      {preview: true, target: downloadTarget + "?preview=true", contentType: "image/png", size: 4, body: "face"},
+		"a video":      {target: downloadTarget, contentType: "video/mp4; codecs=avc1", size: 5, body: "movie"},
+		"without type": {target: downloadTarget, size: 5, body: "bytes"},
+		"without size": {target: downloadTarget, contentType: "image/jpeg", size: -1, body: "a face of unknown size"},
+		"empty":        {target: downloadTarget, contentType: "image/jpeg", size: 0},
+		"empty too":    {target: downloadTarget, contentType: "image/jpeg", size: -1},
+		"large":        {target: downloadTarget, contentType: "image/jpeg", size: 300_000, body: strings.Repeat("face!!", 50_000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,11 +126,13 @@ func TestDownloadReleasesEverything(t *testing.T) {
 		w    io.Writer
 		want error
 	}{
-		"whole":                      {strings.NewReader("a face"), io.Discard, nil},
-		"broken at its beginning":    {iotest.ErrReader(broken), io.Discard, broken},
-		"broken in the middle":       {io.MultiReader(strings.NewReader("a fa"), iotest.ErrReader(broken)), io.Discard, broken},
-		"cannot be written":          {strings.NewReader("a face"), faultnet.WriterFunc(func([]byte) (int, error) { return 0, full }), full},
-		"broken and with its length": {io.MultiReader(strings.NewReader("a face"), iotest.ErrReader(broken)), io.Discard, broken},
+		"whole":                   {body: strings.NewReader("a face"), w: io.Discard},
+		"broken at its beginning": {body: iotest.ErrReader(broken), w: io.Discard, want: broken},
+		"broken in the middle":    {body: io.MultiReader(strings.NewReader("a fa"), iotest.ErrReader(broken)), w: io.Discard, want: broken},
+		"cannot be written": {
+			body: strings.NewReader("a face"), w: faultnet.WriterFunc(func([]byte) (int, error) { return 0, full }), want: full,
+		},
+		"broken and with its length": {body: io.MultiReader(strings.NewReader("a face"), iotest.ErrReader(broken)), w: io.Discard, want: broken},
 	} {
 		closed := 0
 		var ctx context.Context
@@ -197,7 +199,8 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(1 << 20)
 	for kind, want := range map[simulator.FaultKind]error{
-		simulator.FaultTruncate: io.ErrUnexpectedEOF, simulator.FaultTruncateChunked: io.ErrUnexpectedEOF, simulator.FaultEndless: context.Canceled,
+		simulator.FaultTruncate: io.ErrUnexpectedEOF, simulator.FaultTruncateChunked: io.ErrUnexpectedEOF,
+		simulator.FaultEndless: context.Canceled,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -260,15 +263,30 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 		attempts int
 		want     error
 	}{
-		"503, 429":              {1000, []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultStatus, Status: 429}}, 3, nil},
-		"reset":                 {1000, []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}}, 3, nil},
-		"gateway's page":        {1000, []simulator.Fault{{Kind: simulator.FaultHTML}}, 2, nil},
-		"headers without bytes": {1, []simulator.Fault{{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncateChunked}}, 3, nil},
-		"too often":             {1, []simulator.Fault{{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}}, 4, io.ErrUnexpectedEOF},
-		"after a byte":          {2, []simulator.Fault{{Kind: simulator.FaultTruncate}}, 1, io.ErrUnexpectedEOF},
-		"after a chunk":         {2, []simulator.Fault{{Kind: simulator.FaultTruncateChunked}}, 1, io.ErrUnexpectedEOF},
-		"after a retry":         {1000, []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultTruncate}}, 2, io.ErrUnexpectedEOF},
-		"not found":             {1000, []simulator.Fault{{Kind: simulator.FaultStatus, Status: 404}}, 1, idngo.ErrNotFound},
+		"503, 429": {
+			size: 1000, script: []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultStatus, Status: 429}}, attempts: 3,
+		},
+		"reset": {
+			size: 1000, script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}}, attempts: 3,
+		},
+		"gateway's page": {size: 1000, script: []simulator.Fault{{Kind: simulator.FaultHTML}}, attempts: 2},
+		"headers without bytes": {
+			size: 1, script: []simulator.Fault{{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncateChunked}}, attempts: 3,
+		},
+		"too often": {
+			size: 1,
+			script: []simulator.Fault{
+				{Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate}, {Kind: simulator.FaultTruncate},
+			},
+			attempts: 4, want: io.ErrUnexpectedEOF,
+		},
+		"after a byte":  {size: 2, script: []simulator.Fault{{Kind: simulator.FaultTruncate}}, attempts: 1, want: io.ErrUnexpectedEOF},
+		"after a chunk": {size: 2, script: []simulator.Fault{{Kind: simulator.FaultTruncateChunked}}, attempts: 1, want: io.ErrUnexpectedEOF},
+		"after a retry": {
+			size: 1000, script: []simulator.Fault{{Kind: simulator.FaultStatus}, {Kind: simulator.FaultTruncate}}, attempts: 2,
+			want: io.ErrUnexpectedEOF,
+		},
+		"not found": {size: 1000, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 404}}, attempts: 1, want: idngo.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -304,10 +322,10 @@ func TestDownloadToAWriterThatFails(t *testing.T) {
 		want  error
 		n     int64
 	}{
-		"fails at once":   {func([]byte) (int, error) { return 0, full }, full, 0},
-		"takes a part":    {func([]byte) (int, error) { return 7, full }, full, 7},
-		"writes short":    {func([]byte) (int, error) { return 7, nil }, io.ErrShortWrite, 7},
-		"counts nonsense": {func([]byte) (int, error) { return -1, nil }, io.ErrShortWrite, 0},
+		"fails at once":   {write: func([]byte) (int, error) { return 0, full }, want: full, n: 0},
+		"takes a part":    {write: func([]byte) (int, error) { return 7, full }, want: full, n: 7},
+		"writes short":    {write: func([]byte) (int, error) { return 7, nil }, want: io.ErrShortWrite, n: 7},
+		"counts nonsense": {write: func([]byte) (int, error) { return -1, nil }, want: io.ErrShortWrite, n: 0},
 	} {
 		client, mock := faultnet.NewMock(t)
 		faultnet.RespondFunc(t, mock, http.MethodGet, downloadTarget, func(*http.Request, []byte) (*http.Response, error) {
@@ -326,7 +344,9 @@ func TestDownloadToAWriterThatPanics(t *testing.T) {
 		n := faultnet.New(t)
 		client := n.Client()
 		assert.PanicsWithValue(t, "boom", func() {
-			_, _ = client.DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(func([]byte) (int, error) { panic("boom") }), idngo.OpenImageParams{})
+			_, _ = client.DownloadImage(
+				t.Context(), "a1", "4711", faultnet.WriterFunc(func([]byte) (int, error) { panic("boom") }), idngo.OpenImageParams{},
+			)
 		})
 		require.NoError(t, faultnet.DownloadImage.Call(t.Context(), client))
 	})
@@ -366,7 +386,9 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 		}
 		begun := time.Now()
 		var b bytes.Buffer
-		_, err := n.Client(idngo.WithTimeout(10*time.Second), faultnet.RetryAtOnce(3)).DownloadImage(t.Context(), "a1", "4711", &b, idngo.OpenImageParams{})
+		_, err := n.Client(idngo.WithTimeout(10*time.Second), faultnet.RetryAtOnce(3)).DownloadImage(
+			t.Context(), "a1", "4711", &b, idngo.OpenImageParams{},
+		)
 		require.NoError(t, err)
 		assert.Equal(t, faultnet.ImageContent, b.String())
 		assert.Equal(t, 20*time.Second, time.Since(begun).Truncate(time.Second))
@@ -379,7 +401,9 @@ func TestDownloadToASlowWriter(t *testing.T) {
 		n := faultnet.New(t)
 		streamImage(n, 20_000, 1000, 0)
 		var b bytes.Buffer
-		_, err := n.Client(idngo.WithTimeout(time.Second)).DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(func(p []byte) (int, error) {
+		_, err := n.Client(
+			idngo.WithTimeout(time.Second),
+		).DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(func(p []byte) (int, error) {
 			time.Sleep(time.Hour)
 			return b.Write(p)
 		}), idngo.OpenImageParams{})
@@ -443,7 +467,9 @@ func TestDownloadAllocatesTheSameForAnySize(t *testing.T) {
 	download := func(size int64) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		n, err := client.DownloadImage(t.Context(), "a1", idngo.ImageID(fmt.Sprint(size)), struct{ io.Writer }{io.Discard}, idngo.OpenImageParams{})
+		n, err := client.DownloadImage(
+			t.Context(), "a1", idngo.ImageID(fmt.Sprint(size)), struct{ io.Writer }{io.Discard}, idngo.OpenImageParams{},
+		)
 		runtime.ReadMemStats(&after)
 		require.NoError(t, err)
 		require.Equal(t, size, n)

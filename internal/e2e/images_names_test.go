@@ -163,7 +163,9 @@ func FuzzUploadFileName(f *testing.F) {
 			assert.True(t, utf8.ValidString(got))
 			assert.False(t, strings.ContainsFunc(got, unicode.IsControl))
 			assert.NotContains(t, got, "/")
-			if name != "" && utf8.ValidString(name) && !strings.Contains(name, "/") && !strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+			if name != "" && utf8.ValidString(name) && !strings.Contains(name, "/") && !strings.ContainsFunc(
+				name, func(c rune) bool { return !unicode.IsPrint(c) },
+			) {
 				assert.Equal(t, name, got)
 			}
 			return httpmock.NewStringResponse(http.StatusOK, faultnet.ImageJSON), nil

@@ -54,9 +54,12 @@ func TestProgress(t *testing.T) {
 		attempts int
 		ends     int // attempts that sent everything
 	}{
-		"small":             {size: 1, attempts: 1, ends: 1},
-		"large":             {size: 10 << 20, attempts: 1, ends: 1},
-		"tried again":       {size: 1 << 20, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}, {Kind: simulator.FaultStatus, Status: 429}}, attempts: 3, ends: 3},
+		"small": {size: 1, attempts: 1, ends: 1},
+		"large": {size: 10 << 20, attempts: 1, ends: 1},
+		"tried again": {
+			size: 1 << 20, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}, {Kind: simulator.FaultStatus, Status: 429}},
+			attempts: 3, ends: 3,
+		},
 		"not read at first": {size: 30 << 20, script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}}, attempts: 2, ends: 1},
 	} {
 		for kind, source := range faultnet.ImageSources(t, faultnet.Noise(tt.size)) {
@@ -110,19 +113,21 @@ func TestProgressKeepsTime(t *testing.T) {
 		every time.Duration
 		calls [2]int // at least and at most, in a second
 	}{
-		"100 KiB/s":     {1 << 10, 10 * time.Millisecond, [2]int{3, 20}},
-		"a beat":        {64 << 10, time.Second, [2]int{0, 20}},
-		"1 KiB/s":       {1 << 10, time.Second, [2]int{0, 1}},
-		"1 MiB/s":       {1 << 10, time.Millisecond, [2]int{14, 20}},
-		"10 MiB/s":      {1 << 10, 100 * time.Microsecond, [2]int{15, 20}},
-		"without limit": {1 << 20, 0, [2]int{0, 3}},
+		"100 KiB/s":     {piece: 1 << 10, every: 10 * time.Millisecond, calls: [2]int{3, 20}},
+		"a beat":        {piece: 64 << 10, every: time.Second, calls: [2]int{0, 20}},
+		"1 KiB/s":       {piece: 1 << 10, every: time.Second, calls: [2]int{0, 1}},
+		"1 MiB/s":       {piece: 1 << 10, every: time.Millisecond, calls: [2]int{14, 20}},
+		"10 MiB/s":      {piece: 1 << 10, every: 100 * time.Microsecond, calls: [2]int{15, 20}},
+		"without limit": {piece: 1 << 20, every: 0, calls: [2]int{0, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
 				n := faultnet.New(t)
 				n.AnyStamp = true
 				n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
-					_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, &slowReader{r.Body, line.piece, line.every}, make([]byte, line.piece))
+					_, _ = io.CopyBuffer(
+						struct{ io.Writer }{io.Discard}, &slowReader{Reader: r.Body, n: line.piece, delay: line.every}, make([]byte, line.piece),
+					)
 					faultnet.Answer(w, r)
 					return true
 				}
@@ -267,11 +272,11 @@ func TestProgressPanics(t *testing.T) {
 		at       func(u idngo.UploadProgress) bool
 		requests int
 	}{
-		"at 0":            {func(idngo.UploadProgress) bool { return true }, 0},
-		"in the middle":   {func(u idngo.UploadProgress) bool { return u.Sent > 0 && u.Attempt == 1 }, 1},
-		"at the end":      {func(u idngo.UploadProgress) bool { return u.Sent == u.Total && u.Attempt == 1 }, 1},
-		"second, at 0":    {func(u idngo.UploadProgress) bool { return u.Attempt == 2 }, 1},
-		"second, at last": {func(u idngo.UploadProgress) bool { return u.Attempt == 2 && u.Sent == u.Total }, 2},
+		"at 0":            {at: func(idngo.UploadProgress) bool { return true }, requests: 0},
+		"in the middle":   {at: func(u idngo.UploadProgress) bool { return u.Sent > 0 && u.Attempt == 1 }, requests: 1},
+		"at the end":      {at: func(u idngo.UploadProgress) bool { return u.Sent == u.Total && u.Attempt == 1 }, requests: 1},
+		"second, at 0":    {at: func(u idngo.UploadProgress) bool { return u.Attempt == 2 }, requests: 1},
+		"second, at last": {at: func(u idngo.UploadProgress) bool { return u.Attempt == 2 && u.Sent == u.Total }, requests: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
@@ -363,9 +368,9 @@ func TestProgressCancels(t *testing.T) {
 		requests int
 		unknown  bool
 	}{
-		"at 0":          {func(u idngo.UploadProgress) bool { return u.Sent == 0 }, 0, false},
-		"in the middle": {func(u idngo.UploadProgress) bool { return u.Sent > 0 }, 1, true},
-		"at the end":    {func(u idngo.UploadProgress) bool { return u.Sent == u.Total }, 1, true},
+		"at 0":          {at: func(u idngo.UploadProgress) bool { return u.Sent == 0 }, requests: 0},
+		"in the middle": {at: func(u idngo.UploadProgress) bool { return u.Sent > 0 }, requests: 1, unknown: true},
+		"at the end":    {at: func(u idngo.UploadProgress) bool { return u.Sent == u.Total }, requests: 1, unknown: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {

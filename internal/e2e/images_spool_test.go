@@ -56,7 +56,9 @@ func TestImageReaderSpools(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			content := data[:size]
 			upload := func() error {
-				_, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageReader("face.jpg", iotest.HalfReader(bytes.NewReader(content)))))
+				_, err := client.AddImage(
+					t.Context(), action, faultnet.Selfie(idngo.ImageReader("face.jpg", iotest.HalfReader(bytes.NewReader(content)))),
+				)
 				return err
 			}
 			setTempDir(t, filepath.Join(t.TempDir(), "missing"))

@@ -35,16 +35,29 @@ func TestUploadIsTriedAgain(t *testing.T) {
 		attempts int
 		want     error
 	}{
-		"429 after the body":    {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}}, attempts: 2},
-		"429 before the body":   {script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}, {Kind: simulator.FaultEarlyStatus, Status: 429}}, attempts: 3},
-		"409 with Retry-After":  {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
-		"503":                   {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"503, repeatable":       {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
-		"503 early, repeatable": {script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2},
-		"reset":                 {script: []simulator.Fault{{Kind: simulator.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"reset, repeatable":     {script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3},
-		"done, but reset":       {script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2, want: idngo.ErrDuplicateImage},
-		"garbage":               {script: []simulator.Fault{{Kind: simulator.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"429 after the body": {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}}, attempts: 2},
+		"429 before the body": {
+			script:   []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}, {Kind: simulator.FaultEarlyStatus, Status: 429}},
+			attempts: 3,
+		},
+		"409 with Retry-After": {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
+		"503":                  {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"503, repeatable": {
+			script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+		},
+		"503 early, repeatable": {
+			script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+		},
+		"reset": {script: []simulator.Fault{{Kind: simulator.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
+		"reset, repeatable": {
+			script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}},
+			opts:   []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3,
+		},
+		"done, but reset": {
+			script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+			want: idngo.ErrDuplicateImage,
+		},
+		"garbage": {script: []simulator.Fault{{Kind: simulator.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
 	} {
 		for kind, source := range faultnet.ImageSources(t, content) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
@@ -145,7 +158,8 @@ func TestAbandonedAttemptSharesNothing(t *testing.T) {
 				defer server.Close()
 				defer close(source.released)
 				now := time.Now()
-				client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL), idngo.WithHTTPClient(server.Client()), faultnet.RetryAtOnce(3),
+				client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL),
+					idngo.WithHTTPClient(server.Client()), faultnet.RetryAtOnce(3),
 					idngo.WithClock(func() time.Time { now = now.Add(time.Second); return now }))
 				require.NoError(t, err)
 				_, err = client.AddImage(t.Context(), "a1", source.params(), idngo.WithRepeatable())
@@ -218,7 +232,9 @@ func TestBodyClosedWhileItIsRead(t *testing.T) {
 		return httpmock.NewStringResponse(429, ""), nil
 	}), faultnet.RetryAtOnce(2))
 	var response idngo.Response
-	_, err := client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))), idngo.WithResponse(&response))
+	_, err := client.AddImage(
+		t.Context(), "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))), idngo.WithResponse(&response),
+	)
 	require.ErrorIs(t, err, idngo.ErrRateLimited)
 	assert.Equal(t, 2, response.Attempts)
 }
@@ -258,7 +274,7 @@ func TestUploadOverALineThatGetsSlower(t *testing.T) {
 		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.CopyN(io.Discard, r.Body, 500_000)
 			for _, every := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 6 * time.Second} { // for each KiB
-				_, _ = io.CopyN(io.Discard, &slowReader{r.Body, 1 << 10, every}, 60<<10)
+				_, _ = io.CopyN(io.Discard, &slowReader{Reader: r.Body, n: 1 << 10, delay: every}, 60<<10)
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			faultnet.Answer(w, r)
@@ -286,7 +302,7 @@ func TestUploadCancelledWhileSending(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
 		n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
-			_, _ = io.Copy(io.Discard, &slowReader{r.Body, 1 << 10, time.Second})
+			_, _ = io.Copy(io.Discard, &slowReader{Reader: r.Body, n: 1 << 10, delay: time.Second})
 			panic(http.ErrAbortHandler)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
@@ -314,7 +330,10 @@ func TestImageTooLarge(t *testing.T) {
 	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 
 	client, _ = faultnet.StartSimulator(t, simulator.Config{})
-	_, err = client.AddImage(t.Context(), faultnet.CreateSimulatorAction(t, client), faultnet.Selfie(idngo.ImageReaderAt("face.jpg", faultnet.Endless(0), simulator.MaxImageSize+1)))
+	_, err = client.AddImage(
+		t.Context(), faultnet.CreateSimulatorAction(t, client),
+		faultnet.Selfie(idngo.ImageReaderAt("face.jpg", faultnet.Endless(0), simulator.MaxImageSize+1)),
+	)
 	require.ErrorIs(t, err, idngo.ErrImageTooLarge)
 }
 

@@ -32,11 +32,12 @@ func TestHugeErrorBodyCostsLittle(t *testing.T) {
 	for _, declared := range []int64{size, -1} {
 		for _, op := range faultnet.Operations {
 			body := &faultnet.Body{Reader: io.LimitReader(faultnet.Endless('x'), size)}
-			client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), faultnet.OneAttempt(), idngo.WithHTTPClient(&http.Client{
-				Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-					return &http.Response{StatusCode: 500, Header: http.Header{}, Body: body, ContentLength: declared, Request: r}, nil
-				}),
-			}))
+			client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), faultnet.OneAttempt(),
+				idngo.WithHTTPClient(&http.Client{
+					Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+						return &http.Response{StatusCode: 500, Header: http.Header{}, Body: body, ContentLength: declared, Request: r}, nil
+					}),
+				}))
 			require.NoError(t, err)
 			var res idngo.Response
 			var before, after runtime.MemStats
@@ -130,11 +131,14 @@ func TestJSONLimit(t *testing.T) {
 //nolint:paralleltest // it measures allocation
 func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
 	for _, status := range []int{200, 500} {
-		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), faultnet.OneAttempt(), idngo.WithHTTPClient(&http.Client{
-			Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 9 << 20, Request: r}, nil
-			}),
-		}))
+		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), faultnet.OneAttempt(),
+			idngo.WithHTTPClient(&http.Client{
+				Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{
+						StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 9 << 20, Request: r,
+					}, nil
+				}),
+			}))
 		require.NoError(t, err)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -213,7 +217,7 @@ func TestEndlessBody(t *testing.T) {
 // returns, and a goroutine that is left behind would fail the bubble.
 func TestBodiesAreClosed(t *testing.T) {
 	for _, c := range failureRows() {
-		if c.tls || c.ends > 0 {
+		if c.tls || c.contextEnds > 0 {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {

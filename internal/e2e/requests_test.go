@@ -100,7 +100,9 @@ func TestGoldenRequests(t *testing.T) {
 			return err
 		},
 		"create_access_token": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "JamesBond007Action1", LevelName: "action-liveness"})
+			_, err := c.CreateAccessToken(
+				ctx, idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "JamesBond007Action1", LevelName: "action-liveness"},
+			)
 			return err
 		},
 		"do": func(ctx context.Context, c *idngo.Client) error {

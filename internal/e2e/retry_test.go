@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,7 +27,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// verdict is what follows when the first attempt of a call fails and all
+// outcome is what follows when the first attempt of a call fails and all
 // others would succeed.
 type outcome int
 
@@ -36,40 +37,64 @@ const (
 	succeedsAtOnce                    // two attempts and success, without a delay
 )
 
-// cell is a row of the table in DESIGN §3 and in the package documentation:
-// one way for the first attempt to fail.
+// failureRow is a row of the table of retries in the package documentation: one
+// way for the first attempt to fail.
 type failureRow struct {
-	name    string
-	arrange func(n *faultnet.Network)
-	tls     bool
-	ends    time.Duration // when the caller's context ends; 0: never
+	name        string
+	arrange     func(n *faultnet.Network)
+	tls         bool
+	contextEnds time.Duration // when the caller's context ends; 0 is never
 
-	repeatable, careful outcome
-	unknown             bool                          // a careful call's effect may have happened
-	after               time.Duration                 // how long the first attempt takes
-	delay               time.Duration                 // how long the wait is exactly; 0: the first of the policy, or none
-	is                  []error                       // what the error matches, if there is one
-	not                 func(faultnet.Operation) bool // operations it does not apply to
-	check               func(*testing.T, error, idngo.Response)
+	idempotent, notIdempotent outcome
+	unknown                   bool                          // the effect of a call that is not idempotent may have happened
+	firstTakes                time.Duration                 // how long the first attempt takes, exactly
+	delay                     time.Duration                 // how long the wait is exactly; 0: the first of the policy, or none
+	matches                   []error                       // what the error matches, if there is one
+	skips                     func(faultnet.Operation) bool // operations it does not apply to
+	check                     func(*testing.T, error, idngo.Response)
 }
 
-// images leaves out the download, whose body is not JSON.
+// isImageDownload reports whether an operation is the download, whose body is not
+// JSON.
 func isImageDownload(op faultnet.Operation) bool { return op.Name == "OpenImage" }
 
-// fromBubble is a time of a bubble as HTTP has it.
+// fromBubble returns a time of a bubble as HTTP writes it.
 func fromBubble(d time.Duration) string {
 	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(d).Format(http.TimeFormat)
 }
 
+// failureRows returns the whole table.
 func failureRows() []failureRow {
+	return slices.Concat(
+		unwrittenRows(), unknownServerRows(), lostRows(), endedRows(), comeBackRows(), clockRows(), notDoneRows(), perhapsDoneRows(),
+		unusableRows(), statusRows(),
+	)
+}
+
+// unwrittenRows are the ways to fail before anything was written.
+func unwrittenRows() []failureRow {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	const large = 10<<20 + 1
-	list := []failureRow{
-		// Nothing was written.
-		{name: "dial refused", arrange: faultnet.FailFirstDial(refused), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "network unreachable", arrange: faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "DNS server failed", arrange: faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "api.test", IsTemporary: true}}), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "DNS timed out", arrange: faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "i/o timeout", Name: "api.test", IsTimeout: true, IsTemporary: true}}), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
+	return []failureRow{
+		{name: "dial refused", arrange: faultnet.FailFirstDial(refused), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
+		{
+			name:       "network unreachable",
+			arrange:    faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}),
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay,
+		},
+		{
+			name: "DNS server failed",
+			arrange: faultnet.FailFirstDial(
+				&net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "api.test", IsTemporary: true}},
+			),
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay,
+		},
+		{
+			name: "DNS timed out",
+			arrange: faultnet.FailFirstDial(
+				&net.OpError{Op: "dial", Err: &net.DNSError{Err: "i/o timeout", Name: "api.test", IsTimeout: true, IsTemporary: true}},
+			),
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay,
+		},
 		{name: "dial stalled", arrange: func(n *faultnet.Network) {
 			n.OnDial = func(ctx context.Context, number int) error {
 				if number == 1 {
@@ -78,149 +103,333 @@ func failureRows() []failureRow {
 				}
 				return nil
 			}
-		}, repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, after: 30 * time.Second},
-		{name: "TLS handshake cut off", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadHello), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
+		}, idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay, firstTakes: 30 * time.Second},
+		{
+			name: "TLS handshake cut off", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadHello), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay,
+		},
 		{name: "TLS handshake answered in plain text", tls: true, arrange: faultnet.OnFirstConn(func(n *faultnet.Network, conn net.Conn) {
 			faultnet.ReadHello(n, conn)
 			_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
-		}), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
+		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
 		{name: "TLS handshake refused", tls: true, arrange: faultnet.OnFirstConn(func(n *faultnet.Network, conn net.Conn) {
 			faultnet.ReadHello(n, conn)
 			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 80}) // alert: internal error
-		}), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "TLS handshake stalled", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadAll), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, after: 30 * time.Second},
+		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
+		{
+			name: "TLS handshake stalled", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadAll), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay, firstTakes: 30 * time.Second,
+		},
+	}
+}
 
-		// Certificate invalid, host unknown.
-		{name: "certificate expired", tls: true, arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.Expired })},
-		{name: "certificate of another host", tls: true, arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.OtherHost })},
-		{name: "certificate of an unknown authority", tls: true, arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.UnknownAuthority })},
-		{name: "host unknown", arrange: faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test", IsNotFound: true}})},
+// unknownServerRows are the ways to fail for a certificate or a host that is not the right one.
+func unknownServerRows() []failureRow {
+	return []failureRow{
+		{
+			name: "certificate expired", tls: true,
+			arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.Expired }),
+		},
+		{
+			name: "certificate of another host", tls: true,
+			arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.OtherHost }),
+		},
+		{
+			name: "certificate of an unknown authority", tls: true,
+			arrange: faultnet.PresentCertificate(func(c faultnet.Certificates) tls.Certificate { return c.UnknownAuthority }),
+		},
+		{
+			name:    "host unknown",
+			arrange: faultnet.FailFirstDial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test", IsNotFound: true}}),
+		},
+	}
+}
 
-		// Connection lost, answer cut off, no progress.
-		{name: "connection closed before the body was read", arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) }), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "connection closed after the request", arrange: faultnet.RespondRaw(""), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "connection closed after the request, TLS", tls: true, arrange: faultnet.RespondRaw(""), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "status line cut off", arrange: faultnet.RespondRaw("HTTP/1.1 20"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "header cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Le"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "body cut off before its first byte", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\":"), repeatable: succeedsAfterDelay, unknown: true, not: isImageDownload},
-		{name: "chunked body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{\"id\":\r\n"), repeatable: succeedsAfterDelay, unknown: true, not: isImageDownload},
-		{name: "chunked body cut off where it could end", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"), repeatable: succeedsAfterDelay, unknown: true, not: isImageDownload},
-		{name: "another protocol", arrange: faultnet.RespondRaw("SSH-2.0-OpenSSH_9.9\r\n"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "malformed status", arrange: faultnet.RespondRaw("HTTP/1.1 2OO OK\r\n\r\n"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "malformed header", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), repeatable: succeedsAfterDelay, unknown: true},
-		{name: "no answer", arrange: faultnet.OnFirstRequest(faultnet.NeverAnswer), repeatable: succeedsAfterDelay, unknown: true, after: 30 * time.Second, is: []error{context.DeadlineExceeded}},
-		{name: "request not taken", arrange: faultnet.OnFirstConn(faultnet.ReadBeginning), repeatable: succeedsAfterDelay, unknown: true, after: 30 * time.Second, is: []error{context.DeadlineExceeded}},
+// lostRows are the ways to fail without a whole answer.
+func lostRows() []failureRow {
+	return []failureRow{
+		{
+			name:       "connection closed before the body was read",
+			arrange:    faultnet.OnFirstRequest(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) }),
+			idempotent: succeedsAfterDelay, unknown: true,
+		},
+		{name: "connection closed after the request", arrange: faultnet.RespondRaw(""), idempotent: succeedsAfterDelay, unknown: true},
+		{
+			name: "connection closed after the request, TLS", tls: true, arrange: faultnet.RespondRaw(""), idempotent: succeedsAfterDelay,
+			unknown: true,
+		},
+		{name: "status line cut off", arrange: faultnet.RespondRaw("HTTP/1.1 20"), idempotent: succeedsAfterDelay, unknown: true},
+		{name: "header cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Le"), idempotent: succeedsAfterDelay, unknown: true},
+		{
+			name: "body cut off before its first byte", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"),
+			idempotent: succeedsAfterDelay, unknown: true,
+		},
+		{
+			name: "body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\":"),
+			idempotent: succeedsAfterDelay, unknown: true, skips: isImageDownload,
+		},
+		{
+			name: "chunked body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{\"id\":\r\n"),
+			idempotent: succeedsAfterDelay, unknown: true, skips: isImageDownload,
+		},
+		{
+			name:    "chunked body cut off where it could end",
+			arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"), idempotent: succeedsAfterDelay,
+			unknown: true, skips: isImageDownload,
+		},
+		{name: "another protocol", arrange: faultnet.RespondRaw("SSH-2.0-OpenSSH_9.9\r\n"), idempotent: succeedsAfterDelay, unknown: true},
+		{name: "malformed status", arrange: faultnet.RespondRaw("HTTP/1.1 2OO OK\r\n\r\n"), idempotent: succeedsAfterDelay, unknown: true},
+		{
+			name: "malformed header", arrange: faultnet.RespondRaw("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), idempotent: succeedsAfterDelay,
+			unknown: true,
+		},
+		{
+			name: "no answer", arrange: faultnet.OnFirstRequest(faultnet.NeverAnswer), idempotent: succeedsAfterDelay, unknown: true,
+			firstTakes: 30 * time.Second, matches: []error{context.DeadlineExceeded},
+		},
+		{
+			name: "request not taken", arrange: faultnet.OnFirstConn(faultnet.ReadBeginning), idempotent: succeedsAfterDelay, unknown: true,
+			firstTakes: 30 * time.Second, matches: []error{context.DeadlineExceeded},
+		},
 		{name: "body does not come", arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_ = http.NewResponseController(w).Flush()
 			faultnet.NeverAnswer(w, r)
-		}), repeatable: succeedsAfterDelay, unknown: true, after: 30 * time.Second, is: []error{context.DeadlineExceeded}},
+		}), idempotent: succeedsAfterDelay, unknown: true, firstTakes: 30 * time.Second, matches: []error{context.DeadlineExceeded}},
+	}
+}
 
-		// The context ends.
-		{name: "context ends while dialling", ends: 3 * time.Second, arrange: func(n *faultnet.Network) {
+// endedRows are the moments at which the caller's context may end.
+func endedRows() []failureRow {
+	return []failureRow{
+		{name: "context ends while dialling", contextEnds: 3 * time.Second, arrange: func(n *faultnet.Network) {
 			n.OnDial = func(ctx context.Context, _ int) error {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-		}, after: 3 * time.Second, is: []error{context.Canceled, errLeft}},
-		{name: "context ends in the TLS handshake", ends: 3 * time.Second, tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadAll), after: 3 * time.Second, is: []error{context.Canceled, errLeft}},
-		{name: "context ends while the request is not taken", ends: 3 * time.Second, arrange: faultnet.OnFirstConn(faultnet.ReadBeginning), after: 3 * time.Second, unknown: true, is: []error{context.Canceled, errLeft}},
-		{name: "context ends before the answer", ends: 3 * time.Second, arrange: faultnet.OnFirstRequest(faultnet.NeverAnswer), after: 3 * time.Second, unknown: true, is: []error{context.Canceled, errLeft}},
-		{name: "context ends in the answer", ends: 3 * time.Second, arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "100")
-			_ = http.NewResponseController(w).Flush()
-			faultnet.NeverAnswer(w, r)
-		}), after: 3 * time.Second, unknown: true, is: []error{context.Canceled, errLeft}},
+		}, firstTakes: 3 * time.Second, matches: []error{context.Canceled, errLeft}},
+		{
+			name: "context ends in the TLS handshake", contextEnds: 3 * time.Second, tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadAll),
+			firstTakes: 3 * time.Second, matches: []error{context.Canceled, errLeft},
+		},
+		{
+			name: "context ends while the request is not taken", contextEnds: 3 * time.Second, arrange: faultnet.OnFirstConn(faultnet.ReadBeginning),
+			firstTakes: 3 * time.Second, unknown: true, matches: []error{context.Canceled, errLeft},
+		},
+		{
+			name: "context ends before the answer", contextEnds: 3 * time.Second, arrange: faultnet.OnFirstRequest(faultnet.NeverAnswer),
+			firstTakes: 3 * time.Second, unknown: true, matches: []error{context.Canceled, errLeft},
+		},
+		{name: "context ends in the answer", contextEnds: 3 * time.Second,
+			arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Length", "100")
+				_ = http.NewResponseController(w).Flush()
+				faultnet.NeverAnswer(w, r)
+			}), firstTakes: 3 * time.Second, unknown: true, matches: []error{context.Canceled, errLeft}},
+	}
+}
 
-		// Answers that say to come back.
-		{name: "429", arrange: faultnet.RespondStatus(429), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "429 with seconds", arrange: faultnet.RespondStatus(429, "Retry-After", "7"), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: 7 * time.Second},
-		{name: "429 with a date", arrange: faultnet.RespondStatus(429, "Retry-After", fromBubble(9*time.Second)), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: 9 * time.Second},
-		{name: "429 with a date and another clock", arrange: faultnet.RespondStatus(429, "Date", fromBubble(time.Hour), "Retry-After", fromBubble(time.Hour+9*time.Second)), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: 9 * time.Second},
-		{name: "429 with a date and no Date", arrange: faultnet.RespondStatus(429, "Date", "", "Retry-After", fromBubble(11*time.Second)), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: 11 * time.Second},
-		{name: "429 with a date that has passed", arrange: faultnet.RespondStatus(429, "Retry-After", fromBubble(-time.Hour)), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "429 with zero", arrange: faultnet.RespondStatus(429, "Retry-After", "0"), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "429 with nonsense", arrange: faultnet.RespondStatus(429, "Retry-After", "soon"), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay},
-		{name: "429 with the longest allowed", arrange: faultnet.RespondStatus(429, "Retry-After", "60"), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: time.Minute},
-		{name: "429 with more than allowed", arrange: faultnet.RespondStatus(429, "Retry-After", "61"), is: []error{idngo.ErrRateLimited}, check: func(t *testing.T, err error, _ idngo.Response) {
-			var api *idngo.APIError
-			require.ErrorAs(t, err, &api)
-			assert.Equal(t, 61*time.Second, api.RetryAfter)
-		}},
-		{name: "409", arrange: faultnet.RespondStatus(409), is: []error{idngo.ErrConflict}},
-		{name: "409 with Retry-After", arrange: faultnet.RespondStatus(409, "Retry-After", "3"), repeatable: succeedsAfterDelay, careful: succeedsAfterDelay, delay: 3 * time.Second},
-		{name: "409 with a Retry-After that says nothing", arrange: faultnet.RespondStatus(409, "Retry-After", "-"), is: []error{idngo.ErrConflict}},
+// comeBackRows are the answers that tell the client to come back.
+func comeBackRows() []failureRow {
+	return []failureRow{
+		{name: "429", arrange: faultnet.RespondStatus(429), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
+		{
+			name: "429 with seconds", arrange: faultnet.RespondStatus(429, "Retry-After", "7"), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay, delay: 7 * time.Second,
+		},
+		{
+			name: "429 with a date", arrange: faultnet.RespondStatus(429, "Retry-After", fromBubble(9*time.Second)), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay, delay: 9 * time.Second,
+		},
+		{
+			name:       "429 with a date and another clock",
+			arrange:    faultnet.RespondStatus(429, "Date", fromBubble(time.Hour), "Retry-After", fromBubble(time.Hour+9*time.Second)),
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay, delay: 9 * time.Second,
+		},
+		{
+			name: "429 with a date and no Date", arrange: faultnet.RespondStatus(429, "Date", "", "Retry-After", fromBubble(11*time.Second)),
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay, delay: 11 * time.Second,
+		},
+		{
+			name: "429 with a date that has passed", arrange: faultnet.RespondStatus(429, "Retry-After", fromBubble(-time.Hour)),
+			idempotent: succeedsAtOnce, notIdempotent: succeedsAtOnce,
+		},
+		{
+			name: "429 with zero", arrange: faultnet.RespondStatus(429, "Retry-After", "0"), idempotent: succeedsAtOnce,
+			notIdempotent: succeedsAtOnce,
+		},
+		{
+			name: "429 with nonsense", arrange: faultnet.RespondStatus(429, "Retry-After", "soon"), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay,
+		},
+		{
+			name: "429 with the longest allowed", arrange: faultnet.RespondStatus(429, "Retry-After", "60"), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay, delay: time.Minute,
+		},
+		{name: "429 with more than allowed", arrange: faultnet.RespondStatus(429, "Retry-After", "61"), matches: []error{idngo.ErrRateLimited},
+			check: func(t *testing.T, err error, _ idngo.Response) {
+				var api *idngo.APIError
+				require.ErrorAs(t, err, &api)
+				assert.Equal(t, 61*time.Second, api.RetryAfter)
+			}},
+		{name: "409", arrange: faultnet.RespondStatus(409), matches: []error{idngo.ErrConflict}},
+		{
+			name: "409 with Retry-After", arrange: faultnet.RespondStatus(409, "Retry-After", "3"), idempotent: succeedsAfterDelay,
+			notIdempotent: succeedsAfterDelay, delay: 3 * time.Second,
+		},
+		{
+			name: "409 with a Retry-After that says nothing", arrange: faultnet.RespondStatus(409, "Retry-After", "-"),
+			matches: []error{idngo.ErrConflict},
+		},
+	}
+}
 
-		// The clock.
-		{name: "401 4004", arrange: faultnet.RespondCode(401, 4004), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 4004 without Date", arrange: faultnet.RespondCode(401, 4004, "Date", ""), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 4004, Retry-After is no matter", arrange: faultnet.RespondCode(401, 4004, "Retry-After", "30"), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 4004, 10 minutes off", arrange: clockOff(10*time.Minute, 4004), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 without a code, 10 minutes off", arrange: clockOff(-10*time.Minute, 0), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 without a code, 31 seconds off", arrange: clockOff(31*time.Second, 0), repeatable: succeedsAtOnce, careful: succeedsAtOnce},
-		{name: "401 without a code, 30 seconds off", arrange: faultnet.RespondCode(401, 0, "Date", fromBubble(30*time.Second)), is: []error{idngo.ErrUnauthorized}},
-		{name: "401 without a code and without Date", arrange: faultnet.RespondCode(401, 0, "Date", ""), is: []error{idngo.ErrUnauthorized}},
-		{name: "401 without a code, from a cache", arrange: faultnet.RespondCode(401, 0, "Date", fromBubble(-time.Hour), "Age", "3600"), is: []error{idngo.ErrUnauthorized}},
+// clockRows are the refusals that may be due to the clock.
+func clockRows() []failureRow {
+	return []failureRow{
+		{name: "401 4004", arrange: faultnet.RespondCode(401, 4004), idempotent: succeedsAtOnce, notIdempotent: succeedsAtOnce},
+		{
+			name: "401 4004 without Date", arrange: faultnet.RespondCode(401, 4004, "Date", ""), idempotent: succeedsAtOnce,
+			notIdempotent: succeedsAtOnce,
+		},
+		{
+			name: "401 4004, Retry-After is no matter", arrange: faultnet.RespondCode(401, 4004, "Retry-After", "30"), idempotent: succeedsAtOnce,
+			notIdempotent: succeedsAtOnce,
+		},
+		{name: "401 4004, 10 minutes off", arrange: clockOff(10*time.Minute, 4004), idempotent: succeedsAtOnce, notIdempotent: succeedsAtOnce},
+		{
+			name: "401 without a code, 10 minutes off", arrange: clockOff(-10*time.Minute, 0), idempotent: succeedsAtOnce,
+			notIdempotent: succeedsAtOnce,
+		},
+		{
+			name: "401 without a code, 31 seconds off", arrange: clockOff(31*time.Second, 0), idempotent: succeedsAtOnce,
+			notIdempotent: succeedsAtOnce,
+		},
+		{
+			name: "401 without a code, 30 seconds off", arrange: faultnet.RespondCode(401, 0, "Date", fromBubble(30*time.Second)),
+			matches: []error{idngo.ErrUnauthorized},
+		},
+		{name: "401 without a code and without Date", arrange: faultnet.RespondCode(401, 0, "Date", ""), matches: []error{idngo.ErrUnauthorized}},
+		{
+			name: "401 without a code, from a cache", arrange: faultnet.RespondCode(401, 0, "Date", fromBubble(-time.Hour), "Age", "3600"),
+			matches: []error{idngo.ErrUnauthorized},
+		},
+	}
+}
 
-		// Certainly not done.
-		{name: "501", arrange: faultnet.RespondStatus(501), is: []error{idngo.ErrServer}},
-		{name: "501 with Retry-After", arrange: faultnet.RespondStatus(501, "Retry-After", "1"), is: []error{idngo.ErrServer}},
-		{name: "error body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{\"descr"), check: isStatus(400)},
-		{name: "error page", arrange: faultnet.RespondRaw("HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\n\r\n<html></html>"), is: []error{idngo.ErrForbidden}, check: isStatus(403)},
-		{name: "redirect to an address that cannot be read", arrange: faultnet.RespondStatus(302, "Location", "http://[::1/%zz"), is: []error{idngo.ErrRedirect}, check: isStatus(302)},
+// notDoneRows are the answers after which nothing was done.
+func notDoneRows() []failureRow {
+	return []failureRow{
+		{name: "501", arrange: faultnet.RespondStatus(501), matches: []error{idngo.ErrServer}},
+		{name: "501 with Retry-After", arrange: faultnet.RespondStatus(501, "Retry-After", "1"), matches: []error{idngo.ErrServer}},
+		{
+			name: "error body cut off", arrange: faultnet.RespondRaw("HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{\"descr"),
+			check: isStatus(400),
+		},
+		{
+			name: "error page", arrange: faultnet.RespondRaw("HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\n\r\n<html></html>"),
+			matches: []error{idngo.ErrForbidden}, check: isStatus(403),
+		},
+		{
+			name: "redirect to an address that cannot be read", arrange: faultnet.RespondStatus(302, "Location", "http://[::1/%zz"),
+			matches: []error{idngo.ErrRedirect}, check: isStatus(302),
+		},
+	}
+}
 
-		// Perhaps done.
-		{name: "503 with seconds", arrange: faultnet.RespondStatus(503, "Retry-After", "5"), repeatable: succeedsAfterDelay, delay: 5 * time.Second, unknown: true, is: []error{idngo.ErrServer}},
-		{name: "503 with more than allowed", arrange: faultnet.RespondStatus(503, "Retry-After", "61"), unknown: true, is: []error{idngo.ErrServer}},
-		{name: "502 cut off", arrange: faultnet.RespondRaw("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\n<html>"), repeatable: succeedsAfterDelay, unknown: true, is: []error{idngo.ErrServer}, check: isStatus(502)},
+// perhapsDoneRows are the answers after which the call may have been carried out.
+func perhapsDoneRows() []failureRow {
+	const large = 10<<20 + 1
+	return []failureRow{
+		{
+			name: "503 with seconds", arrange: faultnet.RespondStatus(503, "Retry-After", "5"), idempotent: succeedsAfterDelay,
+			delay: 5 * time.Second, unknown: true, matches: []error{idngo.ErrServer},
+		},
+		{
+			name: "503 with more than allowed", arrange: faultnet.RespondStatus(503, "Retry-After", "61"), unknown: true,
+			matches: []error{idngo.ErrServer},
+		},
+		{
+			name: "502 cut off", arrange: faultnet.RespondRaw("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\n<html>"),
+			idempotent: succeedsAfterDelay, unknown: true, matches: []error{idngo.ErrServer}, check: isStatus(502),
+		},
 		{name: "504 whose body does not come", arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			w.WriteHeader(504)
 			_ = http.NewResponseController(w).Flush()
 			faultnet.NeverAnswer(w, r)
-		}), repeatable: succeedsAfterDelay, after: 30 * time.Second, unknown: true, is: []error{idngo.ErrServer}, check: isStatus(504)},
+		}), idempotent: succeedsAfterDelay, firstTakes: 30 * time.Second, unknown: true, matches: []error{idngo.ErrServer}, check: isStatus(504)},
+	}
+}
 
-		// 2xx that cannot be used.
-		{name: "garbage", arrange: faultnet.RespondBody("\x1f\x8b{\"id\": \"5e02\xff"), unknown: true, not: isImageDownload},
-		{name: "error page with 200", arrange: faultnet.RespondBody("<html>please log in</html>"), unknown: true, not: isImageDownload},
-		{name: "half an object", arrange: faultnet.RespondBody(`{"id":"5e02f6b1","review":{`), unknown: true, not: isImageDownload},
-		{name: "an array", arrange: faultnet.RespondBody(`[]`), unknown: true, not: isImageDownload},
-		{name: "a text", arrange: faultnet.RespondBody(`"5e02f6b1"`), unknown: true, not: isImageDownload},
+// unusableRows are the answers of 2xx that cannot be used.
+func unusableRows() []failureRow {
+	const large = 10<<20 + 1
+	return []failureRow{
+		{name: "garbage", arrange: faultnet.RespondBody("\x1f\x8b{\"id\": \"5e02\xff"), unknown: true, skips: isImageDownload},
+		{name: "error page with 200", arrange: faultnet.RespondBody("<html>please log in</html>"), unknown: true, skips: isImageDownload},
+		{name: "half an object", arrange: faultnet.RespondBody(`{"id":"5e02f6b1","review":{`), unknown: true, skips: isImageDownload},
+		{name: "an array", arrange: faultnet.RespondBody(`[]`), unknown: true, skips: isImageDownload},
+		{name: "a text", arrange: faultnet.RespondBody(`"5e02f6b1"`), unknown: true, skips: isImageDownload},
 		{name: "too large", arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.Header().Set("Content-Length", strconv.Itoa(large))
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
-		}), unknown: true, not: isImageDownload, is: []error{idngo.ErrResponseTooLarge}, after: takesAnyTime},
+		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
 		{name: "too large without saying so", arrange: faultnet.OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
-		}), unknown: true, not: isImageDownload, is: []error{idngo.ErrResponseTooLarge}, after: takesAnyTime},
-		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, not: func(op faultnet.Operation) bool {
+		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
+		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, skips: func(op faultnet.Operation) bool {
 			return op.Name == "OpenImage" || op.Name == "CreateAction" || op.Name == "SubmitAction" // these look it up
 		}},
-		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, not: func(op faultnet.Operation) bool {
+		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, skips: func(op faultnet.Operation) bool {
 			return op.Name != "AddImage" && op.Name != "CreateAccessToken" && op.Name != "CreateWebSDKLink" && op.Name != "ListActions"
 		}},
 	}
-	for _, code := range []int{400, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425, 426, 428, 431, 451, 499} {
+}
+
+// statusRows are the answers that differ in nothing but the status and the code.
+func statusRows() (list []failureRow) {
+	for _, code := range []int{
+		400, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425, 426, 428, 431, 451, 499,
+	} {
 		list = append(list, failureRow{name: fmt.Sprint(code), arrange: faultnet.RespondStatus(code, "Retry-After", "1"), check: isStatus(code)})
 	}
 	for _, code := range []int{408, 500, 502, 503, 504, 505, 507, 511, 520, 521, 522, 523, 524, 529, 599} {
-		list = append(list, failureRow{name: fmt.Sprint(code), arrange: faultnet.RespondStatus(code), repeatable: succeedsAfterDelay, unknown: true, check: isStatus(code)})
+		list = append(list, failureRow{
+			name: fmt.Sprint(code), arrange: faultnet.RespondStatus(code), idempotent: succeedsAfterDelay, unknown: true, check: isStatus(code),
+		})
 	}
 	for _, code := range []int{4000, 4001, 4002, 4003, 4005, 4006, 4007} {
-		list = append(list, failureRow{name: fmt.Sprintf("401 %d", code), arrange: faultnet.RespondCode(401, code, "Date", fromBubble(time.Hour)), is: []error{idngo.ErrUnauthorized}, check: isStatus(401)})
+		list = append(list, failureRow{
+			name: fmt.Sprintf("401 %d", code), arrange: faultnet.RespondCode(401, code, "Date", fromBubble(time.Hour)),
+			matches: []error{idngo.ErrUnauthorized}, check: isStatus(401),
+		})
 	}
 	for _, code := range []int{300, 301, 302, 303, 305, 307, 308} {
-		list = append(list, failureRow{name: fmt.Sprint(code), arrange: faultnet.RespondStatus(code, "Location", "http://127.0.0.1/elsewhere"), is: []error{idngo.ErrRedirect}, check: isStatus(code)},
-			failureRow{name: fmt.Sprintf("%d without Location", code), arrange: faultnet.RespondStatus(code), is: []error{idngo.ErrRedirect}, check: isStatus(code)})
+		list = append(list, failureRow{
+			name: fmt.Sprint(code), arrange: faultnet.RespondStatus(code, "Location", "http://127.0.0.1/elsewhere"),
+			matches: []error{idngo.ErrRedirect},
+			check:   isStatus(code),
+		},
+			failureRow{
+				name: fmt.Sprintf("%d without Location", code), arrange: faultnet.RespondStatus(code), matches: []error{idngo.ErrRedirect},
+				check: isStatus(code),
+			})
 	}
-	list = append(list, failureRow{name: "101", arrange: faultnet.RespondRaw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx"), check: isStatus(101)})
-	list = append(list, failureRow{name: "304", arrange: faultnet.RespondRaw("HTTP/1.1 304 Not Modified\r\n\r\n"), is: []error{idngo.ErrRedirect}, check: isStatus(304)})
+	list = append(list, failureRow{
+		name: "101", arrange: faultnet.RespondRaw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx"),
+		check: isStatus(101),
+	})
+	list = append(list, failureRow{
+		name: "304", arrange: faultnet.RespondRaw("HTTP/1.1 304 Not Modified\r\n\r\n"), matches: []error{idngo.ErrRedirect},
+		check: isStatus(304),
+	})
 	return list
 }
 
+// takesAnyTime is a value of firstTakes.
 const takesAnyTime = -1
 
 var errLeft = errors.New("the customer has left")
@@ -259,19 +468,19 @@ func TestTableOfRetries(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, op := range faultnet.Operations {
-				if c.not != nil && c.not(op) {
+				if c.skips != nil && c.skips(op) {
 					continue
 				}
 				t.Run(op.Key(), func(t *testing.T) {
-					want := c.repeatable
+					want := c.idempotent
 					if op.NotIdempotent {
-						want = c.careful
+						want = c.notIdempotent
 					}
 					faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, want) })
 				})
 				if op.NotIdempotent {
 					t.Run(op.Key()+" repeatable", func(t *testing.T) {
-						faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, c.repeatable, idngo.WithRepeatable()) })
+						faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, c.idempotent, idngo.WithRepeatable()) })
 					})
 				}
 			}
@@ -290,17 +499,17 @@ func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts 
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	if c.ends > 0 {
-		time.AfterFunc(c.ends, func() { cancel(errLeft) })
+	if c.contextEnds > 0 {
+		time.AfterFunc(c.contextEnds, func() { cancel(errLeft) })
 	}
 	var res idngo.Response
 	begin := time.Now()
 	err := op.Call(ctx, client, append(opts, idngo.WithResponse(&res))...)
 	took := time.Since(begin)
-	if c.after == takesAnyTime {
+	if c.firstTakes == takesAnyTime {
 		took = 0
 	} else {
-		took -= c.after
+		took -= c.firstTakes
 	}
 
 	attempts := 2
@@ -324,7 +533,7 @@ func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts 
 	}
 	require.Error(t, err)
 	assert.Equal(t, c.unknown && op.NotIdempotent, errors.Is(err, idngo.ErrOutcomeUnknown), "ErrOutcomeUnknown: %v", err)
-	for _, target := range c.is {
+	for _, target := range c.matches {
 		assert.ErrorIs(t, err, target)
 	}
 	if c.check != nil {
@@ -338,15 +547,22 @@ func TestDelaysDoubleHalfOfThemRandom(t *testing.T) {
 		policy idngo.RetryPolicy
 		want   []time.Duration // the highest of each delay
 	}{
-		"default": {idngo.RetryPolicy{}, []time.Duration{500 * time.Millisecond, time.Second}},
-		"up to 8 seconds": {idngo.RetryPolicy{MaxAttempts: 9}, []time.Duration{
-			500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second,
+		"default": {want: []time.Duration{500 * time.Millisecond, time.Second}},
+		"up to 8 seconds": {policy: idngo.RetryPolicy{MaxAttempts: 9}, want: []time.Duration{
+			500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second,
+			8 * time.Second,
 		}},
-		"own": {idngo.RetryPolicy{MaxAttempts: 6, MinDelay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond}, []time.Duration{
+		"own": {policy: idngo.RetryPolicy{
+			MaxAttempts: 6, MinDelay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond,
+		}, want: []time.Duration{
 			10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond,
 		}},
-		"max below the default min": {idngo.RetryPolicy{MaxDelay: 10 * time.Millisecond}, []time.Duration{10 * time.Millisecond, 10 * time.Millisecond}},
-		"min above the default max": {idngo.RetryPolicy{MaxAttempts: 3, MinDelay: time.Minute}, []time.Duration{time.Minute, time.Minute}},
+		"max below the default min": {
+			policy: idngo.RetryPolicy{MaxDelay: 10 * time.Millisecond}, want: []time.Duration{10 * time.Millisecond, 10 * time.Millisecond},
+		},
+		"min above the default max": {
+			policy: idngo.RetryPolicy{MaxAttempts: 3, MinDelay: time.Minute}, want: []time.Duration{time.Minute, time.Minute},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -384,20 +600,44 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 		attempts int
 		status   int // 0: success
 	}{
-		"one, 503":                      {1, faultnet.GetAction, []func(http.ResponseWriter){down}, 1, 503},
-		"one, 429":                      {1, faultnet.CreateAction, []func(http.ResponseWriter){busy}, 1, 429},
-		"one, clock":                    {1, faultnet.GetAction, []func(http.ResponseWriter){late}, 1, 401},
-		"two, clock and 503":            {2, faultnet.GetAction, []func(http.ResponseWriter){late, down}, 2, 503},
-		"three, clock and 503":          {3, faultnet.GetAction, []func(http.ResponseWriter){late, down}, 3, 0},
-		"three, 503 and clock":          {3, faultnet.GetAction, []func(http.ResponseWriter){down, late}, 3, 0},
-		"two, 503 and clock":            {2, faultnet.GetAction, []func(http.ResponseWriter){down, late}, 2, 401},
-		"clock once in a call":          {9, faultnet.GetAction, []func(http.ResponseWriter){late, late, nil}, 2, 401},
-		"clock once, careful":           {9, faultnet.AddImage, []func(http.ResponseWriter){late, late, nil}, 2, 401},
-		"clock once, 503 between":       {9, faultnet.GetAction, []func(http.ResponseWriter){late, down, late, nil}, 3, 401},
-		"many 429":                      {5, faultnet.SubmitAction, []func(http.ResponseWriter){busy, busy, busy, busy}, 5, 0},
-		"too many 429":                  {5, faultnet.SubmitAction, []func(http.ResponseWriter){busy, busy, busy, busy, busy}, 5, 429},
-		"default is three":              {0, faultnet.CreateAccessToken, []func(http.ResponseWriter){down, down, down}, 3, 503},
-		"the careful ones stop at once": {9, faultnet.AddImage, []func(http.ResponseWriter){busy, down}, 2, 503},
+		"one, 503": {max: 1, op: faultnet.GetAction, answers: []func(http.ResponseWriter){down}, attempts: 1, status: 503},
+		"one, 429": {
+			max: 1, op: faultnet.CreateAction, answers: []func(http.ResponseWriter){busy}, attempts: 1, status: 429,
+		},
+		"one, clock": {max: 1, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late}, attempts: 1, status: 401},
+		"two, clock and 503": {
+			max: 2, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late, down}, attempts: 2, status: 503,
+		},
+		"three, clock and 503": {
+			max: 3, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late, down}, attempts: 3, status: 0,
+		},
+		"three, 503 and clock": {
+			max: 3, op: faultnet.GetAction, answers: []func(http.ResponseWriter){down, late}, attempts: 3, status: 0,
+		},
+		"two, 503 and clock": {
+			max: 2, op: faultnet.GetAction, answers: []func(http.ResponseWriter){down, late}, attempts: 2, status: 401,
+		},
+		"clock once in a call": {
+			max: 9, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late, late, nil}, attempts: 2, status: 401,
+		},
+		"clock once, careful": {
+			max: 9, op: faultnet.AddImage, answers: []func(http.ResponseWriter){late, late, nil}, attempts: 2, status: 401,
+		},
+		"clock once, 503 between": {
+			max: 9, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late, down, late, nil}, attempts: 3, status: 401,
+		},
+		"many 429": {
+			max: 5, op: faultnet.SubmitAction, answers: []func(http.ResponseWriter){busy, busy, busy, busy}, attempts: 5, status: 0,
+		},
+		"too many 429": {
+			max: 5, op: faultnet.SubmitAction, answers: []func(http.ResponseWriter){busy, busy, busy, busy, busy}, attempts: 5, status: 429,
+		},
+		"default is three": {
+			max: 0, op: faultnet.CreateAccessToken, answers: []func(http.ResponseWriter){down, down, down}, attempts: 3, status: 503,
+		},
+		"the careful ones stop at once": {
+			max: 9, op: faultnet.AddImage, answers: []func(http.ResponseWriter){busy, down}, attempts: 2, status: 503,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -439,23 +679,25 @@ func TestDelayAfterClockIsTheFirst(t *testing.T) {
 
 // What was once unknown stays unknown, whatever the later attempts say.
 func TestUnknownStaysUnknown(t *testing.T) {
-	unknown := map[string]func(http.ResponseWriter){"503": faultnet.Refusal(503, 0), "408": faultnet.Refusal(408, 0), "lost": faultnet.CutConnection}
+	unknown := map[string]func(http.ResponseWriter){
+		"503": faultnet.Refusal(503, 0), "408": faultnet.Refusal(408, 0), "lost": faultnet.CutConnection,
+	}
 	ends := map[string]struct {
 		last     func(http.ResponseWriter)
 		attempts int
 		is       error
 	}{
-		"400":        {faultnet.Refusal(400, 0), 2, nil},
-		"409":        {faultnet.Refusal(409, 0), 2, idngo.ErrConflict},
-		"409 1000":   {faultnet.Refusal(409, 1000), 2, idngo.ErrDuplicateImage},
-		"429s":       {faultnet.Refusal(429, 0, "Retry-After", "1000"), 2, idngo.ErrRateLimited},
-		"401":        {faultnet.Refusal(401, 4003), 2, idngo.ErrSignatureMismatch},
-		"501":        {faultnet.Refusal(501, 0), 2, idngo.ErrServer},
-		"redirect":   {faultnet.Refusal(302, 0, "Location", "https://elsewhere.test/"), 2, idngo.ErrRedirect},
-		"garbage":    {faultnet.WriteText("<html>"), 2, nil},
-		"503":        {faultnet.Refusal(503, 0), 3, idngo.ErrServer},
-		"lost":       {faultnet.CutConnection, 3, nil},
-		"not dialed": {nil, 3, syscall.ECONNREFUSED},
+		"400":        {last: faultnet.Refusal(400, 0), attempts: 2},
+		"409":        {last: faultnet.Refusal(409, 0), attempts: 2, is: idngo.ErrConflict},
+		"409 1000":   {last: faultnet.Refusal(409, 1000), attempts: 2, is: idngo.ErrDuplicateImage},
+		"429s":       {last: faultnet.Refusal(429, 0, "Retry-After", "1000"), attempts: 2, is: idngo.ErrRateLimited},
+		"401":        {last: faultnet.Refusal(401, 4003), attempts: 2, is: idngo.ErrSignatureMismatch},
+		"501":        {last: faultnet.Refusal(501, 0), attempts: 2, is: idngo.ErrServer},
+		"redirect":   {last: faultnet.Refusal(302, 0, "Location", "https://elsewhere.test/"), attempts: 2, is: idngo.ErrRedirect},
+		"garbage":    {last: faultnet.WriteText("<html>"), attempts: 2},
+		"503":        {last: faultnet.Refusal(503, 0), attempts: 3, is: idngo.ErrServer},
+		"lost":       {last: faultnet.CutConnection, attempts: 3},
+		"not dialed": {attempts: 3, is: syscall.ECONNREFUSED},
 	}
 	for first, answer := range unknown {
 		for last, end := range ends {
@@ -613,7 +855,10 @@ func TestEveryAttemptIsFreshlySigned(t *testing.T) {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
 				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "59"), faultnet.Refusal(429, 0, "Retry-After", "1"), faultnet.Refusal(429, 0, "Retry-After", "60"))
+				n.OnRequest = faultnet.AnswerInTurn(
+					faultnet.Refusal(429, 0, "Retry-After", "59"), faultnet.Refusal(429, 0, "Retry-After", "1"),
+					faultnet.Refusal(429, 0, "Retry-After", "60"),
+				)
 				require.NoError(t, op.Call(t.Context(), n.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4}))))
 				stamps, signatures := map[string]bool{}, map[string]bool{}
 				for _, r := range n.Seen() {
@@ -651,12 +896,12 @@ func TestWhatARoundTripperReports(t *testing.T) {
 		events string // ? a connection was asked for, ! there was one
 		again  bool
 	}{
-		"nothing":                             {"", false},
-		"asked for a connection":              {"?", true},
-		"got one":                             {"?!", false},
-		"only that it got one":                {"!", false},
-		"tried again by itself":               {"?!?", false},
-		"tried again by itself before a dial": {"??", true},
+		"nothing":                             {events: ""},
+		"asked for a connection":              {events: "?", again: true},
+		"got one":                             {events: "?!"},
+		"only that it got one":                {events: "!"},
+		"tried again by itself":               {events: "?!?"},
+		"tried again by itself before a dial": {events: "??", again: true},
 	}
 	for name, tt := range tests {
 		for _, op := range faultnet.Operations {

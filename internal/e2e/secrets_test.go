@@ -94,7 +94,9 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return err
 		},
 		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: hiddenUser, LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, opts...)
+			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
+				UserID: hiddenUser, LevelName: hiddenLevel, ExternalActionID: hiddenExternal,
+			}, opts...)
 			return err
 		},
 		"AddImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -112,7 +114,9 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return err
 		},
 		"ConfirmAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.ConfirmAction(ctx, hiddenAction, idngo.ActionExpectation{ApplicantID: hiddenOwner, ExternalActionID: hiddenExternal, LevelName: hiddenLevel}, opts...)
+			_, err := c.ConfirmAction(ctx, hiddenAction, idngo.ActionExpectation{
+				ApplicantID: hiddenOwner, ExternalActionID: hiddenExternal, LevelName: hiddenLevel,
+			}, opts...)
 			return err
 		},
 		"WaitForReview": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -136,7 +140,8 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return err
 		},
 		"Do POST": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			return c.Do(ctx, "POST", "/x/"+hiddenSegment, url.Values{"q": {hiddenQuery}}, map[string]any{"k": []string{hiddenMember}}, new(map[string]any), opts...)
+			body := map[string]any{"k": []string{hiddenMember}}
+			return c.Do(ctx, "POST", "/x/"+hiddenSegment, url.Values{"q": {hiddenQuery}}, body, new(map[string]any), opts...)
 		},
 		"Do PUT of a text": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			return c.Do(ctx, "PUT", "/x/"+hiddenSegment, url.Values{"q": {hiddenQuery}}, []byte(hiddenRaw), new(map[string]any), opts...)
@@ -209,7 +214,9 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 		},
 		"error of the wrong shape": func(w http.ResponseWriter, echo string) {
 			w.WriteHeader(400)
-			_ = json.NewEncoder(w).Encode(map[string]any{"description": []string{echo}, "errorName": map[string]string{"a": echo}, "errorCode": echo, "code": echo})
+			_ = json.NewEncoder(w).Encode(
+				map[string]any{"description": []string{echo}, "errorName": map[string]string{"a": echo}, "errorCode": echo, "code": echo},
+			)
 		},
 		"malformed status": func(w http.ResponseWriter, echo string) { faultnet.WriteRaw(w, "HTTP/1.1 "+line(echo)+"\r\n\r\n") },
 		"no HTTP":          func(w http.ResponseWriter, echo string) { faultnet.WriteRaw(w, line(echo)+"\r\n\r\n") },
@@ -261,7 +268,12 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 		"garbage":      func(w http.ResponseWriter, echo string) { _, _ = io.WriteString(w, echo) },
 		"garbage JSON": func(w http.ResponseWriter, echo string) { _ = json.NewEncoder(w).Encode(echo) },
 		"wrong types": func(w http.ResponseWriter, echo string) {
-			_ = json.NewEncoder(w).Encode(map[string]any{"id": []string{echo}, "items": echo, "list": echo, "review": echo, "token": []string{echo}, "url": []string{echo}, "imageId": []string{echo}})
+			_ = json.NewEncoder(w).Encode(
+				map[string]any{
+					"id": []string{echo}, "items": echo, "list": echo, "review": echo, "token": []string{echo}, "url": []string{echo},
+					"imageId": []string{echo},
+				},
+			)
 		},
 		"cut off": func(w http.ResponseWriter, echo string) {
 			faultnet.WriteRaw(w, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -273,7 +285,10 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 			faultnet.WriteRaw(w, "HTTP/1.1 500 "+line(echo)+"\r\nContent-Length: 0\r\n\r\n")
 		},
 		"headers": func(w http.ResponseWriter, echo string) {
-			faultnet.WriteRaw(w, "HTTP/1.1 429 No\r\nRetry-After: "+line(echo)+"\r\nDate: "+line(echo)+"\r\nContent-Type: "+line(echo)+"\r\nContent-Length: 0\r\n\r\n")
+			faultnet.WriteRaw(
+				w,
+				"HTTP/1.1 429 No\r\nRetry-After: "+line(echo)+"\r\nDate: "+line(echo)+"\r\nContent-Type: "+line(echo)+"\r\nContent-Length: 0\r\n\r\n",
+			)
 		},
 	}
 	for _, status := range []int{300, 302, 400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 451, 500, 501, 502, 503, 504, 599} {
@@ -435,18 +450,19 @@ func TestNoSecretIsShown(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
 					var log faultnet.Log
 					told := 0
-					client, err := idngo.NewClient(hiddenCreds, idngo.WithBaseURL("http://127.0.0.1"), idngo.WithLogger(log.TextAndJSONLogger()), idngo.WithHTTPClient(&http.Client{
-						Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-							sent := r.Clone(r.Context())
-							if sent.RequestURI = r.URL.RequestURI(); r.Body == nil {
-								sent.Body = http.NoBody
-							}
-							all := echoesOf(sent)
-							told++
-							what := []string{all["parts"], r.URL.String(), r.Method, all["again"], all["wire"], r.URL.RawQuery}[told%6]
-							return nil, fmt.Errorf("proxy: %s: %w", what, cause(r))
-						}),
-					}))
+					client, err := idngo.NewClient(hiddenCreds, idngo.WithBaseURL("http://127.0.0.1"),
+						idngo.WithLogger(log.TextAndJSONLogger()), idngo.WithHTTPClient(&http.Client{
+							Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+								sent := r.Clone(r.Context())
+								if sent.RequestURI = r.URL.RequestURI(); r.Body == nil {
+									sent.Body = http.NoBody
+								}
+								all := echoesOf(sent)
+								told++
+								what := []string{all["parts"], r.URL.String(), r.Method, all["again"], all["wire"], r.URL.RawQuery}[told%6]
+								return nil, fmt.Errorf("proxy: %s: %w", what, cause(r))
+							}),
+						}))
 					require.NoError(t, err)
 					for range 6 {
 						err = do(t.Context(), client, header)
@@ -520,7 +536,7 @@ func TestNoSecretIsShown(t *testing.T) {
 			Signer   *idngo.Signer
 			Verifier *idngo.WebhookVerifier
 		}
-		whole := holder{secret, hiddenCreds, token, link, client, signer, verifier}
+		whole := holder{Secret: secret, Creds: hiddenCreds, Token: token, Link: link, Client: client, Signer: signer, Verifier: verifier}
 		values := map[string]any{
 			"Secret": secret, "*Secret": &secret, "[]Secret": []idngo.Secret{secret}, "map of Secret": map[string]idngo.Secret{"a": secret},
 			"Credentials": hiddenCreds, "*Credentials": &hiddenCreds,
@@ -541,7 +557,9 @@ func TestNoSecretIsShown(t *testing.T) {
 			assertHidden(t, fmt.Sprintf(verb, &whole), "a struct as "+verb)
 			assertHidden(t, fmt.Sprintf(verb, []any{whole, values}), "a list as "+verb)
 		}
-		for name, v := range map[string]any{"Secret": secret, "Credentials": hiddenCreds, "*Client": client, "Signer": signer, "WebhookVerifier": verifier} {
+		for name, v := range map[string]any{
+			"Secret": secret, "Credentials": hiddenCreds, "*Client": client, "Signer": signer, "WebhookVerifier": verifier,
+		} {
 			text, err := json.Marshal(v)
 			require.NoError(t, err, name)
 			assertHidden(t, string(text), name+" in JSON")
@@ -595,7 +613,9 @@ func unreachable() map[string]func(n *faultnet.Network, cancel func()) {
 		return func(n *faultnet.Network, _ func()) { faultnet.PresentCertificate(pick)(n) }
 	}
 	return map[string]func(*faultnet.Network, func()){
-		"refused":           dial(&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, Err: syscall.ECONNREFUSED}),
+		"refused": dial(
+			&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, Err: syscall.ECONNREFUSED},
+		),
 		"DNS, unknown host": dial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test", IsNotFound: true}}),
 		"DNS, hiccup":       dial(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "api.test", IsTemporary: true}}),
 		"proxy": func(n *faultnet.Network, _ func()) {
@@ -687,25 +707,33 @@ func invalidArguments(t *testing.T) map[string]error {
 	_, err = client.GetAction(ctx, hiddenAction, idngo.WithHeader(hiddenHeader, "x"))
 	add("header name", err)
 	for name, p := range map[string]idngo.CreateActionParams{
-		"no level":              {ExternalActionID: hiddenExternal, Email: hiddenMail},
-		"no external id":        {LevelName: hiddenLevel, Phone: hiddenPhone},
-		"e-mail is not UTF-8":   {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Email: hiddenMail + "\xff"},
-		"phone is not UTF-8":    {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Phone: hiddenPhone + "\xff"},
-		"external id is not":    {LevelName: hiddenLevel, ExternalActionID: hiddenExternal + "\xff"},
-		"extra repeats":         {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Extra: map[string]any{"email": hiddenMail}},
-		"extra cannot be JSON":  {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Extra: map[string]any{"x": failingJSON(hiddenExtra)}},
-		"answer is not UTF-8":   {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Questionnaires: questionnaireOf(idngo.ItemValue(hiddenAnswer + "\xff"))},
-		"answers are not UTF-8": {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Questionnaires: questionnaireOf(idngo.ItemValues(hiddenAnswer, hiddenAnswer+"\xff"))},
-		"answer is value and values": {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Questionnaires: questionnaireOf(idngo.QuestionnaireItem{
-			Value: new(string), Values: []string{hiddenAnswer + "\xff"},
-		})},
+		"no level":             {ExternalActionID: hiddenExternal, Email: hiddenMail},
+		"no external id":       {LevelName: hiddenLevel, Phone: hiddenPhone},
+		"e-mail is not UTF-8":  {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Email: hiddenMail + "\xff"},
+		"phone is not UTF-8":   {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Phone: hiddenPhone + "\xff"},
+		"external id is not":   {LevelName: hiddenLevel, ExternalActionID: hiddenExternal + "\xff"},
+		"extra repeats":        {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Extra: map[string]any{"email": hiddenMail}},
+		"extra cannot be JSON": {LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Extra: map[string]any{"x": failingJSON(hiddenExtra)}},
+		"answer is not UTF-8": {
+			LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Questionnaires: questionnaireOf(idngo.ItemValue(hiddenAnswer + "\xff")),
+		},
+		"answers are not UTF-8": {
+			LevelName: hiddenLevel, ExternalActionID: hiddenExternal,
+			Questionnaires: questionnaireOf(idngo.ItemValues(hiddenAnswer, hiddenAnswer+"\xff")),
+		},
+		"answer is value and values": {LevelName: hiddenLevel, ExternalActionID: hiddenExternal,
+			Questionnaires: questionnaireOf(idngo.QuestionnaireItem{
+				Value: new(string), Values: []string{hiddenAnswer + "\xff"},
+			})},
 	} {
 		_, err := client.CreateAction(ctx, hiddenOwner, p)
 		add("create, "+name, err)
 		_, err = client.EnsureAction(ctx, hiddenOwner, p)
 		add("ensure, "+name, err)
 	}
-	_, err = client.EnsureAction(ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithRepeatable())
+	_, err = client.EnsureAction(
+		ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithRepeatable(),
+	)
 	add("repeatable", err)
 	for name, p := range map[string]idngo.AddImageParams{
 		"country":      {IDDocType: "SELFIE", Country: hiddenUser, Image: idngo.ImageBytes(hiddenFile, nil)},
@@ -746,5 +774,7 @@ func (f failingJSON) MarshalJSON() ([]byte, error) {
 }
 
 func questionnaireOf(item idngo.QuestionnaireItem) []idngo.Questionnaire {
-	return []idngo.Questionnaire{{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": item}}}}}
+	return []idngo.Questionnaire{
+		{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": item}}}},
+	}
 }

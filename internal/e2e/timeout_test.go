@@ -62,7 +62,10 @@ func TestTimeoutBoundsAWholeAttempt(t *testing.T) {
 				})
 				var res idngo.Response
 				begin := time.Now()
-				err := op.Call(t.Context(), n.Client(idngo.WithTimeout(10*time.Second), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Nanosecond})), idngo.WithResponse(&res))
+				err := op.Call(
+					t.Context(), n.Client(idngo.WithTimeout(10*time.Second), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Nanosecond})),
+					idngo.WithResponse(&res),
+				)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.ErrorContains(t, err, "no answer in 10s")
 				attempts := 3
@@ -145,10 +148,10 @@ func TestTimeoutOfASlowUpload(t *testing.T) {
 		size, perSecond int
 		timeout         time.Duration
 	}{
-		"50 MB at 200 KB/s":            {50_000_000, 200_000, 30 * time.Second},
-		"50 MB at 64 KB/s":             {50_000_000, 64_000, 30 * time.Second},
-		"2 MB at 2 KB/s":               {2_000_000, 2000, 30 * time.Second},
-		"1 MB at 64 KB/s, 1 s timeout": {1_000_000, 64_000, time.Second},
+		"50 MB at 200 KB/s":            {size: 50_000_000, perSecond: 200_000, timeout: 30 * time.Second},
+		"50 MB at 64 KB/s":             {size: 50_000_000, perSecond: 64_000, timeout: 30 * time.Second},
+		"2 MB at 2 KB/s":               {size: 2_000_000, perSecond: 2000, timeout: 30 * time.Second},
+		"1 MB at 64 KB/s, 1 s timeout": {size: 1_000_000, perSecond: 64_000, timeout: time.Second},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +248,7 @@ func TestTimeoutOfASlowSource(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
 		n.AnyStamp = true // it is of before the hashing, since it is what is hashed first
-		source := slowImage{bytes.Repeat([]byte{7}, 16<<10), 40 * time.Second}
+		source := slowImage{content: bytes.Repeat([]byte{7}, 16<<10), pause: 40 * time.Second}
 		_, err := n.Client().AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
 			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReaderAt("me.png", source, int64(len(source.content))),
 		})
@@ -261,7 +264,7 @@ func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
 		client := n.Client()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(10*time.Second, func() { cancel(errLeft) })
-		source := slowImage{bytes.Repeat([]byte{7}, 16<<10), 40 * time.Second}
+		source := slowImage{content: bytes.Repeat([]byte{7}, 16<<10), pause: 40 * time.Second}
 		begin := time.Now()
 		_, err := client.AddImage(ctx, "5e02f6b1", idngo.AddImageParams{
 			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReaderAt("me.png", source, int64(len(source.content))),

@@ -31,11 +31,13 @@ func TestWaitForReviewIntervals(t *testing.T) {
 		params idngo.WaitParams
 		want   []float64 // seconds
 	}{
-		"default":           {idngo.WaitParams{}, []float64{1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 11.390625, 15, 15, 15}},
-		"own":               {idngo.WaitParams{MinInterval: 10 * time.Second, MaxInterval: 20 * time.Second}, []float64{10, 15, 20, 20}},
-		"min above default": {idngo.WaitParams{MinInterval: time.Minute}, []float64{60, 60, 60}},
-		"max below default": {idngo.WaitParams{MaxInterval: 100 * time.Millisecond}, []float64{0.1, 0.1, 0.1}},
-		"max alone":         {idngo.WaitParams{MaxInterval: 2 * time.Second}, []float64{1, 1.5, 2, 2}},
+		"default": {want: []float64{1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 11.390625, 15, 15, 15}},
+		"own": {
+			params: idngo.WaitParams{MinInterval: 10 * time.Second, MaxInterval: 20 * time.Second}, want: []float64{10, 15, 20, 20},
+		},
+		"min above default": {params: idngo.WaitParams{MinInterval: time.Minute}, want: []float64{60, 60, 60}},
+		"max below default": {params: idngo.WaitParams{MaxInterval: 100 * time.Millisecond}, want: []float64{0.1, 0.1, 0.1}},
+		"max alone":         {params: idngo.WaitParams{MaxInterval: 2 * time.Second}, want: []float64{1, 1.5, 2, 2}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,11 +80,15 @@ func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
 		n.OnRequest = faultnet.AnswerInTurn(
-			respondReview("init", ""), respondReview("pending", "GREEN"), respondReview("queued", "GREEN"), respondReview("onHold", "RED"), respondReview("", "GREEN"),
-			respondReview("COMPLETED", "GREEN"), respondReview("completedish", "GREEN"), faultnet.WriteText(`{}`), faultnet.WriteText(`null`), faultnet.WriteText(faultnet.ActionJSON), respondReview("completed", "RED"),
+			respondReview("init", ""), respondReview("pending", "GREEN"), respondReview("queued", "GREEN"), respondReview("onHold", "RED"),
+			respondReview("", "GREEN"),
+			respondReview("COMPLETED", "GREEN"), respondReview("completedish", "GREEN"), faultnet.WriteText(`{}`),
+			faultnet.WriteText(`null`), faultnet.WriteText(faultnet.ActionJSON), respondReview("completed", "RED"),
 		)
 		var seen []*idngo.Action
-		action, err := n.Client().WaitForReview(t.Context(), "5e02f6b1", idngo.WaitParams{OnPoll: func(a *idngo.Action) { seen = append(seen, a) }})
+		action, err := n.Client().WaitForReview(
+			t.Context(), "5e02f6b1", idngo.WaitParams{OnPoll: func(a *idngo.Action) { seen = append(seen, a) }},
+		)
 		require.NoError(t, err)
 		assert.Len(t, n.Seen(), 11)
 		assert.Same(t, seen[len(seen)-1], action)
@@ -126,7 +132,8 @@ func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 		}
 	}
 	survived = map[string]func(*faultnet.Network){
-		"500": every(faultnet.Refusal(500, 0)), "502": every(faultnet.Refusal(502, 0)), "503": every(faultnet.Refusal(503, 0)), "504": every(faultnet.Refusal(504, 0)),
+		"500": every(faultnet.Refusal(500, 0)), "502": every(faultnet.Refusal(502, 0)), "503": every(faultnet.Refusal(503, 0)),
+		"504": every(faultnet.Refusal(504, 0)),
 		"520": every(faultnet.Refusal(520, 0)), "408": every(faultnet.Refusal(408, 0)), "429": every(faultnet.Refusal(429, 0)),
 		"409 for now":  every(faultnet.Refusal(409, 0, "Retry-After", "1")),
 		"lost":         every(faultnet.CutConnection),
@@ -141,8 +148,10 @@ func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 		}),
 	}
 	final = map[string]func(*faultnet.Network){
-		"400": every(faultnet.Refusal(400, 0)), "401": every(faultnet.Refusal(401, 4003)), "403": every(faultnet.Refusal(403, 0)), "404": every(faultnet.Refusal(404, 0)),
-		"405": every(faultnet.Refusal(405, 0)), "409": every(faultnet.Refusal(409, 0)), "410": every(faultnet.Refusal(410, 0)), "501": every(faultnet.Refusal(501, 0)),
+		"400": every(faultnet.Refusal(400, 0)), "401": every(faultnet.Refusal(401, 4003)), "403": every(faultnet.Refusal(403, 0)),
+		"404": every(faultnet.Refusal(404, 0)),
+		"405": every(faultnet.Refusal(405, 0)), "409": every(faultnet.Refusal(409, 0)), "410": every(faultnet.Refusal(410, 0)),
+		"501":          every(faultnet.Refusal(501, 0)),
 		"401 4004":     every(faultnet.Refusal(401, 4004)),
 		"redirect":     every(faultnet.Refusal(302, 0, "Location", "https://elsewhere.test/")),
 		"host unknown": dial(&net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}),
@@ -234,10 +243,10 @@ func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 		seen    bool // an action
 		server  bool // the last failure is a 503
 	}{
-		"pending":            {[]func(http.ResponseWriter){pending, pending, pending}, true, false},
-		"503 at last":        {[]func(http.ResponseWriter){pending, down}, true, true},
-		"503 and then well":  {[]func(http.ResponseWriter){down, pending, pending}, true, false},
-		"503 from the start": {[]func(http.ResponseWriter){down, down}, false, true},
+		"pending":            {answers: []func(http.ResponseWriter){pending, pending, pending}, seen: true},
+		"503 at last":        {answers: []func(http.ResponseWriter){pending, down}, seen: true, server: true},
+		"503 and then well":  {answers: []func(http.ResponseWriter){down, pending, pending}, seen: true},
+		"503 from the start": {answers: []func(http.ResponseWriter){down, down}, server: true},
 	}
 	for name, tt := range tests {
 		for _, cancelled := range []bool{false, true} {
