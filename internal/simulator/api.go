@@ -37,16 +37,46 @@ type route struct {
 }
 
 var routes = []route{
-	{operation: "CreateAction", method: "POST", pattern: "/resources/applicantActions/-/forApplicant/{}", handle: (*Server).createAction},
-	{operation: "CreateWebSDKLink", method: "POST", pattern: "/resources/sdkIntegrations/levels/{}/websdkLink", handle: (*Server).createLink},
-	{operation: "AddImage", method: "POST", pattern: "/resources/applicantActions/{}/images", multipart: true, handle: (*Server).addImage},
-	{operation: "SubmitAction", method: "POST", pattern: "/resources/applicantActions/{}/review/status/pending", handle: (*Server).submitAction},
-	{operation: "GetAction", method: "GET", pattern: "/resources/applicantActions/{}/one", handle: (*Server).getAction},
-	{operation: "ListActions", method: "GET", pattern: "/resources/applicantActions/-;applicantId={}", handle: (*Server).listActions},
-	{operation: "OpenImage", method: "GET", pattern: "/resources/applicantActions/{}/images/{}", binary: true, handle: (*Server).openImage},
-	{operation: "CreateAccessToken", method: "POST", pattern: "/resources/accessTokens", handle: (*Server).createAccessToken},
-	{operation: "FindApplicant", method: "GET", pattern: "/resources/applicants/-;externalUserId={}/one", handle: (*Server).getApplicantOfUser},
-	{operation: "GetApplicant", method: "GET", pattern: "/resources/applicants/{}/one", handle: (*Server).getApplicant},
+	{
+		operation: "CreateAction", method: "POST", pattern: "/resources/applicantActions/-/forApplicant/{}",
+		handle: (*Server).createAction,
+	},
+	{
+		operation: "CreateWebSDKLink", method: "POST", pattern: "/resources/sdkIntegrations/levels/{}/websdkLink",
+		handle: (*Server).createLink,
+	},
+	{
+		operation: "AddImage", method: "POST", pattern: "/resources/applicantActions/{}/images", multipart: true,
+		handle: (*Server).addImage,
+	},
+	{
+		operation: "SubmitAction", method: "POST", pattern: "/resources/applicantActions/{}/review/status/pending",
+		handle: (*Server).submitAction,
+	},
+	{
+		operation: "GetAction", method: "GET", pattern: "/resources/applicantActions/{}/one",
+		handle: (*Server).getAction,
+	},
+	{
+		operation: "ListActions", method: "GET", pattern: "/resources/applicantActions/-;applicantId={}",
+		handle: (*Server).listActions,
+	},
+	{
+		operation: "OpenImage", method: "GET", pattern: "/resources/applicantActions/{}/images/{}", binary: true,
+		handle: (*Server).openImage,
+	},
+	{
+		operation: "CreateAccessToken", method: "POST", pattern: "/resources/accessTokens",
+		handle: (*Server).createAccessToken,
+	},
+	{
+		operation: "FindApplicant", method: "GET", pattern: "/resources/applicants/-;externalUserId={}/one",
+		handle: (*Server).getApplicantOfUser,
+	},
+	{
+		operation: "GetApplicant", method: "GET", pattern: "/resources/applicants/{}/one",
+		handle: (*Server).getApplicant,
+	},
 }
 
 // unknownRoute is every other path.
@@ -144,7 +174,8 @@ func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *rep
 	body.drain()
 	c.size = body.size
 	if errors.Is(body.err, errBodyTooLarge) {
-		malformed = refusal(http.StatusRequestEntityTooLarge, fmt.Sprintf("Body above %d bytes", s.cfg.Limits.RequestBody)).with("Connection", "close")
+		text := fmt.Sprintf("Body above %d bytes", s.cfg.Limits.RequestBody)
+		malformed = refusal(http.StatusRequestEntityTooLarge, text).with("Connection", "close")
 	}
 	return c, malformed
 }

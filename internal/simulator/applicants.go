@@ -66,7 +66,8 @@ func (s *Server) addApplicant(a wireApplicant) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.putApplicant(a, false) == nil {
-		return fmt.Errorf("simulator: AddApplicant: there is no room: %d applicants and %d MiB of them are kept", maxApplicants, applicantMemory>>20)
+		return fmt.Errorf("simulator: AddApplicant: there is no room: %d applicants and %d MiB of them are kept",
+			maxApplicants, applicantMemory>>20)
 	}
 	s.journal.settingsChanged()
 	return nil
@@ -80,7 +81,12 @@ func (s *Server) putApplicant(given wireApplicant, guest bool) *applicant {
 		a = &applicant{guest: guest}
 	}
 	s.completeApplicant(&given, a)
-	size := int64(256 + len(given.ID) + len(given.ExternalUserID) + len(given.FixedInfo) + len(given.Info) + len(given.RequiredIDDocs) + len(given.Review))
+	size := int64(256)
+	for _, part := range []string{
+		given.ID, given.ExternalUserID, string(given.FixedInfo), string(given.Info), string(given.RequiredIDDocs), string(given.Review),
+	} {
+		size += int64(len(part))
+	}
 	if !s.makeRoom(a, size) {
 		return nil
 	}
@@ -120,9 +126,15 @@ func (s *Server) completeApplicant(given *wireApplicant, old *applicant) {
 	fill(&given.Phone, old.Phone)
 	fill(&given.Lang, old.Lang, "en")
 	if !hasMember(given.RequiredIDDocs, "docSets") {
-		given.RequiredIDDocs = json.RawMessage(`{"docSets":[{"idDocSetType":"IDENTITY","types":["PASSPORT","ID_CARD"]},{"idDocSetType":"SELFIE","types":["SELFIE"]}]}`)
+		given.RequiredIDDocs = encodeJSON(wireDocSets{[]wireDocSet{
+			{"IDENTITY", []string{"PASSPORT", "ID_CARD"}}, {"SELFIE", []string{"SELFIE"}},
+		}})
 	}
-	if hasMember(given.Review, "reviewStatus") {
+	switch {
+	case hasMember(given.Review, "reviewStatus"):
+		return
+	case hasMember(given.Review, "reviewResult"):
+		given.Review = withMember(given.Review, "reviewStatus", statusCompleted)
 		return
 	}
 	if given.Review = old.Review; given.Review == nil {
@@ -142,7 +154,15 @@ func hasMember(object json.RawMessage, name string) bool {
 		return false
 	}
 	value := strings.TrimSpace(string(members[name]))
-	return value != "" && value != "null" && value != `""` && value != "[]"
+	return value != "" && value != "null" && value != `""` && value != "[]" && value != "{}"
+}
+
+// withMember is a JSON object with one more member.
+func withMember(object json.RawMessage, name, value string) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	_ = json.Unmarshal(object, &members) // it was read before
+	members[name] = encodeJSON(value)
+	return encodeJSON(members)
 }
 
 // makeRoom forgets guests without an action, oldest first, until there is room

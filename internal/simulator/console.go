@@ -148,7 +148,8 @@ func (a *action) entry(number int) actionEntry {
 		Status: a.status, Submits: a.submits, Images: []imageEntry{}, ImageCount: len(a.images),
 	}
 	if a.status == statusCompleted {
-		e.Answer, e.RejectLabels, e.RejectType, e.Comment = a.outcome.Answer, a.outcome.RejectLabels, a.outcome.RejectType, a.outcome.ModerationComment
+		o := a.outcome
+		e.Answer, e.RejectLabels, e.RejectType, e.Comment = o.Answer, o.RejectLabels, o.RejectType, o.ModerationComment
 	}
 	if a.forced != nil {
 		e.Forced = a.forced.String()

@@ -220,7 +220,8 @@ func readControl(r *http.Request, ids []string) (*controlCall, *reply) {
 		return nil, refusal(http.StatusRequestEntityTooLarge, fmt.Sprintf("Body above %d bytes", maxControlBody))
 	}
 	browser := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); browser && len(body) > 0 && (err != nil || media != "application/json") {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if browser && len(body) > 0 && (err != nil || media != "application/json") {
 		return nil, refusal(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
 	}
 	c.body = body
@@ -323,7 +324,8 @@ type controlOutcomeBody struct {
 // readOutcome reads one.
 func (c *controlCall) readOutcome() (Outcome, *reply) {
 	var body controlOutcomeBody
-	if refused := c.decode(&body, `{"outcome":"RED:BAD_FACE_MATCHING"} or {"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"FINAL"}`); refused != nil {
+	const shape = `{"outcome":"RED:FORGERY"} or {"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL"}`
+	if refused := c.decode(&body, shape); refused != nil {
 		return Outcome{}, refused
 	}
 	if body.Outcome == "" && body.ReviewAnswer == "" {

@@ -113,10 +113,11 @@ type handlerServer struct {
 	ended   chan struct{} // closed when none is left after close
 }
 
-func newHandlerServer(handler http.Handler) *handlerServer {
+func newHandlerServer(ctx context.Context, handler http.Handler) *handlerServer {
 	h := &handlerServer{network: newMemoryNetwork(), ended: make(chan struct{})}
 	h.server = &http.Server{
 		ReadHeaderTimeout: 30 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !h.begin() {
 				panic(http.ErrAbortHandler)

@@ -54,7 +54,7 @@ type Config struct {
 	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
 
 	Outcome      Outcome       // verdict of the reviews; default GREEN
-	ReviewDelay  time.Duration // from submit to completed; 0 is DefaultReviewDelay, NoReviewDelay is none, other negative ones: before submit is answered
+	ReviewDelay  time.Duration // from submit to completed; 0: DefaultReviewDelay; NoReviewDelay: none; other negative ones: within submit
 	ManualReview bool          // nothing is reviewed by itself, as in the vendor's sandbox: see Server.Review and the page
 
 	// Clock is the server's clock: the 60 s window, the Date header, every
@@ -64,6 +64,8 @@ type Config struct {
 
 	KnownOnly bool // refuse applicants, users and levels that AddApplicant and AddLevel have not named; default: any is known and approved
 	AnyLevel  bool // with KnownOnly: take unknown levels nonetheless
+
+	NoDefaults bool // without the default applicant and levels
 
 	// Strict refuses what the specification's own curl examples send: a request
 	// whose Accept does not name application/json, and a POST without a
@@ -207,13 +209,15 @@ func (s *Server) empty() {
 	s.outcome = s.cfg.Outcome
 	s.applicants, s.users = map[string]*applicant{}, map[string]*applicant{}
 	s.guests, s.applicantBytes = nil, 0
-	s.levels = map[string]string{
-		LevelFaceAuth:      ActionFaceAuth,
-		LevelQuestionnaire: ActionQuestionnaire,
-		LevelEmail:         ActionEmail,
-	}
+	s.levels = map[string]string{}
 	s.actions, s.created, s.actionBytes = map[string]*action{}, nil, 0
 	s.tokens, s.links = newTicketBox(maxTickets), newTicketBox(maxTickets)
+	if s.cfg.NoDefaults {
+		return
+	}
+	s.levels[LevelFaceAuth] = ActionFaceAuth
+	s.levels[LevelQuestionnaire] = ActionQuestionnaire
+	s.levels[LevelEmail] = ActionEmail
 	_ = s.putApplicant(wireApplicant{ID: DefaultApplicantID, ExternalUserID: DefaultExternalUserID}, false) // there is room
 }
 
@@ -347,6 +351,9 @@ func (s *Server) AddLevel(name, actionType string) error {
 	s.journal.settingsChanged()
 	return nil
 }
+
+// WebhookSecret is what webhooks are signed with.
+func (s *Server) WebhookSecret() string { return s.cfg.WebhookSecret }
 
 // SetOutcome changes the verdict of the reviews that end from now on.
 func (s *Server) SetOutcome(o Outcome) error {

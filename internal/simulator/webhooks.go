@@ -38,6 +38,9 @@ var retryDelays = []time.Duration{30 * time.Second, 30 * time.Second, time.Minut
 
 const (
 	deliveryTimeout = 5 * time.Second
+	// memoryTimeout is longer: with a thousand simulators in one process, a handler may
+	// get its turn late.
+	memoryTimeout = 30 * time.Second
 	// minTimeout is what a scaled down time-out does not go below: a receiver
 	// needs the time it needs.
 	minTimeout      = time.Second
@@ -150,7 +153,7 @@ func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
 		}
 		dial := dialer.DialContext
 		if cfg.WebhookHandler != nil {
-			c.handler = newHandlerServer(cfg.WebhookHandler)
+			c.handler = newHandlerServer(c.ctx, cfg.WebhookHandler)
 			dial = c.handler.dial
 		}
 		c.transport = &http.Transport{
@@ -163,6 +166,9 @@ func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       max(min(c.scaled(deliveryTimeout), deliveryTimeout), minTimeout),
+	}
+	if cfg.WebhookHandler != nil {
+		c.client.Timeout = memoryTimeout
 	}
 	return c
 }
