@@ -43,6 +43,7 @@ type pageView struct {
 	ActionID         string   `json:"actionId"`
 	ExternalActionID string   `json:"externalActionId"`
 	LevelName        string   `json:"levelName"`
+	Asks             string   `json:"asks"` // what the level asks for
 	ReviewStatus     string   `json:"reviewStatus"`
 	ReviewAnswer     string   `json:"reviewAnswer,omitempty"`
 	RejectLabels     []string `json:"rejectLabels,omitempty"`
@@ -123,12 +124,27 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	}
 	view := pageView{
 		ApplicantID: owner.ID, ExternalUserID: owner.ExternalUserID, ActionID: a.id,
-		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels,
+		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels, Asks: asksFor(a),
 	}
 	if a.status == statusCompleted {
 		view.ReviewAnswer, view.RejectLabels = a.outcome.Answer, a.outcome.RejectLabels
 	}
 	return answer(view)
+}
+
+// asksFor says what a person would be asked for.
+func asksFor(a *action) string {
+	switch a.kind {
+	case ActionFaceAuth:
+		return "a selfie, which is compared with the face of the profile"
+	case ActionQuestionnaire:
+		return "answers to a questionnaire"
+	case ActionEmail:
+		return "a code that was sent by e-mail"
+	case ActionPaymentMethod:
+		return "documents about a payment method or a source of money"
+	}
+	return "the steps of an action of the type " + a.kind
 }
 
 // readPageRequest takes JSON from the page itself. A form of another site can
