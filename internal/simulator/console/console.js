@@ -201,7 +201,7 @@ function fillRequest(inside, r) {
   inside.replaceChildren(facts([
     ["Request", r.method + " " + r.target],
     ["Status", r.status || "the connection was cut before an answer"],
-    ["Time", r.time],
+    ["Time", new Date(r.time).toISOString()],
     ["Fault", r.fault],
     ["Note", r.note],
   ]));
