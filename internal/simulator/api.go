@@ -126,6 +126,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	if out.record.Signature, p = s.authorize(r, body); p != nil {
 		if out.record.Signature == VerdictSignature {
 			out.record.StringToSign = body.stringToSign()
+			out.record.Note = s.explainSignature(r, c)
 		}
 		out.write(p)
 		return

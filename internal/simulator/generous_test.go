@@ -1,6 +1,10 @@
 package simulator_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -417,4 +421,54 @@ func TestLongTarget(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, simulator.Config{})
 	assert.Equal(t, 414, c.do("GET", listTarget+"?x="+strings.Repeat("x", 20<<10), nil).status)
+}
+
+func TestWrongSignaturesAreExplained(t *testing.T) {
+	t.Parallel()
+	var seen records
+	_, c := start(t, simulator.Config{OnRequest: seen.add, PathPrefix: "/v1"})
+	const target, body = "/v1/resources/applicantActions/-/forApplicant/x?levelName=my%20level", `{"externalActionId":"a"}`
+	sign := func(text string) []byte {
+		mac := hmac.New(sha256.New, []byte(c.secret))
+		mac.Write([]byte(text))
+		return mac.Sum(nil)
+	}
+	host := strings.TrimPrefix(c.base, "http://")
+	for _, test := range []struct{ note, signed string }{
+		{"without the body", "TPOST" + target},
+		{"without the query", "TPOST" + target[:strings.Index(target, "?")] + body},
+		{"without query and body", "TPOST" + target[:strings.Index(target, "?")]},
+		{"method in lowercase", "Tpost" + target + body},
+		{"without the method", "T" + target + body},
+		{"without the timestamp", "POST" + target + body},
+		{"unescaped target", "TPOST" + strings.ReplaceAll(target, "%20", " ") + body},
+		{"+ for a space", "TPOST" + strings.ReplaceAll(target, "%20", "+") + body},
+		{"with the host", "TPOST" + host + target + body},
+		{"scheme and host", "TPOST" + c.base + target + body},
+		{"without the path prefix", "TPOST" + target[len("/v1"):] + body},
+		{"without the leading slash", "TPOST" + target[1:] + body},
+		{"", "something else"},
+	} {
+		r := c.do("POST", target, []byte(body), func(r *http.Request) {
+			signed := strings.Replace(test.signed, "T", r.Header.Get("X-App-Access-Ts"), 1)
+			if !strings.HasPrefix(test.signed, "T") {
+				signed = test.signed
+			}
+			r.Header.Set("X-App-Access-Sig", hex.EncodeToString(sign(signed)))
+		})
+		require.Equal(t, 401, r.status)
+		require.Equal(t, 4003.0, r.json(t)["errorCode"])
+		if test.note == "" {
+			require.Empty(t, seen.last().Note)
+		} else {
+			require.Contains(t, seen.last().Note, test.note)
+		}
+	}
+	right := func(r *http.Request) string { return r.Header.Get("X-App-Access-Ts") + "POST" + target + body }
+	for _, encode := range []func([]byte) string{
+		base64.StdEncoding.EncodeToString, func(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) },
+	} {
+		c.do("POST", target, []byte(body), func(r *http.Request) { r.Header.Set("X-App-Access-Sig", encode(sign(right(r)))) })
+		require.Contains(t, seen.last().Note, "not in lowercase hex")
+	}
 }

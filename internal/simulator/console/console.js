@@ -208,6 +208,9 @@ function fillRequest(inside, r) {
   if (verdictHelp[r.signature]) {
     inside.append(make("p", "", verdictHelp[r.signature]));
   }
+  if (r.signature === "signature" && !r.note) {
+    inside.append(make("p", "", "It is none of the usual mistakes: most likely the secret key is another one, or it was changed (a line break at its end, for instance)."));
+  }
   if (r.stringToSign) {
     inside.append(make("h3", "", "The string to sign"), make("pre", "string-to-sign", r.stringToSign));
   }
