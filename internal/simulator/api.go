@@ -410,6 +410,20 @@ func (s *Server) createLink(c *call) *reply {
 	return answer(map[string]string{"url": link})
 }
 
+// NewLink makes a WebSDK link below a base URL, without a request.
+func (s *Server) NewLink(baseURL, level, externalUserID, externalActionID string, ttl time.Duration) (string, error) {
+	if level == "" || externalUserID == "" || externalActionID == "" {
+		return "", errors.New("simulator: NewLink: the level, the user or the external id is empty")
+	}
+	code := rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links.add(code, ticket{
+		user: externalUserID, externalActionID: externalActionID, levelName: level, expires: s.now().Add(ttl),
+	})
+	return baseURL + pageRoot + "#/" + code, nil
+}
+
 // newTicket reads the query that tokens and links have in common.
 func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int) (ticket, *reply) {
 	user := c.query.Get(userParameter)
