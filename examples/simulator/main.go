@@ -181,7 +181,7 @@ func (o *options) serve() error {
 	o.cfg.OnRequest = func(r simulator.Request) { log.Print(line(r)) }
 	o.cfg.OnDelivery = func(d simulator.Delivery) { log.Print(deliveryLine(d)) }
 	if o.cfg.ReviewDelay == 0 {
-		o.cfg.ReviewDelay = simulator.NoReviewDelay // 0 stands for the default there, and for no delay on a command line
+		o.cfg.ReviewDelay = -1 // 0 stands for the default there, and for no delay on a command line
 	}
 	if o.cfg.Remote = !isLoopback(o.addr); o.cfg.Remote {
 		log.Printf("warning: -addr %s is not on loopback: everybody who reaches it can see and do everything here", o.addr)

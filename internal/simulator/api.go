@@ -96,9 +96,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		}
 	}()
 	w.Header().Set("Date", s.date())
-	if len(out.record.Target) > maxTarget {
-		out.record.Target = out.record.Target[:100] + "..."
-		out.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	if out.refuseLongTarget() {
 		return
 	}
 
@@ -144,6 +142,16 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	out.record.Note = c.note
 	out.inject(fault, p)
+}
+
+// refuseLongTarget bounds what the books keep of a request.
+func (x *exchange) refuseLongTarget() bool {
+	if len(x.record.Target) <= maxTarget {
+		return false
+	}
+	x.record.Target = x.record.Target[:100] + "..."
+	x.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	return true
 }
 
 // finish enters a request into the books.
