@@ -1430,3 +1430,19 @@ func FuzzModels(f *testing.F) {
 		}
 	})
 }
+
+// checkCorpus compares testdata/fuzz with what it is made of.
+func checkCorpus(t *testing.T, corpus map[string]string) {
+	t.Helper()
+	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""
+	for name, want := range corpus {
+		file := filepath.Join("testdata/fuzz", filepath.FromSlash(name))
+		if update {
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		}
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got), name)
+	}
+}
