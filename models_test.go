@@ -534,6 +534,33 @@ func TestModelFields(t *testing.T) {
 	}
 }
 
+// Every field of every model has a comment of its own. The one above a field may
+// be that of a group, so the one behind it counts.
+func TestModelFieldsHaveComments(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "models.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	fields := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		typ, ok := node.(*ast.TypeSpec)
+		if !ok || !typ.Name.IsExported() {
+			return true
+		}
+		if model, ok := typ.Type.(*ast.StructType); ok {
+			for _, field := range model.Fields.List {
+				fields++
+				trailing := strings.TrimSpace(field.Comment.Text())
+				if len(field.Names) == 1 && field.Names[0].Name == "Raw" || typ.Name.Name == "Time" {
+					trailing += field.Doc.Text()
+				}
+				assert.NotEmpty(t, trailing, "%s.%v", typ.Name, field.Names)
+			}
+		}
+		return true
+	})
+	assert.Greater(t, fields, 180, "the test sees the models")
+}
+
 var idInName = regexp.MustCompile(`Id(s?)([A-Z0-9]|$)`)
 
 func goName(jsonName string) string {
