@@ -264,24 +264,6 @@ func TestWebhookServer(t *testing.T) {
 	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
 }
 
-func TestTracing(t *testing.T) {
-	t.Parallel()
-	r := run(t, program{name: "tracing"})
-	r.succeeded(t)
-	require.Regexp(t, offlineLine, r.stderr)
-	var table [][]string
-	for line := range strings.Lines(r.stdout) {
-		if f := strings.Fields(line); len(f) == 4 && f[0] != "OPERATION" && f[1] != "bytes" {
-			table = append(table, f[:3])
-		}
-	}
-	require.Equal(t, [][]string{{"GetAction", "3", "1"}, {"ListActions", "1", "0"}, {"OpenImage", "3", "1"}}, table)
-	require.Regexp(t, `^[1-9]\d+ bytes of images$`, r.lastLine())
-	require.Equal(t, 7, strings.Count(r.stderr, "msg=attempt"))
-	require.Contains(t, r.stderr, "level=WARN msg=attempt operation=GetAction")
-	require.NotContains(t, r.stderr, simulator.DefaultApplicantID)
-}
-
 func TestWebSDKLink(t *testing.T) {
 	t.Parallel()
 	r := run(t, program{name: "websdk_link"})
@@ -475,18 +457,14 @@ func TestRefused(t *testing.T) {
 	sb, env := startSimulator(t, simulator.Config{})
 	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
 	for name, operation := range map[string]string{
-		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction", "tracing": "ListActions",
+		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction",
 		"websdk_link": "ListActions", "list_actions": "ListActions", "questionnaire": "CreateAction",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, program{name: name, env: env, stdin: "an image"})
 			require.Equal(t, 1, r.code)
-			stderr := r.stderr
-			if name == "tracing" { // which logs as well
-				stderr = stderr[strings.Index(stderr, "\n")+1:]
-			}
-			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, stderr)
+			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, r.stderr)
 			require.NotContains(t, r.stderr+r.stdout, "not-the-right-one")
 			require.NotContains(t, r.stderr+r.stdout, simulator.DefaultAppToken)
 		})
@@ -609,12 +587,14 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
-// Every call of the client stands in at least one example.
+// Every call of the client stands in at least one example, modules of their own included.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
 	var all []byte
-	for _, name := range programs(t) {
-		source, err := os.ReadFile(filepath.Join(name, "main.go"))
+	for _, main := range mains {
+		source, err := os.ReadFile(main)
 		require.NoError(t, err)
 		all = append(all, source...)
 	}

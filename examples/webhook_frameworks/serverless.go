@@ -46,7 +46,7 @@ func serverlessHandler(verifier *idngo.WebhookVerifier, handle handleFunc) func(
 		}
 		body, err := request.body()
 		if err != nil {
-			slog.WarnContext(ctx, "webhook refused", "error", "the body is not base64")
+			slog.WarnContext(ctx, "webhook refused", "error", err)
 			return request.answer(http.StatusBadRequest), nil
 		}
 		if err := verifier.Verify(body, request.header()); err != nil {
