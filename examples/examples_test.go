@@ -628,10 +628,7 @@ func programs(t *testing.T) []string {
 	return names
 }
 
-var (
-	binaries sync.Map // name to func() (string, error), which builds it once
-	builtIn  string
-)
+var builtIn string // the directory of the examples' binaries
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -644,23 +641,24 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// binary builds an example, with the race detector where the test has it.
+// buildAll builds every example, with the race detector where the test has it, by one go command:
+// one for each costs a third more.
+var buildAll = sync.OnceValue(func() error {
+	args := []string{"build", "-ldflags=-w", "-o", builtIn + string(filepath.Separator)} // without debug information
+	if raceDetector() {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "./...")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+})
+
+// binary returns the path of an example's binary.
 func binary(t *testing.T, name string) string {
 	t.Helper()
-	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		path := filepath.Join(builtIn, name+exe)
-		args := []string{"build", "-ldflags=-w", "-o", path} // nobody debugs them, and linking is most of what this costs
-		if raceDetector() {
-			args = append(args, "-race")
-		}
-		if out, err := exec.Command("go", append(args, "./"+name)...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%w: %s", err, out)
-		}
-		return path, nil
-	}))
-	path, err := build.(func() (string, error))()
-	require.NoError(t, err)
-	return path
+	require.NoError(t, buildAll())
+	return filepath.Join(builtIn, name+exe)
 }
 
 func raceDetector() bool {
