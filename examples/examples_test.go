@@ -522,6 +522,9 @@ func TestInterrupt(t *testing.T) {
 // Each main.go, copied without offline.go into an empty module with a replace,
 // builds; and without credentials the program says what is missing.
 func TestCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links every example a second time")
+	}
 	t.Parallel()
 	repository, err := filepath.Abs("..")
 	require.NoError(t, err)
