@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/simulator"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 const (
@@ -22,8 +22,8 @@ const (
 
 func TestCreateAction(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	onDo(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=some%20level",
+	client, mock := faultnet.NewMock(t)
+	faultnet.RespondFunc(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=some%20level",
 		func(_ *http.Request, body []byte) (*http.Response, error) {
 			assert.JSONEq(t, `{"externalActionId":"e1","email":"example@email.com","phone":"+49 123456789"}`, string(body))
 			return httpmock.NewStringResponse(201, `{"id":"a1","externalActionId":"e1","review":{"reviewStatus":"init"},"unknown":{}}`), nil
@@ -42,13 +42,16 @@ func TestCreateActionAnswerWithoutAction(t *testing.T) {
 	for name, answer := range map[string]string{"empty": "", "blank": " \n", "ok": `{"ok":1}`, "null": "null"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, mock := newMock(t)
-			on(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=L", 200, answer)
+			client, mock := faultnet.NewMock(t)
+			faultnet.Respond(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=L", 200, answer)
 			p := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e1"}
 			_, err := client.CreateAction(t.Context(), "p1", p)
 			require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "it was created, but cannot be found")
 
-			on(t, mock, "GET", listTarget, 200, `{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`)
+			faultnet.Respond(
+				t, mock, "GET", listTarget, 200,
+				`{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`,
+			)
 			action, err := client.CreateAction(t.Context(), "p1", p)
 			require.NoError(t, err)
 			assert.Equal(t, "a1", action.ID)
@@ -64,17 +67,19 @@ func TestSubmitAction(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, mock := newMock(t)
-			on(t, mock, "POST", target, 200, answer)
-			on(t, mock, "GET", getTarget, 200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`)
+			client, mock := faultnet.NewMock(t)
+			faultnet.Respond(t, mock, "POST", target, 200, answer)
+			faultnet.Respond(
+				t, mock, "GET", getTarget, 200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			)
 			action, err := client.SubmitAction(t.Context(), "a1")
 			require.NoError(t, err)
 			assert.True(t, action.Approved())
 		})
 	}
-	client, mock := newMock(t)
-	on(t, mock, "POST", target, 200, "")
-	on(t, mock, "GET", getTarget, 404, "")
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "POST", target, 200, "")
+	faultnet.Respond(t, mock, "GET", getTarget, 404, "")
 	_, err := client.SubmitAction(t.Context(), "a1")
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 	require.ErrorContains(t, err, "it was submitted")
@@ -82,8 +87,8 @@ func TestSubmitAction(t *testing.T) {
 
 func TestGetAction(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "GET", getTarget, 200, `{"id":"a1","applicantId":"p1","type":"selfieAuth","createdAt":"2019-10-10 18:20:00",
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "GET", getTarget, 200, `{"id":"a1","applicantId":"p1","type":"selfieAuth","createdAt":"2019-10-10 18:20:00",
 		"review":{"reviewResult":{"reviewAnswer":"GREEN"}},
 		"checks":[{"answer":"GREEN","checkType":"FACE_MATCH","faceMatchInfo":{"answer":"GREEN"}}]}`)
 	var r idngo.Response
@@ -106,8 +111,8 @@ func TestListActions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, mock := newMock(t)
-			on(t, mock, "GET", listTarget, 200, answer)
+			client, mock := faultnet.NewMock(t)
+			faultnet.Respond(t, mock, "GET", listTarget, 200, answer)
 			page, err := client.ListActions(t.Context(), "p1", idngo.ListActionsParams{})
 			require.NoError(t, err)
 			assert.Equal(t, 213, page.TotalItems)
@@ -119,9 +124,11 @@ func TestListActions(t *testing.T) {
 
 func TestAllActions(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	page := func(offset int, answer string) {
-		on(t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer)
+		faultnet.Respond(
+			t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer,
+		)
 	}
 	// a0 arrives in front between the first page and the second.
 	page(1, `{"list":{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":4}}`)
@@ -174,9 +181,10 @@ func TestAllActions(t *testing.T) {
 
 func TestCreateWebSDKLink(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "POST", "/resources/sdkIntegrations/levels/action%2Flevel%20%D0%B6/websdkLink?externalActionId=e1&externalUserId=u1&locale=kk&ttlInSecs=90",
-		200, `{"url":"https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk"}`)
+	client, mock := faultnet.NewMock(t)
+	const target = "/resources/sdkIntegrations/levels/action%2Flevel%20%D0%B6/websdkLink" +
+		"?externalActionId=e1&externalUserId=u1&locale=kk&ttlInSecs=90"
+	faultnet.Respond(t, mock, "POST", target, 200, `{"url":"https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk"}`)
 	link, err := client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{
 		LevelName: "action/level ж", ExternalUserID: "u1", ExternalActionID: "e1", Locale: "kk", TTL: 90 * time.Second,
 	})
@@ -184,7 +192,7 @@ func TestCreateWebSDKLink(t *testing.T) {
 	assert.Equal(t, "https://api.idngo.kz/idensic/l/#/lPDnIKwzmxPfDohk", link.URL)
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s %q", link, *link, *link, link, *link), "lPDn")
 
-	on(t, mock, "POST", "/resources/sdkIntegrations/levels/L/websdkLink?externalUserId=u1", 200, `{}`)
+	faultnet.Respond(t, mock, "POST", "/resources/sdkIntegrations/levels/L/websdkLink?externalUserId=u1", 200, `{}`)
 	_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: "L", ExternalUserID: "u1"})
 	require.ErrorContains(t, err, "missing")
 }
@@ -192,7 +200,7 @@ func TestCreateWebSDKLink(t *testing.T) {
 // Whatever is wrong is named, before anything is sent.
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	ctx := t.Context()
 	create := func(applicant string, p idngo.CreateActionParams) error {
 		_, err := client.CreateAction(ctx, applicant, p)
@@ -219,34 +227,42 @@ func TestBadArguments(t *testing.T) {
 		return p
 	}
 	item := func(i idngo.QuestionnaireItem) []idngo.Questionnaire {
-		return []idngo.Questionnaire{{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}}}
+		return []idngo.Questionnaire{
+			{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}},
+		}
 	}
 	tests := []struct {
 		field string
 		err   error
 	}{
-		{"LevelName", create("p", with(func(p *idngo.CreateActionParams) { p.LevelName = "" }))},
-		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "" }))},
-		{"ExternalActionID", create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "\xff" }))},
-		{"Email", create("p", with(func(p *idngo.CreateActionParams) { p.Email = "\xff" }))},
-		{"Phone", create("p", with(func(p *idngo.CreateActionParams) { p.Phone = "\xff" }))},
-		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValue("\xff")) }))},
-		{"Questionnaires", create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) }))},
-		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
-		{"Extra", create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
-		{"actionID", image("..", selfie)},
-		{"IDDocType", image("a", withImage(func(p *idngo.AddImageParams) { p.IDDocType = "" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "kaz" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "KAZA" }))},
-		{"Country", image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "ЖЖЖ" }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = nil }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReader("x", nil) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", nil, 1) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", strings.NewReader(""), -1) }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata/none.jpg") }))},
-		{"Image", image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata") }))},
-		{"ContentType", image("a", withImage(func(p *idngo.AddImageParams) { p.ContentType = "image/jpeg\r\nX: y" }))},
+		{field: "LevelName", err: create("p", with(func(p *idngo.CreateActionParams) { p.LevelName = "" }))},
+		{field: "ExternalActionID", err: create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "" }))},
+		{field: "ExternalActionID", err: create("p", with(func(p *idngo.CreateActionParams) { p.ExternalActionID = "\xff" }))},
+		{field: "Email", err: create("p", with(func(p *idngo.CreateActionParams) { p.Email = "\xff" }))},
+		{field: "Phone", err: create("p", with(func(p *idngo.CreateActionParams) { p.Phone = "\xff" }))},
+		{field: "Questionnaires", err: create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValue("\xff")) }))},
+		{
+			field: "Questionnaires",
+			err:   create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) })),
+		},
+		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
+		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
+		{field: "actionID", err: image("..", selfie)},
+		{field: "IDDocType", err: image("a", withImage(func(p *idngo.AddImageParams) { p.IDDocType = "" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "kaz" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "KAZA" }))},
+		{field: "Country", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Country = "ЖЖЖ" }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = nil }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReader("x", nil) }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", nil, 1) }))},
+		{
+			field: "Image",
+			err:   image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageReaderAt("x", strings.NewReader(""), -1) })),
+		},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata/none.jpg") }))},
+		{field: "Image", err: image("a", withImage(func(p *idngo.AddImageParams) { p.Image = idngo.ImageFile("testdata") }))},
+		{field: "ContentType", err: image("a", withImage(func(p *idngo.AddImageParams) { p.ContentType = "image/jpeg\r\nX: y" }))},
 	}
 	for _, id := range []string{"", ".", ".."} {
 		_, get := client.GetAction(ctx, id)
@@ -262,22 +278,24 @@ func TestBadArguments(t *testing.T) {
 			field string
 			err   error
 		}{
-			{"actionID", get}, {"actionID", submit}, {"actionID", waiting}, {"actionID", confirm}, {"actionID", open},
-			{"imageID", openImage}, {"applicantID", list}, {"applicantID", find}, {"LevelName", link},
-			{"applicantID", create(id, good)}, {"actionID", image(id, selfie)},
+			{field: "actionID", err: get}, {field: "actionID", err: submit}, {field: "actionID", err: waiting},
+			{field: "actionID", err: confirm}, {field: "actionID", err: open},
+			{field: "imageID", err: openImage}, {field: "applicantID", err: list}, {field: "applicantID", err: find},
+			{field: "LevelName", err: link},
+			{field: "applicantID", err: create(id, good)}, {field: "actionID", err: image(id, selfie)},
 		}...)
 		for _, err := range client.AllActions(ctx, id, idngo.ListActionsParams{}) {
 			tests = append(tests, struct {
 				field string
 				err   error
-			}{"applicantID", err})
+			}{field: "applicantID", err: err})
 		}
 	}
 	add := func(field string, err error) {
 		tests = append(tests, struct {
 			field string
 			err   error
-		}{field, err})
+		}{field: field, err: err})
 	}
 	_, err := client.FindAction(ctx, "p", "")
 	add("externalActionID", err)
@@ -302,7 +320,7 @@ func TestBadArguments(t *testing.T) {
 	add("w", err)
 	_, err = client.EnsureAction(ctx, "p", good, idngo.WithRepeatable())
 	add("WithRepeatable", err)
-	_, err = client.GetAction(noContext, "a")
+	_, err = client.GetAction(faultnet.NilContext, "a")
 	add("context", err)
 
 	for _, tt := range tests {
@@ -310,73 +328,4 @@ func TestBadArguments(t *testing.T) {
 		require.ErrorContains(t, tt.err, tt.field)
 	}
 	assert.Zero(t, mock.GetTotalCallCount(), "nothing was sent")
-}
-
-// Ids and levels that look odd are valid: they are escaped once and signed as
-// they are sent. The simulator recomputes the signature from the raw target.
-func TestOddIDs(t *testing.T) {
-	t.Parallel()
-	client, sb := newSimulator(t, simulator.Config{AnyLevel: true})
-	for _, id := range []string{"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//"} {
-		sb.AddApplicant(id, "user "+id)
-		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
-		require.NoError(t, err, "%q", id)
-		page, err := client.ListActions(t.Context(), id, idngo.ListActionsParams{})
-		require.NoError(t, err, "%q", id)
-		require.Len(t, page.Items, 1)
-		assert.Equal(t, action.ID, page.Items[0].ID)
-		assert.Equal(t, "level "+id, page.Items[0].Review.LevelName)
-		_, err = client.GetAction(t.Context(), id)
-		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
-		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.OpenImageParams{})
-		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
-		_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id})
-		require.NoError(t, err, "%q", id)
-		_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "user " + id, ExternalActionID: id})
-		require.NoError(t, err, "%q", id)
-	}
-	assert.Zero(t, sb.Stats().RefusedSignatures)
-}
-
-// The whole path over real HTTP.
-func TestFlow(t *testing.T) {
-	t.Parallel()
-	client, sb := newSimulator(t, simulator.Config{ReviewDelay: 20 * time.Millisecond})
-	ctx := t.Context()
-	applicant := simulator.DefaultApplicantID
-	action, err := client.CreateAction(ctx, applicant, idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
-	require.NoError(t, err)
-	assert.Equal(t, "e1", action.ExternalActionID)
-	picture := strings.Repeat("picture", 1000)
-	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("я.jpg", strings.NewReader(picture))})
-	require.NoError(t, err)
-	assert.Equal(t, "я.jpg", image.ImageFileName)
-	_, err = client.SubmitAction(ctx, action.ID)
-	require.NoError(t, err)
-	polls := 0
-	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond, OnPoll: func(*idngo.Action) { polls++ }})
-	require.NoError(t, err)
-	assert.True(t, action.Approved())
-	assert.Positive(t, polls)
-	require.Len(t, action.Checks, 2)
-	assert.Equal(t, idngo.CheckTypeFaceLiveliness, action.Checks[0].CheckType)
-	require.NotNil(t, action.Checks[0].LivenessInfo)
-	var back strings.Builder
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.OpenImageParams{})
-	require.NoError(t, err)
-	assert.Equal(t, int64(len(picture)), n)
-	assert.Equal(t, picture, back.String())
-	found, err := client.FindAction(ctx, applicant, "e1")
-	require.NoError(t, err)
-	assert.Equal(t, action.ID, found.ID)
-	_, err = client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant, ExternalActionID: "e1", LevelName: simulator.LevelFaceAuth})
-	require.NoError(t, err)
-	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
-	require.NoError(t, err)
-	assert.NotEmpty(t, token.Token)
-	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{ExternalUserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
-	require.NoError(t, err)
-	assert.NotEmpty(t, link.URL)
-	stats := sb.Stats()
-	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps)
 }

@@ -13,12 +13,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 type signatureVector struct {
@@ -35,14 +37,14 @@ type signatureVector struct {
 func signatureVectors(t *testing.T) []signatureVector {
 	t.Helper()
 	var file struct{ Vectors []signatureVector }
-	readJSON(t, "testdata/vectors/request-signatures.json", &file)
+	faultnet.ReadJSON(t, "testdata/vectors/request-signatures.json", &file)
 	require.Len(t, file.Vectors, 32)
 	return file.Vectors
 }
 
 func (v signatureVector) signer(t *testing.T) *idngo.Signer {
 	t.Helper()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: idngo.Secret(v.Secret)})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: idngo.Secret(v.Secret)})
 	require.NoError(t, err)
 	return signer
 }
@@ -73,7 +75,7 @@ func TestSignerVectors(t *testing.T) {
 				require.NoError(t, signer.Sign(req, at))
 				assert.Equal(t, v.Signature, req.Header.Get("X-App-Access-Sig"))
 				assert.Equal(t, v.Timestamp, req.Header.Get("X-App-Access-Ts"))
-				assert.Equal(t, testToken, req.Header.Get("X-App-Token"))
+				assert.Equal(t, faultnet.AppToken, req.Header.Get("X-App-Token"))
 			}
 			if req.Body != nil {
 				sent, err := io.ReadAll(req.Body)
@@ -96,7 +98,7 @@ func TestSignerVectors(t *testing.T) {
 
 func TestSignerVerifyRefuses(t *testing.T) {
 	t.Parallel()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(t, err)
 	at := time.Unix(1700000000, 0)
 	tests := []struct {
@@ -105,25 +107,43 @@ func TestSignerVerifyRefuses(t *testing.T) {
 		now    time.Time
 		want   error
 	}{
-		{"nothing changed", func(*http.Request) {}, at, nil},
-		{"59 s late", func(*http.Request) {}, at.Add(59 * time.Second), nil},
-		{"60 s early", func(*http.Request) {}, at.Add(-time.Minute), nil},
-		{"61 s late", func(*http.Request) {}, at.Add(61 * time.Second), idngo.ErrTimestampExpired},
-		{"61 s early", func(*http.Request) {}, at.Add(-61 * time.Second), idngo.ErrTimestampExpired},
-		{"method", func(r *http.Request) { r.Method = http.MethodPut }, at, idngo.ErrSignatureMismatch},
-		{"query", func(r *http.Request) { r.RequestURI += "&a=b" }, at, idngo.ErrSignatureMismatch},
-		{"body", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"a":2}`)) }, at, idngo.ErrSignatureMismatch},
-		{"body cut off", func(r *http.Request) { r.Body = io.NopCloser(&brokenReader{}) }, at, idngo.ErrSignatureMismatch},
-		{"token", func(r *http.Request) { r.Header.Set("X-App-Token", "sbx:other") }, at, idngo.ErrSignatureMismatch},
-		{"signature", func(r *http.Request) { r.Header.Set("X-App-Access-Sig", strings.Repeat("0", 64)) }, at, idngo.ErrSignatureMismatch},
-		{"signature in capitals", func(r *http.Request) {
+		{name: "nothing changed", change: func(*http.Request) {}, now: at},
+		{name: "59 s late", change: func(*http.Request) {}, now: at.Add(59 * time.Second)},
+		{name: "60 s early", change: func(*http.Request) {}, now: at.Add(-time.Minute)},
+		{name: "61 s late", change: func(*http.Request) {}, now: at.Add(61 * time.Second), want: idngo.ErrTimestampExpired},
+		{name: "61 s early", change: func(*http.Request) {}, now: at.Add(-61 * time.Second), want: idngo.ErrTimestampExpired},
+		{name: "method", change: func(r *http.Request) { r.Method = http.MethodPut }, now: at, want: idngo.ErrSignatureMismatch},
+		{name: "query", change: func(r *http.Request) { r.RequestURI += "&a=b" }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "body", change: func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"a":2}`)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{
+			name: "body cut off", change: func(r *http.Request) { r.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "token", change: func(r *http.Request) { r.Header.Set("X-App-Token", "sbx:other") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "signature", change: func(r *http.Request) { r.Header.Set("X-App-Access-Sig", strings.Repeat("0", 64)) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "signature in capitals", change: func(r *http.Request) {
 			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
-		}, at, idngo.ErrSignatureMismatch},
-		{"no signature", func(r *http.Request) { r.Header.Del("X-App-Access-Sig") }, at, idngo.ErrSignatureMismatch},
-		{"two tokens", func(r *http.Request) { r.Header.Add("X-App-Token", testToken) }, at, idngo.ErrSignatureMismatch},
-		{"no timestamp", func(r *http.Request) { r.Header.Del("X-App-Access-Ts") }, at, idngo.ErrSignatureMismatch},
-		{"timestamp with a sign", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "+1700000000") }, at, idngo.ErrSignatureMismatch},
-		{"timestamp that is none", func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "now") }, at, idngo.ErrSignatureMismatch},
+		}, now: at, want: idngo.ErrSignatureMismatch},
+		{name: "no signature", change: func(r *http.Request) { r.Header.Del("X-App-Access-Sig") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "two tokens", change: func(r *http.Request) { r.Header.Add("X-App-Token", faultnet.AppToken) }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{name: "no timestamp", change: func(r *http.Request) { r.Header.Del("X-App-Access-Ts") }, now: at, want: idngo.ErrSignatureMismatch},
+		{
+			name: "timestamp with a sign", change: func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "+1700000000") }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
+		{
+			name: "timestamp that is none", change: func(r *http.Request) { r.Header.Set("X-App-Access-Ts", "now") }, now: at,
+			want: idngo.ErrSignatureMismatch,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,13 +160,9 @@ func TestSignerVerifyRefuses(t *testing.T) {
 	}
 }
 
-type brokenReader struct{}
-
-func (*brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 func TestSignerSignRefuses(t *testing.T) {
 	t.Parallel()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(t, err)
 	require.ErrorIs(t, signer.Sign(nil, time.Now()), idngo.ErrInvalidArgument)
 	require.ErrorIs(t, signer.Sign(&http.Request{}, time.Now()), idngo.ErrInvalidArgument)
@@ -157,14 +173,14 @@ func TestSignerSignRefuses(t *testing.T) {
 	broken := errors.New("broken")
 	req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
 	require.ErrorIs(t, signer.Sign(req, time.Now()), broken)
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(&brokenReader{}), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), nil }
 	require.ErrorIs(t, signer.Sign(req, time.Now()), io.ErrUnexpectedEOF)
 	assert.Empty(t, req.Header, "nothing is signed by halves")
 }
 
 func TestSignerZeroRequest(t *testing.T) {
 	t.Parallel()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(t, err)
 	plain, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h/", nil)
 	require.NoError(t, err)
@@ -187,7 +203,7 @@ func TestSignerZeroRequest(t *testing.T) {
 
 func TestStringToSign(t *testing.T) {
 	t.Parallel()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(t, err)
 	at := time.Unix(1700000000, 0)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h/a/-;b=c?d=e%20f", nil)
@@ -203,7 +219,7 @@ func TestStringToSign(t *testing.T) {
 	assert.Equal(t, "1700000000POST/a<body: 3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad>", text)
 
 	req.GetBody = nil
-	req.Body = io.NopCloser(&brokenReader{})
+	req.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
 	_, err = signer.StringToSign(req, at)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
@@ -214,7 +230,7 @@ func FuzzSignedTarget(f *testing.F) {
 	f.Add("/a%2Fb/%D0%B6 x/%zz", "level name=a+b%20c")
 	f.Add("", "?")
 	f.Add("//host/a", "a=%")
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, path, query string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h"+path+"?"+query, nil)
@@ -225,17 +241,17 @@ func FuzzSignedTarget(f *testing.F) {
 		if err := signer.Sign(req, at); err != nil {
 			t.Fatal(err)
 		}
-		assertSigned(t, http.MethodGet, req.URL.RequestURI(), req.Header, nil)
+		faultnet.AssertSigned(t, http.MethodGet, req.URL.RequestURI(), req.Header, nil)
 	})
 }
 
 func TestNewSignerRefuses(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", " ", "x ", "\tx", "x\n", "\r\nx", "a\nb", "a\x7fb"} {
-		_, err := idngo.NewSigner(idngo.Credentials{AppToken: idngo.Secret(bad), SecretKey: testSecret})
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: idngo.Secret(bad), SecretKey: faultnet.SecretKey})
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
 		require.ErrorContains(t, err, "AppToken")
-		_, err = idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: idngo.Secret(bad)})
+		_, err = idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: idngo.Secret(bad)})
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
 		require.ErrorContains(t, err, "SecretKey")
 	}
@@ -246,28 +262,33 @@ func TestNewSignerRefuses(t *testing.T) {
 func TestCreateAccessToken(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1700000000, 0)
-	client, mock := newMock(t, idngo.WithClock(func() time.Time { return at }))
-	on(t, mock, "POST", "/resources/accessTokens?externalActionId=A%2F%201&levelName=action-liveness&ttlInSecs=600&userId=JamesBond007",
-		200, `{"token":"_act-80bbf59b","userId":"JamesBond007","externalActionId":"A/ 1"}`)
-	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "A/ 1", LevelName: "action-liveness"})
+	client, mock := faultnet.NewMock(t, idngo.WithClock(func() time.Time { return at }))
+	const target = "/resources/accessTokens?externalActionId=A%2F%201&levelName=action-liveness&ttlInSecs=600&userId=JamesBond007"
+	faultnet.Respond(t, mock, "POST", target, 200, `{"token":"_act-80bbf59b","userId":"JamesBond007","externalActionId":"A/ 1"}`)
+	token, err := client.CreateAccessToken(
+		t.Context(), idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "A/ 1", LevelName: "action-liveness"},
+	)
 	require.NoError(t, err)
-	assert.Equal(t, &idngo.AccessToken{Token: "_act-80bbf59b", UserID: "JamesBond007", ExternalActionID: "A/ 1", ExpiresAt: at.Add(10 * time.Minute)}, token)
+	assert.Equal(
+		t, &idngo.AccessToken{Token: "_act-80bbf59b", UserID: "JamesBond007", ExternalActionID: "A/ 1", ExpiresAt: at.Add(10 * time.Minute)},
+		token,
+	)
 
 	// Without an action, with a TTL, and with an answer that says less.
-	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=90&userId=u", 201, `{"token":"_act-2","new":[1]}`)
+	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=90&userId=u", 201, `{"token":"_act-2","new":[1]}`)
 	token, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "u", LevelName: "L", TTL: 90 * time.Second})
 	require.NoError(t, err)
 	assert.Equal(t, &idngo.AccessToken{Token: "_act-2", UserID: "u", ExpiresAt: at.Add(90 * time.Second)}, token)
 
 	mock.Reset()
-	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=u", 200, `{"userId":"u"}`)
+	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=u", 200, `{"userId":"u"}`)
 	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "u", LevelName: "L"})
 	require.ErrorContains(t, err, "missing", "an answer without a token is none")
 }
 
 func TestCreateAccessTokenRefuses(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	good := idngo.AccessTokenParams{UserID: "u", LevelName: "L"}
 	for field, p := range map[string]idngo.AccessTokenParams{
 		"UserID":    {LevelName: "L"},
@@ -289,14 +310,15 @@ func TestCreateAccessTokenRefuses(t *testing.T) {
 // wrong signature.
 func TestSignerRefuses(t *testing.T) {
 	t.Parallel()
-	good, err := idngo.NewSigner(testCreds)
+	good, err := idngo.NewSigner(faultnet.Credentials)
 	require.NoError(t, err)
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/a", strings.NewReader("x"))
 	for name, tt := range map[string]struct {
 		signer *idngo.Signer
 		req    *http.Request
 	}{
-		"nil signer": {nil, req}, "zero signer": {new(idngo.Signer), req}, "nil request": {good, nil}, "no URL": {good, new(http.Request)},
+		"nil signer": {req: req}, "zero signer": {signer: new(idngo.Signer), req: req}, "nil request": {signer: good},
+		"no URL": {signer: good, req: new(http.Request)},
 	} {
 		_, err := tt.signer.StringToSign(tt.req, time.Now())
 		for _, err := range []error{tt.signer.Sign(tt.req, time.Now()), tt.signer.Verify(tt.req, time.Now()), err} {
@@ -307,7 +329,7 @@ func TestSignerRefuses(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
 	require.ErrorIs(t, good.Sign(req, time.Now()), broken)
-	req.Header = http.Header{"X-App-Token": {testToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
+	req.Header = http.Header{"X-App-Token": {faultnet.AppToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
 	require.ErrorIs(t, good.Verify(req, time.Unix(1700000000, 0)), broken)
 	_, err = good.StringToSign(req, time.Now())
 	require.ErrorIs(t, err, broken)
@@ -341,23 +363,19 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	}
 	encoded, err := json.Marshal(token)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"token":"_act-token-value","userId":"user-value","externalActionId":"action-value","expiresAt":"0001-01-01T00:00:00Z"}`, string(encoded))
+	assert.JSONEq(
+		t, `{"token":"_act-token-value","userId":"user-value","externalActionId":"action-value","expiresAt":"0001-01-01T00:00:00Z"}`,
+		string(encoded),
+	)
 	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
 }
 
 // A body of more than fits into memory is not read to its end.
 func TestSignerVerifyLimit(t *testing.T) {
 	t.Parallel()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: testToken, SecretKey: testSecret})
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
 	require.NoError(t, err)
-	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.LimitReader(zeros{}, 1<<40))
-	req.Header = http.Header{"X-App-Token": {testToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.LimitReader(faultnet.Endless(0), 1<<40))
+	req.Header = http.Header{"X-App-Token": {faultnet.AppToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
 	require.ErrorIs(t, signer.Verify(req, time.Unix(1700000000, 0)), idngo.ErrSignatureMismatch)
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }

@@ -1,23 +1,37 @@
 package idngo_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/race"
 )
 
 // Each benchmark has its floor beside it: the same work written plainly with
@@ -204,13 +218,18 @@ func BenchmarkAllActions10000(b *testing.B) {
 		most := before
 		sample := func() { most = max(most, liveHeap()) }
 		before = liveHeap()
-		watched := benchClient(b, base, idngo.WithHTTPClient(&http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		sampling := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			res, err := http.DefaultTransport.RoundTrip(req)
 			if err == nil {
-				res.Body = &onEOF{res.Body, sample}
+				res.Body = &faultnet.Body{Reader: res.Body, OnRead: func(_ int, err error) {
+					if err == io.EOF {
+						sample()
+					}
+				}}
 			}
 			return res, err
-		})}))
+		})
+		watched := benchClient(b, base, idngo.WithHTTPClient(&http.Client{Transport: sampling}))
 		n := 0
 		for _, err := range watched.AllActions(b.Context(), "p1", idngo.ListActionsParams{Limit: size}) {
 			require.NoError(b, err)
@@ -227,11 +246,11 @@ func BenchmarkAllActions10000(b *testing.B) {
 // the same fields.
 func BenchmarkWebhook(b *testing.B) {
 	body := []byte(benchWebhook)
-	header := idngo.SignWebhook(body, testSecret, idngo.HMACSHA256)
+	header := idngo.SignWebhook(body, faultnet.SecretKey, idngo.HMACSHA256)
 	b.Run("floor", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			mac := hmac.New(sha256.New, []byte(testSecret))
+			mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
 			mac.Write(body)
 			got, err := hex.DecodeString(header.Get("X-Payload-Digest"))
 			if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
@@ -244,7 +263,7 @@ func BenchmarkWebhook(b *testing.B) {
 		}
 	})
 	b.Run("idngo", func(b *testing.B) {
-		verifier, err := idngo.NewWebhookVerifier(testSecret)
+		verifier, err := idngo.NewWebhookVerifier(faultnet.SecretKey)
 		require.NoError(b, err)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -258,22 +277,9 @@ func BenchmarkWebhook(b *testing.B) {
 	})
 }
 
-type onEOF struct {
-	io.ReadCloser
-	do func()
-}
-
-func (r *onEOF) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if err == io.EOF {
-		r.do()
-	}
-	return n, err
-}
-
 func benchSigner(b *testing.B) *idngo.Signer {
 	b.Helper()
-	signer, err := idngo.NewSigner(testCreds)
+	signer, err := idngo.NewSigner(faultnet.Credentials)
 	require.NoError(b, err)
 	return signer
 }
@@ -289,9 +295,9 @@ func benchRequest(b *testing.B) *http.Request {
 // signPlainly is how one signs by hand.
 func signPlainly(req *http.Request, body []byte, at time.Time) {
 	stamp := strconv.FormatInt(at.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
 	mac.Write([]byte(stamp + req.Method + req.URL.RequestURI() + string(body)))
-	req.Header.Set("X-App-Token", testToken)
+	req.Header.Set("X-App-Token", faultnet.AppToken)
 	req.Header.Set("X-App-Access-Ts", stamp)
 	req.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
 }
@@ -360,7 +366,8 @@ const (
 	benchCreatePath = "/resources/applicantActions/-/forApplicant/63e096c51b6b4030f2e01154"
 	benchCreated    = `{"id":"5dd3f15704f9404c41307c85","createdAt":"2024-03-07 06:44:24","key":"ABCDEFGHIJKLMN","clientId":"acme",
 "externalActionId":"payout-4711-a","applicantId":"63e096c51b6b4030f2e01154","type":"selfieAuth",
-"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":0,"levelName":"action-liveness","createDate":"2024-03-07 06:44:24+0000","reviewStatus":"init"}}`
+"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":0,"levelName":"action-liveness",
+"createDate":"2024-03-07 06:44:24+0000","reviewStatus":"init"}}`
 	benchWebhook = `{
   "applicantId" : "5dc158b109494c3cbf431e28",
   "applicantActionId" : "5dc2d80ce3cc9b1c1e389c4c",
@@ -396,9 +403,11 @@ func benchActionJSON(id string, images int) string {
 "imageId":141143180%d,"fileSize":1362,"actualResolution":{"width":192,"height":192},"answer":"GREEN",
 "idDocDef":{"country":"GBR","idDocType":"SELFIE"},"reviewResult":{},"attemptId":"teinm"}`, i, i, i)
 	}
-	return `{"id":"` + id + `","createdAt":"2019-10-10 18:20:00","clientId":"acme","externalActionId":"payout-4711","applicantId":"5d9f74a27edd7d813405fe07",
-"type":"selfieAuth","review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":1,"levelName":"action-liveness",
-"createDate":"2019-10-10 18:19:00+0000","reviewDate":"2019-10-10 18:20:00+0000","reviewResult":{"reviewAnswer":"GREEN"},"reviewStatus":"completed"},
+	return `{"id":"` + id + `","createdAt":"2019-10-10 18:20:00","clientId":"acme","externalActionId":"payout-4711",
+"applicantId":"5d9f74a27edd7d813405fe07","type":"selfieAuth",
+"review":{"reviewId":"5dd3f","attemptId":"teinm","attemptCnt":1,"levelName":"action-liveness",
+"createDate":"2019-10-10 18:19:00+0000","reviewDate":"2019-10-10 18:20:00+0000","reviewResult":{"reviewAnswer":"GREEN"},
+"reviewStatus":"completed"},
 "checks":[{"answer":"GREEN","checkType":"FACE_LIVELINESS","createdAt":"2019-10-10 18:19:57","livenessInfo":{"livenessData":{
 "sessionId":"512deb48-bb6b-438c-ae7c-f8953351cc57","images":[{"imageId":1368276695},{"imageId":1060469685},{"imageId":2074791000}]},
 "livenessResult":{"answer":"GREEN","glasses":false,"retryReason":0}}},
@@ -418,4 +427,693 @@ func benchPage(offset, size, total int) string {
 	}
 	fmt.Fprintf(&b, `],"totalItems":%d}}`, total)
 	return b.String()
+}
+
+// What one writes who names the same fields as this package does and takes
+// dates as strings and ids as they come: the floor of the decoding benchmarks.
+// With fewer fields the structs would be smaller, and something else.
+type (
+	plainPage struct {
+		List struct {
+			Items      []*plainAction `json:"items"`
+			TotalItems int            `json:"totalItems"`
+		} `json:"list"`
+	}
+	plainAction struct {
+		ID               string               `json:"id"`
+		ApplicantID      string               `json:"applicantId"`
+		ExternalActionID string               `json:"externalActionId"`
+		Type             string               `json:"type"`
+		CreatedAt        string               `json:"createdAt"`
+		ClientID         string               `json:"clientId"`
+		Key              string               `json:"key"`
+		Review           plainReview          `json:"review"`
+		Checks           []plainCheck         `json:"checks"`
+		Images           []plainImage         `json:"images"`
+		Questionnaires   []plainQuestionnaire `json:"questionnaires"`
+		RequiredIDDocs   plainRequiredIDDocs  `json:"requiredIdDocs"`
+		PaymentMethod    *plainPaymentMethod  `json:"paymentMethod"`
+		PaymentSource    *plainPaymentSource  `json:"paymentSource"`
+		Agreement        map[string]any       `json:"agreement"`
+	}
+	plainBinInfo struct {
+		Country    string `json:"country"`
+		Issuer     string `json:"issuer"`
+		Brand      string `json:"brand"`
+		Type       string `json:"type"`
+		Prepaid    bool   `json:"prepaid"`
+		Virtual    bool   `json:"virtual"`
+		Commercial bool   `json:"commercial"`
+	}
+	plainCheck struct {
+		Answer                     string                           `json:"answer"`
+		CheckType                  string                           `json:"checkType"`
+		CreatedAt                  string                           `json:"createdAt"`
+		ID                         string                           `json:"id"`
+		AttemptID                  string                           `json:"attemptId"`
+		ErrorMessage               string                           `json:"errorMessage"`
+		ImageIDs                   []json.Number                    `json:"imageIds"`
+		LivenessInfo               *plainLivenessInfo               `json:"livenessInfo"`
+		FaceMatchInfo              *plainFaceMatchInfo              `json:"faceMatchInfo"`
+		EmailConfirmationCheckInfo *plainEmailConfirmationCheckInfo `json:"emailConfirmationCheckInfo"`
+		PhoneConfirmationCheckInfo *plainPhoneConfirmationCheckInfo `json:"phoneConfirmationCheckInfo"`
+		ExtractedInfo              *plainExtractedInfo              `json:"extractedInfo"`
+		RiskCheck                  *plainRiskCheck                  `json:"riskCheck"`
+		Violations                 []any                            `json:"violations"`
+	}
+	plainDocSet struct {
+		IDDocSetType       string   `json:"idDocSetType"`
+		Types              []string `json:"types"`
+		Fields             []any    `json:"fields"`
+		QuestionnaireDefID string   `json:"questionnaireDefId"`
+		VideoRequired      string   `json:"videoRequired"`
+	}
+	plainEmailConfirmationCheckInfo struct {
+		Email           string `json:"email"`
+		FirstSeenAt     string `json:"firstSeenAt"`
+		ConfirmedViaOtp string `json:"confirmedViaOtp"`
+		NonDisposable   string `json:"nonDisposable"`
+		SuspiciousEmail string `json:"suspiciousEmail"`
+		Blacklisted     string `json:"blacklisted"`
+		WebsiteExists   string `json:"websiteExists"`
+		Deliverable     string `json:"deliverable"`
+		RiskLevel       string `json:"riskLevel"`
+	}
+	plainExtractedInfo struct {
+		Type              string `json:"type"`
+		AccountIdentifier string `json:"accountIdentifier"`
+		InstitutionName   string `json:"institutionName"`
+		IssuedDate        string `json:"issuedDate"`
+	}
+	plainFaceMatchInfo struct {
+		Answer         string      `json:"answer"`
+		Confidence     float64     `json:"confidence"`
+		OriginImageID1 json.Number `json:"originImageId1"`
+		OriginImageID2 json.Number `json:"originImageId2"`
+		FaceContentID1 json.Number `json:"faceContentId1"`
+		FaceContentID2 json.Number `json:"faceContentId2"`
+	}
+	plainIDDocDef struct {
+		Country      string `json:"country"`
+		IDDocType    string `json:"idDocType"`
+		IDDocSubType string `json:"idDocSubType"`
+	}
+	plainImage struct {
+		ID                 string            `json:"id"`
+		AddedDate          string            `json:"addedDate"`
+		ImageHash          string            `json:"imageHash"`
+		ImageFileName      string            `json:"imageFileName"`
+		ImageID            json.Number       `json:"imageId"`
+		ResizedImageID     json.Number       `json:"resizedImageId"`
+		MimeType           string            `json:"mimeType"`
+		SigHash            string            `json:"sigHash"`
+		ActualResolution   plainResolution   `json:"actualResolution"`
+		Answer             string            `json:"answer"`
+		IDDocDef           plainIDDocDef     `json:"idDocDef"`
+		ReviewResult       plainReviewResult `json:"reviewResult"`
+		AttemptID          string            `json:"attemptId"`
+		CreatorClientID    string            `json:"creatorClientId"`
+		CreatorSubjectRole any               `json:"creatorSubjectRole"`
+		FileSize           int64             `json:"fileSize"`
+		PreviewID          json.Number       `json:"previewId"`
+		Source             string            `json:"source"`
+		Make               string            `json:"make"`
+		Model              string            `json:"model"`
+		ExifResolution     plainResolution   `json:"exifResolution"`
+		CreationDate       string            `json:"creationDate"`
+		ModificationDate   string            `json:"modificationDate"`
+		Comments           any               `json:"comments"`
+		CopiedFrom         any               `json:"copiedFrom"`
+		CopiedAt           string            `json:"copiedAt"`
+		Deleted            bool              `json:"deleted"`
+		ImageTrust         *plainImageTrust  `json:"imageTrust"`
+		ExtractedInfo      map[string]any    `json:"extractedInfo"`
+	}
+	plainImageTrust struct {
+		Trust float64 `json:"trust"`
+	}
+	plainLivenessData struct {
+		SessionID  string               `json:"sessionId"`
+		Images     []plainLivenessImage `json:"images"`
+		DeviceDesc string               `json:"deviceDesc"`
+	}
+	plainLivenessImage struct {
+		ImageID json.Number `json:"imageId"`
+		Ts      string      `json:"ts"`
+	}
+	plainLivenessInfo struct {
+		LivenessData   plainLivenessData   `json:"livenessData"`
+		LivenessResult plainLivenessResult `json:"livenessResult"`
+		DeviceDesc     string              `json:"deviceDesc"`
+	}
+	plainLivenessResult struct {
+		Answer      string `json:"answer"`
+		Glasses     bool   `json:"glasses"`
+		RetryReason int    `json:"retryReason"`
+	}
+	plainPaymentMethod struct {
+		Type    string                 `json:"type"`
+		SubType string                 `json:"subType"`
+		Data    plainPaymentMethodData `json:"data"`
+	}
+	plainPaymentMethodData struct {
+		RequiredIDDoc plainPaymentMethodDoc `json:"requiredIdDoc"`
+	}
+	plainPaymentMethodDoc struct {
+		FirstName  string `json:"firstName"`
+		LastName   string `json:"lastName"`
+		MiddleName string `json:"middleName"`
+		Number     string `json:"number"`
+		IssuedDate string `json:"issuedDate"`
+		TxnAmount  string `json:"txnAmount"`
+	}
+	plainPaymentSource struct {
+		FixedInfo       plainPaymentSourceInfo     `json:"fixedInfo"`
+		Info            plainPaymentSourceInfo     `json:"info"`
+		Checksum        plainPaymentSourceChecksum `json:"checksum"`
+		Checks          any                        `json:"checks"`
+		OwnershipChecks any                        `json:"ownershipChecks"`
+	}
+	plainPaymentSourceChecksum struct {
+		Txns []plainPaymentTxn `json:"txns"`
+	}
+	plainPaymentSourceInfo struct {
+		Type              string `json:"type"`
+		InstitutionName   string `json:"institutionName"`
+		FullName          string `json:"fullName"`
+		AccountIdentifier string `json:"accountIdentifier"`
+		Email             string `json:"email"`
+	}
+	plainPaymentTxn struct {
+		Date         string `json:"date"`
+		Amount       any    `json:"amount"`
+		CurrencyCode string `json:"currencyCode"`
+	}
+	plainPhoneConfirmationCheckInfo struct {
+		FirstSeenAt           string `json:"firstSeenAt"`
+		ConfirmedViaOtp       string `json:"confirmedViaOtp"`
+		NonDisposable         string `json:"nonDisposable"`
+		Blacklisted           string `json:"blacklisted"`
+		WebRegistrationsExist string `json:"webRegistrationsExist"`
+		Active                string `json:"active"`
+		Valid                 string `json:"valid"`
+		RiskLevel             string `json:"riskLevel"`
+	}
+	plainQuestionnaire struct {
+		ID       string                               `json:"id"`
+		Sections map[string]plainQuestionnaireSection `json:"sections"`
+		Score    float64                              `json:"score"`
+	}
+	plainQuestionnaireItem struct {
+		Value  *string  `json:"value"`
+		Values []string `json:"values"`
+	}
+	plainQuestionnaireSection struct {
+		Items map[string]plainQuestionnaireItem `json:"items"`
+		Score float64                           `json:"score"`
+	}
+	plainRequiredIDDocs struct {
+		DocSets []plainDocSet `json:"docSets"`
+	}
+	plainResolution struct {
+		Width  int `json:"width"`
+		Height int `json:"height"`
+	}
+	plainReview struct {
+		ReviewStatus           string            `json:"reviewStatus"`
+		ReviewResult           plainReviewResult `json:"reviewResult"`
+		LevelName              string            `json:"levelName"`
+		CreateDate             string            `json:"createDate"`
+		StartDate              string            `json:"startDate"`
+		ReviewDate             string            `json:"reviewDate"`
+		ReviewID               string            `json:"reviewId"`
+		AttemptID              string            `json:"attemptId"`
+		AttemptCnt             int               `json:"attemptCnt"`
+		ElapsedSincePendingMs  int64             `json:"elapsedSincePendingMs"`
+		ElapsedSinceQueuedMs   int64             `json:"elapsedSinceQueuedMs"`
+		Priority               int               `json:"priority"`
+		NotificationFailureCnt int               `json:"notificationFailureCnt"`
+		Reprocessing           bool              `json:"reprocessing"`
+		AutoChecked            bool              `json:"autoChecked"`
+		LevelAutoCheckMode     any               `json:"levelAutoCheckMode"`
+	}
+	plainReviewResult struct {
+		ReviewAnswer      string   `json:"reviewAnswer"`
+		RejectLabels      []string `json:"rejectLabels"`
+		ReviewRejectType  string   `json:"reviewRejectType"`
+		ModerationComment string   `json:"moderationComment"`
+		ClientComment     string   `json:"clientComment"`
+		ButtonIDs         []string `json:"buttonIds"`
+		Label             string   `json:"label"`
+	}
+	plainRiskCheck struct {
+		BinInfo plainBinInfo `json:"binInfo"`
+	}
+	plainWebhook struct {
+		Type                      string            `json:"type"`
+		ApplicantID               string            `json:"applicantId"`
+		ApplicantActionID         string            `json:"applicantActionId"`
+		ExternalApplicantActionID string            `json:"externalApplicantActionId"`
+		ExternalUserID            string            `json:"externalUserId"`
+		ReviewStatus              string            `json:"reviewStatus"`
+		ReviewResult              plainReviewResult `json:"reviewResult"`
+		CreatedAtMs               string            `json:"createdAtMs"`
+		InspectionID              string            `json:"inspectionId"`
+		CorrelationID             string            `json:"correlationId"`
+		ApplicantType             string            `json:"applicantType"`
+		CreatedAt                 string            `json:"createdAt"`
+		SandboxMode               bool              `json:"sandboxMode"`
+		ClientID                  string            `json:"clientId"`
+		LevelName                 string            `json:"levelName"`
+		PreviousLevelName         string            `json:"previousLevelName"`
+		ReviewMode                string            `json:"reviewMode"`
+		SourceKey                 string            `json:"sourceKey"`
+		ButtonIDs                 []string          `json:"buttonIds"`
+		ApplicantMemberOf         []map[string]any  `json:"applicantMemberOf"`
+		VideoIdentReviewStatus    string            `json:"videoIdentReviewStatus"`
+		CompositionMediaID        string            `json:"compositionMediaId"`
+		NetworkID                 string            `json:"networkId"`
+		WorkflowRevision          int               `json:"workflowRevision"`
+	}
+)
+
+const (
+	benchAction = "5e022e0f0a975a45325c7ff5"
+	benchTarget = "/resources/applicantActions/" + benchAction + "/images"
+)
+
+// BenchmarkAddImage uploads from a file: with net/http alone, with net/http and
+// one HMAC pass over the file, and with this package. BENCH_HUGE=1 adds
+// 500 MiB, to show that B/op does not depend on the size.
+func BenchmarkAddImage(b *testing.B) {
+	base := startBenchServer(b, "sink")
+	sizes := []int{1, 10, 50}
+	if os.Getenv("BENCH_HUGE") != "" {
+		sizes = append(sizes, 500)
+	}
+	small := benchFile(b, 1<<20)
+	floor := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	client := benchClient(b, base)
+	for _, way := range []struct {
+		name   string
+		upload func(path string) error
+	}{
+		{name: "floor", upload: func(path string) error { return floorUpload(floor, base, path, false) }},
+		{name: "floor-signed", upload: func(path string) error { return floorUpload(floor, base, path, true) }},
+		{name: "idngo", upload: func(path string) error { return idngoUpload(b.Context(), client, path) }},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			for _, size := range sizes {
+				path := benchFile(b, size<<20)
+				b.Run(strconv.Itoa(size)+"MiB", func(b *testing.B) {
+					for range 10 { // opens the connection, and fills pools on every CPU
+						require.NoError(b, way.upload(small))
+					}
+					b.SetBytes(int64(size) << 20)
+					b.ReportAllocs()
+					for b.Loop() {
+						if err := way.upload(path); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkDownloadImage downloads 10 MiB: with net/http and io.Copy, and with
+// this package.
+func BenchmarkDownloadImage(b *testing.B) {
+	const size = 10 << 20
+	base := startBenchServer(b, "image")
+	floor := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	client := benchClient(b, base)
+	for _, way := range []struct {
+		name     string
+		download func(w io.Writer) (int64, error)
+	}{
+		{name: "floor", download: func(w io.Writer) (int64, error) {
+			req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, base+benchTarget+"/"+strconv.Itoa(size), nil)
+			if err != nil {
+				return 0, err
+			}
+			res, err := floor.Do(req)
+			if err != nil {
+				return 0, err
+			}
+			defer res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				return 0, errors.New(res.Status)
+			}
+			return io.Copy(w, res.Body)
+		}},
+		{name: "idngo", download: func(w io.Writer) (int64, error) {
+			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.OpenImageParams{})
+		}},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			download := func() {
+				if n, err := way.download(struct{ io.Writer }{io.Discard}); err != nil || n != size {
+					b.Fatal(n, err)
+				}
+			}
+			for range 10 { // opens the connection, and fills pools on every CPU
+				download()
+			}
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				download()
+			}
+		})
+	}
+}
+
+func benchClient(tb testing.TB, base string, opts ...idngo.Option) *idngo.Client {
+	tb.Helper()
+	client, err := idngo.NewClient(faultnet.Credentials, append(opts, idngo.WithBaseURL(base))...)
+	require.NoError(tb, err)
+	return client
+}
+
+// benchFile is a file whose pages are in memory.
+func benchFile(tb testing.TB, size int) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "face.jpg")
+	f, err := os.Create(path)
+	require.NoError(tb, err)
+	piece := bytes.Repeat([]byte("\xff\xd8\xff\xe0 not a face "), 1<<16)
+	for ; size > 0; size -= len(piece) {
+		piece = piece[:min(size, len(piece))]
+		_, err := f.Write(piece)
+		require.NoError(tb, err)
+	}
+	require.NoError(tb, f.Close())
+	return path
+}
+
+func idngoUpload(ctx context.Context, client *idngo.Client, path string) error {
+	_, err := client.AddImage(ctx, benchAction, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageFile(path),
+	})
+	return err
+}
+
+const (
+	floorBoundary = "IDNGOFLOORBOUNDARYAAAAAAAA"
+	floorHead     = "--" + floorBoundary + "\r\nContent-Disposition: form-data; name=\"metadata\"\r\nContent-Type: application/json\r\n\r\n" +
+		`{"idDocType":"SELFIE","country":"KAZ"}` + "\r\n--" + floorBoundary + "\r\n" +
+		"Content-Disposition: form-data; name=\"content\"; filename=\"face.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
+	floorTail = "\r\n--" + floorBoundary + "--\r\n"
+)
+
+// floorUpload is what one would write for one upload, and nothing more.
+func floorUpload(client *http.Client, base, path string, sign bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequest(
+		http.MethodPost, base+benchTarget, io.MultiReader(strings.NewReader(floorHead), f, strings.NewReader(floorTail)),
+	)
+	if err != nil {
+		return err
+	}
+	req.ContentLength = int64(len(floorHead)) + info.Size() + int64(len(floorTail))
+	req.Header.Set("Content-Type", "multipart/form-data; boundary="+floorBoundary)
+	req.Header.Set("Accept", "application/json")
+	if sign {
+		stamp := strconv.FormatInt(time.Now().Unix(), 10)
+		mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
+		_, _ = io.WriteString(mac, stamp+req.Method+req.URL.RequestURI()+floorHead)
+		if _, err := io.Copy(mac, f); err != nil {
+			return err
+		}
+		_, _ = io.WriteString(mac, floorTail)
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		req.Header.Set("X-App-Token", faultnet.AppToken)
+		req.Header.Set("X-App-Access-Ts", stamp)
+		req.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+// Four uploads of 50 MiB at once cost a process less than 3 MiB of memory over
+// the same four streamed by net/http, unsigned.
+//
+//nolint:paralleltest // others would slow it down
+func TestUploadsTakeNoMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	if testing.Short() || race.Enabled {
+		t.Skip("long, and meaningless under the race detector")
+	}
+	base := startBenchServer(t, "sink")
+	path := benchFile(t, 50<<20)
+	peaks := map[string][]int{}
+	for range 3 { // what the kernel counts wavers by some hundred KiB
+		for _, way := range []string{"floor", "idngo"} {
+			cmd := child(t, "upload", "IDNGO_TEST_UPLOAD="+strings.Join([]string{way, base, path}, "\n"))
+			out, err := cmd.Output()
+			require.NoError(t, err)
+			peak, err := strconv.Atoi(strings.TrimSpace(string(out)))
+			require.NoError(t, err)
+			peaks[way] = append(peaks[way], peak)
+		}
+	}
+	slices.Sort(peaks["floor"])
+	slices.Sort(peaks["idngo"])
+	t.Logf("peak resident memory, KiB: floor %d, idngo %d", peaks["floor"], peaks["idngo"])
+	assert.Less(t, peaks["idngo"][1]-peaks["floor"][1], 3<<10)
+}
+
+// uploadForRSS is a child that uploads four times at once and prints the most
+// memory it ever had, in KiB.
+func uploadForRSS() error {
+	args := strings.Split(os.Getenv("IDNGO_TEST_UPLOAD"), "\n")
+	if len(args) != 3 {
+		return errors.New("IDNGO_TEST_UPLOAD is missing")
+	}
+	way, base, path := args[0], args[1], args[2]
+	upload := func() error { return floorUpload(http.DefaultClient, base, path, false) }
+	if way == "idngo" {
+		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(base))
+		if err != nil {
+			return err
+		}
+		upload = func() error { return idngoUpload(context.Background(), client, path) }
+	}
+	errs := make([]error, 4)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = upload() })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(status)) {
+		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Println(strings.Fields(kib)[0])
+			return nil
+		}
+	}
+	return errors.New("no VmHWM in /proc/self/status")
+}
+
+// Benchmarks talk to a server in a process of its own, so that B/op and the
+// profile are the client's alone. That process, and any other that a test needs
+// to measure from outside, is this test binary with childEnv set.
+const childEnv = "IDNGO_TEST_CHILD"
+
+// children are what the test binary can be besides a test binary.
+var children = map[string]func() error{
+	"server": serveBench,
+	"upload": uploadForRSS,
+}
+
+func TestMain(m *testing.M) {
+	if name, ok := os.LookupEnv(childEnv); ok {
+		run, known := children[name]
+		if !known {
+			fmt.Fprintf(os.Stderr, "%s: no child is called %q\n", childEnv, name)
+			os.Exit(2)
+		}
+		if err := run(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// child is this test binary as one of children, unstarted. env are further
+// variables of its environment.
+func child(tb testing.TB, name string, env ...string) *exec.Cmd {
+	tb.Helper()
+	self, err := os.Executable()
+	require.NoError(tb, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// answers are canned JSON texts by request target, query included. One without
+// a query answers every query; that of "" answers every other target.
+type answers map[string]string
+
+// startBenchServer starts a server on loopback, in a process of its own that
+// ends with the test, and returns its base URL. Modes:
+//
+//	"sink"   reads what is sent and answers an image as AddImage expects it
+//	"image"  answers image/jpeg of as many bytes as the last element of the path says
+//	"json"   reads what is sent and answers the canned JSON for the target, else 404
+func startBenchServer(tb testing.TB, mode string, canned ...answers) string {
+	tb.Helper()
+	config := benchConfig{Mode: mode, Answers: answers{}}
+	for _, some := range canned {
+		maps.Copy(config.Answers, some)
+	}
+	text, err := json.Marshal(config)
+	require.NoError(tb, err)
+
+	cmd := child(tb, "server")
+	stdin, err := cmd.StdinPipe() // its end ends the server, also when this process is killed
+	require.NoError(tb, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(tb, err)
+	require.NoError(tb, cmd.Start())
+	tb.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
+	_, err = stdin.Write(append(text, '\n'))
+	require.NoError(tb, err)
+	base, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(tb, err, "the server of the benchmark did not start")
+	return strings.TrimSpace(base)
+}
+
+type benchConfig struct {
+	Mode    string
+	Answers answers
+}
+
+// serveBench is the child: it reads its configuration from the first line of
+// stdin, writes its base URL to stdout and serves until stdin ends.
+func serveBench() error {
+	stdin := bufio.NewReader(os.Stdin)
+	line, err := stdin.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	var config benchConfig
+	if err := json.Unmarshal(line, &config); err != nil {
+		return err
+	}
+	handler := map[string]http.HandlerFunc{"sink": benchSink, "image": benchImage, "json": benchJSON(config.Answers)}[config.Mode]
+	if handler == nil {
+		return fmt.Errorf("no mode is called %q", config.Mode)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		_ = server.Close()
+	}()
+	fmt.Println("http://" + listener.Addr().String())
+	if err := server.Serve(listener); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
+
+func benchSink(w http.ResponseWriter, r *http.Request) {
+	if !drain(w, r) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, faultnet.ImageJSON)
+}
+
+// drain reads a body to its end, with large reads: the server must not be what
+// a benchmark waits for.
+func drain(w http.ResponseWriter, r *http.Request) bool {
+	if r.ContentLength == 0 {
+		return true
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r.Body, make([]byte, 256<<10))
+	if err != nil || r.ContentLength >= 0 && n != r.ContentLength {
+		http.Error(w, "the body did not come whole", http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+func benchImage(w http.ResponseWriter, r *http.Request) {
+	size, err := strconv.Atoi(path.Base(r.URL.Path))
+	if err != nil || size < 0 {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "image/jpeg")
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	for piece := make([]byte, min(size, 256<<10)); size > 0; size -= len(piece) {
+		piece = piece[:min(size, len(piece))]
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+func benchJSON(canned answers) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !drain(w, r) {
+			return
+		}
+		body, ok := canned[r.RequestURI]
+		if !ok {
+			body, ok = canned[r.URL.EscapedPath()]
+		}
+		if !ok {
+			body, ok = canned[""]
+		}
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		// No Content-Length: beyond 2 KiB net/http sends it in chunks, as a server
+		// that compresses would.
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, body)
+	}
 }

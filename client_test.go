@@ -16,9 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
-
-var testCreds = idngo.Credentials{AppToken: testToken, SecretKey: testSecret}
 
 func TestNewClientRefuses(t *testing.T) {
 	t.Parallel()
@@ -26,39 +25,39 @@ func TestNewClientRefuses(t *testing.T) {
 		opt   idngo.Option
 		names string
 	}{
-		"nil option":          {nil, "option"},
-		"http off loopback":   {idngo.WithBaseURL("http://api.idngo.kz"), "https"},
-		"http like loopback":  {idngo.WithBaseURL("http://127.0.0.1.example.com"), "https"},
-		"http 10.x":           {idngo.WithBaseURL("http://10.0.0.1"), "https"},
-		"query":               {idngo.WithBaseURL("https://h/?a=b"), "query"},
-		"empty query":         {idngo.WithBaseURL("https://h/?"), "query"},
-		"fragment":            {idngo.WithBaseURL("https://h/#x"), "fragment"},
-		"empty fragment":      {idngo.WithBaseURL("https://h/#"), "fragment"},
-		"user info":           {idngo.WithBaseURL("https://user:hunter2@h"), "user info"},
-		"no host":             {idngo.WithBaseURL("https:///x"), "host"},
-		"port only":           {idngo.WithBaseURL("https://:443"), "host"},
-		"no scheme":           {idngo.WithBaseURL("api.idngo.kz"), "https"},
-		"other scheme":        {idngo.WithBaseURL("ftp://h"), "https"},
-		"empty":               {idngo.WithBaseURL(""), "https"},
-		"opaque":              {idngo.WithBaseURL("https:h"), "host"},
-		"no URL":              {idngo.WithBaseURL("https://h\x7f"), "URL"},
-		"dot segments":        {idngo.WithBaseURL("https://h/a/../b"), "dot segment"},
-		"nil HTTP client":     {idngo.WithHTTPClient(nil), "HTTP client"},
-		"empty user agent":    {idngo.WithUserAgent(""), "user agent"},
-		"user agent CRLF":     {idngo.WithUserAgent("a\r\nX: y"), "user agent"},
-		"zero timeout":        {idngo.WithTimeout(0), "timeout"},
-		"negative timeout":    {idngo.WithTimeout(-1), "timeout"},
-		"negative attempts":   {idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: -1}), "retry policy"},
-		"negative delay":      {idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: -1}), "retry policy"},
-		"min above max delay": {idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: 2, MaxDelay: 1}), "retry policy"},
-		"nil rate limiter":    {idngo.WithRateLimiter(nil), "rate limiter"},
-		"nil logger":          {idngo.WithLogger(nil), "logger"},
-		"nil clock":           {idngo.WithClock(nil), "clock"},
+		"nil option":          {names: "option"},
+		"http off loopback":   {opt: idngo.WithBaseURL("http://api.idngo.kz"), names: "https"},
+		"http like loopback":  {opt: idngo.WithBaseURL("http://127.0.0.1.example.com"), names: "https"},
+		"http 10.x":           {opt: idngo.WithBaseURL("http://10.0.0.1"), names: "https"},
+		"query":               {opt: idngo.WithBaseURL("https://h/?a=b"), names: "query"},
+		"empty query":         {opt: idngo.WithBaseURL("https://h/?"), names: "query"},
+		"fragment":            {opt: idngo.WithBaseURL("https://h/#x"), names: "fragment"},
+		"empty fragment":      {opt: idngo.WithBaseURL("https://h/#"), names: "fragment"},
+		"user info":           {opt: idngo.WithBaseURL("https://user:hunter2@h"), names: "user info"},
+		"no host":             {opt: idngo.WithBaseURL("https:///x"), names: "host"},
+		"port only":           {opt: idngo.WithBaseURL("https://:443"), names: "host"},
+		"no scheme":           {opt: idngo.WithBaseURL("api.idngo.kz"), names: "https"},
+		"other scheme":        {opt: idngo.WithBaseURL("ftp://h"), names: "https"},
+		"empty":               {opt: idngo.WithBaseURL(""), names: "https"},
+		"opaque":              {opt: idngo.WithBaseURL("https:h"), names: "host"},
+		"no URL":              {opt: idngo.WithBaseURL("https://h\x7f"), names: "URL"},
+		"dot segments":        {opt: idngo.WithBaseURL("https://h/a/../b"), names: "dot segment"},
+		"nil HTTP client":     {opt: idngo.WithHTTPClient(nil), names: "HTTP client"},
+		"empty user agent":    {opt: idngo.WithUserAgent(""), names: "user agent"},
+		"user agent CRLF":     {opt: idngo.WithUserAgent("a\r\nX: y"), names: "user agent"},
+		"zero timeout":        {opt: idngo.WithTimeout(0), names: "timeout"},
+		"negative timeout":    {opt: idngo.WithTimeout(-1), names: "timeout"},
+		"negative attempts":   {opt: idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: -1}), names: "retry policy"},
+		"negative delay":      {opt: idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: -1}), names: "retry policy"},
+		"min above max delay": {opt: idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: 2, MaxDelay: 1}), names: "retry policy"},
+		"nil rate limiter":    {opt: idngo.WithRateLimiter(nil), names: "rate limiter"},
+		"nil logger":          {opt: idngo.WithLogger(nil), names: "logger"},
+		"nil clock":           {opt: idngo.WithClock(nil), names: "clock"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := idngo.NewClient(testCreds, tt.opt)
+			client, err := idngo.NewClient(faultnet.Credentials, tt.opt)
 			require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 			require.ErrorContains(t, err, tt.names)
 			assert.NotContains(t, err.Error(), "hunter2")
@@ -81,7 +80,7 @@ func TestBaseURL(t *testing.T) {
 		"HTTPS://H":               "https://H/x",
 	} {
 		mock := httpmock.NewMockTransport()
-		client, err := idngo.NewClient(testCreds, idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: mock}))
+		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: mock}))
 		require.NoError(t, err, base)
 		var got *http.Request
 		mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
@@ -90,23 +89,23 @@ func TestBaseURL(t *testing.T) {
 		})
 		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, nil))
 		assert.Equal(t, want, got.URL.String())
-		assertSigned(t, "GET", got.URL.RequestURI(), got.Header, nil)
+		faultnet.AssertSigned(t, "GET", got.URL.RequestURI(), got.Header, nil)
 	}
 }
 
 func TestNewClientFromEnv(t *testing.T) {
 	t.Setenv("IDNGO_APP_TOKEN", "")
-	t.Setenv("IDNGO_SECRET_KEY", testSecret+"\n")
+	t.Setenv("IDNGO_SECRET_KEY", faultnet.SecretKey+"\n")
 	t.Setenv("IDNGO_BASE_URL", "")
 	_, err := idngo.NewClientFromEnv()
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 	require.ErrorContains(t, err, "IDNGO_APP_TOKEN")
-	t.Setenv("IDNGO_APP_TOKEN", testToken)
+	t.Setenv("IDNGO_APP_TOKEN", faultnet.AppToken)
 	_, err = idngo.NewClientFromEnv()
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 	require.ErrorContains(t, err, "IDNGO_SECRET_KEY")
-	assert.NotContains(t, err.Error(), testSecret)
-	t.Setenv("IDNGO_SECRET_KEY", testSecret)
+	assert.NotContains(t, err.Error(), faultnet.SecretKey)
+	t.Setenv("IDNGO_SECRET_KEY", faultnet.SecretKey)
 	client, err := idngo.NewClientFromEnv()
 	require.NoError(t, err)
 	assert.Equal(t, "idngo.Client{https://api.idngo.kz}", client.String())
@@ -125,14 +124,14 @@ func TestNewClientFromEnv(t *testing.T) {
 
 func TestClientPrints(t *testing.T) {
 	t.Parallel()
-	client, err := idngo.NewClient(testCreds)
+	client, err := idngo.NewClient(faultnet.Credentials)
 	require.NoError(t, err)
 	var out bytes.Buffer
 	slog.New(slog.NewTextHandler(&out, nil)).Info("m", "c", client)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "c", client)
 	text := out.String() + fmt.Sprintf("%v %+v %#v %s %q", client, client, client, client, client) + client.GoString()
-	assert.NotContains(t, text, testToken)
-	assert.NotContains(t, text, testSecret)
+	assert.NotContains(t, text, faultnet.AppToken)
+	assert.NotContains(t, text, faultnet.SecretKey)
 	assert.Contains(t, text, "idngo.Client{https://api.idngo.kz}")
 }
 
@@ -141,7 +140,7 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	called := false
 	mine := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { called = true; return nil }}
 	before := *mine
-	_, err := idngo.NewClient(testCreds, idngo.WithHTTPClient(mine))
+	_, err := idngo.NewClient(faultnet.Credentials, idngo.WithHTTPClient(mine))
 	require.NoError(t, err)
 	assert.Nil(t, mine.Transport)
 	assert.Equal(t, before.Timeout, mine.Timeout)
@@ -151,7 +150,7 @@ func TestHTTPClientIsCopied(t *testing.T) {
 
 func TestDo(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	ctx := t.Context()
 	echo := func(contentType string) func(*http.Request, []byte) (*http.Response, error) {
 		return func(req *http.Request, body []byte) (*http.Response, error) {
@@ -160,7 +159,7 @@ func TestDo(t *testing.T) {
 			return httpmock.NewBytesResponse(200, body), nil
 		}
 	}
-	onDo(t, mock, "POST", "/resources/-;a=b/%D0%B6?q=1%202", echo("application/json"))
+	faultnet.RespondFunc(t, mock, "POST", "/resources/-;a=b/%D0%B6?q=1%202", echo("application/json"))
 	var out struct{ A int }
 	require.NoError(t, client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, map[string]int{"a": 7}, &out))
 	assert.Equal(t, 7, out.A)
@@ -173,9 +172,9 @@ func TestDo(t *testing.T) {
 	require.ErrorContains(t, err, "no body")
 	require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "a careful call has happened")
 
-	onDo(t, mock, "GET", "/plain", echo(""))
+	faultnet.RespondFunc(t, mock, "GET", "/plain", echo(""))
 	require.NoError(t, client.Do(ctx, "GET", "/plain", nil, nil, nil))
-	onDo(t, mock, "PUT", "/plain", echo("text/plain"))
+	faultnet.RespondFunc(t, mock, "PUT", "/plain", echo("text/plain"))
 	require.NoError(t, client.Do(ctx, "PUT", "/plain", nil, []byte("x"), nil, idngo.WithHeader("Content-Type", "text/plain")))
 
 	calls := mock.GetTotalCallCount()
@@ -211,7 +210,7 @@ func TestDo(t *testing.T) {
 func TestOperationFromContext(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, idngo.OperationFromContext(context.Background()))
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	var got string
 	mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
 		got = idngo.OperationFromContext(req.Context())

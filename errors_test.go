@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 func TestAPIError(t *testing.T) {
@@ -34,41 +35,63 @@ func TestAPIError(t *testing.T) {
 		is     []error
 		text   string
 	}{
-		{"400", 400, nil, `{"description":"bad","code":400,"correlationId":"req-1"}`,
-			idngo.APIError{Description: "bad", CorrelationID: "req-1"}, nil,
-			"idngo: GetAction: 400 Bad Request: bad, correlation id req-1"},
-		{"401 with a code", 401, nil, `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
-			idngo.APIError{Code: 4003, Name: "app-token-signature mismatch"}, []error{idngo.ErrUnauthorized, idngo.ErrSignatureMismatch},
-			"idngo: GetAction: 401 Unauthorized, code 4003 app-token-signature mismatch"},
-		{"401 from a clock", 401, nil, `{"errorCode":4004}`, idngo.APIError{Code: 4004}, []error{idngo.ErrUnauthorized, idngo.ErrTimestampExpired}, ""},
-		{"403", 403, nil, `{}`, idngo.APIError{}, []error{idngo.ErrForbidden}, "idngo: GetAction: 403 Forbidden"},
-		{"404 empty", 404, nil, ``, idngo.APIError{}, []error{idngo.ErrNotFound}, ""},
-		{"409", 409, nil, `{"errorCode":1009}`, idngo.APIError{Code: 1009}, []error{idngo.ErrConflict}, ""},
-		{"409 for later", 409, http.Header{"Retry-After": {"10"}}, ``, idngo.APIError{RetryAfter: 10 * time.Second}, []error{idngo.ErrConflict}, ""},
-		{"code as text", 409, nil, `{"errorCode":"1000"}`, idngo.APIError{Code: 1000}, []error{idngo.ErrConflict, idngo.ErrDuplicateImage}, ""},
-		{"file too big", 400, nil, `{"errorCode":1002}`, idngo.APIError{Code: 1002}, []error{idngo.ErrImageTooLarge}, ""},
-		{"413 of another call", 413, nil, ``, idngo.APIError{}, nil, ""},
-		{"429", 429, nil, ``, idngo.APIError{}, []error{idngo.ErrRateLimited}, ""},
-		{"500", 500, nil, `null`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
-		{"501", 501, nil, `[1]`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
-		{"502 HTML", 502, http.Header{"Content-Type": {"text/html"}}, `<html><h1>502</h1>`, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 502 Bad Gateway"},
-		{"cut off", 503, nil, `{"description":"ba`, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 503 Service Unavailable"},
-		{"members of other types", 400, nil, `{"description":{"a":1},"errorCode":{},"errorName":7,"correlationId":"c"}`, idngo.APIError{CorrelationID: "c"}, nil, ""},
-		{"a class name", 500, nil, `{"type":"java.lang.NullPointerException"}`, idngo.APIError{}, []error{idngo.ErrServer}, ""},
-		{"unknown status", 599, nil, ``, idngo.APIError{}, []error{idngo.ErrServer}, "idngo: GetAction: 599"},
-		{"redirect", 307, http.Header{"Location": {"https://evil.test/x?y=z"}}, ``, idngo.APIError{}, []error{idngo.ErrRedirect},
-			"idngo: GetAction: 307 Temporary Redirect, redirect to evil.test refused"},
-		{"redirect without a place", 304, nil, ``, idngo.APIError{}, []error{idngo.ErrRedirect}, "idngo: GetAction: 304 Not Modified"},
-		{"lines and controls", 400, nil, `{"description":"a\nb\u0000c\u001b[31m"}`, idngo.APIError{Description: "a\nb\x00c\x1b[31m"}, nil,
-			"idngo: GetAction: 400 Bad Request: a b c [31m"},
-		{"cut inside of a letter", 400, nil, `{"description":"x` + strings.Repeat("Ж", 200) + `"}`, idngo.APIError{Description: "x" + strings.Repeat("Ж", 200)}, nil,
-			"idngo: GetAction: 400 Bad Request: x" + strings.Repeat("Ж", 149) + "…"},
+		{name: "400", status: 400, body: `{"description":"bad","code":400,"correlationId":"req-1"}`,
+			want: idngo.APIError{Description: "bad", CorrelationID: "req-1"}, text: "idngo: GetAction: 400 Bad Request: bad, correlation id req-1"},
+		{name: "401 with a code", status: 401, body: `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
+			want: idngo.APIError{Code: 4003, Name: "app-token-signature mismatch"}, is: []error{idngo.ErrUnauthorized, idngo.ErrSignatureMismatch},
+			text: "idngo: GetAction: 401 Unauthorized, code 4003 app-token-signature mismatch"},
+		{
+			name: "401 from a clock", status: 401, body: `{"errorCode":4004}`, want: idngo.APIError{Code: 4004},
+			is: []error{idngo.ErrUnauthorized, idngo.ErrTimestampExpired},
+		},
+		{name: "403", status: 403, body: `{}`, is: []error{idngo.ErrForbidden}, text: "idngo: GetAction: 403 Forbidden"},
+		{name: "404 empty", status: 404, is: []error{idngo.ErrNotFound}},
+		{name: "409", status: 409, body: `{"errorCode":1009}`, want: idngo.APIError{Code: 1009}, is: []error{idngo.ErrConflict}},
+		{
+			name: "409 for later", status: 409, header: http.Header{"Retry-After": {"10"}}, want: idngo.APIError{RetryAfter: 10 * time.Second},
+			is: []error{idngo.ErrConflict},
+		},
+		{
+			name: "code as text", status: 409, body: `{"errorCode":"1000"}`, want: idngo.APIError{Code: 1000},
+			is: []error{idngo.ErrConflict, idngo.ErrDuplicateImage},
+		},
+		{name: "file too big", status: 400, body: `{"errorCode":1002}`, want: idngo.APIError{Code: 1002}, is: []error{idngo.ErrImageTooLarge}},
+		{name: "413 of another call", status: 413},
+		{name: "429", status: 429, is: []error{idngo.ErrRateLimited}},
+		{name: "500", status: 500, body: `null`, is: []error{idngo.ErrServer}},
+		{name: "501", status: 501, body: `[1]`, is: []error{idngo.ErrServer}},
+		{
+			name: "502 HTML", status: 502, header: http.Header{"Content-Type": {"text/html"}}, body: `<html><h1>502</h1>`,
+			is: []error{idngo.ErrServer}, text: "idngo: GetAction: 502 Bad Gateway",
+		},
+		{
+			name: "cut off", status: 503, body: `{"description":"ba`, is: []error{idngo.ErrServer},
+			text: "idngo: GetAction: 503 Service Unavailable",
+		},
+		{
+			name: "members of other types", status: 400, body: `{"description":{"a":1},"errorCode":{},"errorName":7,"correlationId":"c"}`,
+			want: idngo.APIError{CorrelationID: "c"},
+		},
+		{name: "a class name", status: 500, body: `{"type":"java.lang.NullPointerException"}`, is: []error{idngo.ErrServer}},
+		{name: "unknown status", status: 599, is: []error{idngo.ErrServer}, text: "idngo: GetAction: 599"},
+		{name: "redirect", status: 307, header: http.Header{"Location": {"https://evil.test/x?y=z"}}, is: []error{idngo.ErrRedirect},
+			text: "idngo: GetAction: 307 Temporary Redirect, redirect to evil.test refused"},
+		{name: "redirect without a place", status: 304, is: []error{idngo.ErrRedirect}, text: "idngo: GetAction: 304 Not Modified"},
+		{
+			name: "lines and controls", status: 400, body: `{"description":"a\nb\u0000c\u001b[31m"}`,
+			want: idngo.APIError{Description: "a\nb\x00c\x1b[31m"}, text: "idngo: GetAction: 400 Bad Request: a b c [31m",
+		},
+		{
+			name: "cut inside of a letter", status: 400, body: `{"description":"x` + strings.Repeat("Ж", 200) + `"}`,
+			want: idngo.APIError{Description: "x" + strings.Repeat("Ж", 200)},
+			text: "idngo: GetAction: 400 Bad Request: x" + strings.Repeat("Ж", 149) + "…",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, mock := newMock(t)
-			onDo(t, mock, "GET", getTarget, func(*http.Request, []byte) (*http.Response, error) {
+			client, mock := faultnet.NewMock(t)
+			faultnet.RespondFunc(t, mock, "GET", getTarget, func(*http.Request, []byte) (*http.Response, error) {
 				res := httpmock.NewStringResponse(tt.status, tt.body)
 				res.Header = tt.header
 				return res, nil
@@ -102,9 +125,9 @@ func TestAPIError(t *testing.T) {
 
 func TestAPIErrorLongDescription(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	long := strings.Repeat("я", 100_000)
-	on(t, mock, "GET", getTarget, 400, `{"description":"`+long+`"}`)
+	faultnet.Respond(t, mock, "GET", getTarget, 400, `{"description":"`+long+`"}`)
 	var r idngo.Response
 	_, err := client.GetAction(t.Context(), "a1", idngo.WithResponse(&r))
 	require.Error(t, err)
@@ -115,14 +138,16 @@ func TestAPIErrorLongDescription(t *testing.T) {
 
 func TestErrorsOfOneUpload(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
+	client, mock := faultnet.NewMock(t)
 	for status, want := range map[int][]error{
 		413: {idngo.ErrImageTooLarge},
 		502: {idngo.ErrServer, idngo.ErrOutcomeUnknown},
 		429: {idngo.ErrRateLimited},
 	} {
-		on(t, mock, "POST", "/resources/applicantActions/a1/images", status, "")
-		_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x.png", []byte("x"))})
+		faultnet.Respond(t, mock, "POST", "/resources/applicantActions/a1/images", status, "")
+		_, err := client.AddImage(
+			t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x.png", []byte("x"))},
+		)
 		for _, sentinel := range want {
 			require.ErrorIs(t, err, sentinel)
 		}
@@ -133,8 +158,8 @@ func TestErrorsOfOneUpload(t *testing.T) {
 // Every verb shows the safe text: fmt would print the fields for the odd ones.
 func TestErrorVerbs(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "GET", "/resources/applicantActions/ivan@example.com/one", 400, `{"description":"no ivan@example.com here"}`)
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "GET", "/resources/applicantActions/ivan@example.com/one", 400, `{"description":"no ivan@example.com here"}`)
 	_, answered := client.GetAction(t.Context(), "ivan@example.com")
 	_, unanswered := client.GetAction(t.Context(), "no responder for ivan@example.com")
 	for _, err := range []error{answered, unanswered} {
@@ -149,21 +174,32 @@ func TestErrorVerbs(t *testing.T) {
 // The file's name is redacted as it was given and as it was sent.
 func TestErrorHidesFileName(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "POST", "/resources/applicantActions/a1/images", 400, `{"description":"bad Ivan Petrov.jpg"}`)
-	_, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("scans/Ivan Petrov.jpg", []byte("x"))})
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(t, mock, "POST", "/resources/applicantActions/a1/images", 400, `{"description":"bad Ivan Petrov.jpg"}`)
+	_, err := client.AddImage(
+		t.Context(), "a1",
+		idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("scans/Ivan Petrov.jpg", []byte("x"))},
+	)
 	require.ErrorContains(t, err, "bad [redacted]")
 }
 
 // One odd member of an answer does not cost an upload, a token or a link.
 func TestOddMembersOfAnswers(t *testing.T) {
 	t.Parallel()
-	client, mock := newMock(t)
-	on(t, mock, "POST", "/resources/applicantActions/a1/images", 200, `{"id":"66bb","imageId":1411,"fileSize":"1362","reviewResult":"GREEN","deleted":"no"}`)
-	image, err := client.AddImage(t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", []byte("x"))})
+	client, mock := faultnet.NewMock(t)
+	faultnet.Respond(
+		t, mock, "POST", "/resources/applicantActions/a1/images", 200,
+		`{"id":"66bb","imageId":1411,"fileSize":"1362","reviewResult":"GREEN","deleted":"no"}`,
+	)
+	image, err := client.AddImage(
+		t.Context(), "a1", idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", []byte("x"))},
+	)
 	require.NoError(t, err)
 	assert.Equal(t, idngo.ImageID("1411"), image.ImageID)
-	on(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=28", 200, `{"token":"t","userId":28,"expiresAt":"2024-12-05 12:24:45+0000"}`)
+	faultnet.Respond(
+		t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=600&userId=28", 200,
+		`{"token":"t","userId":28,"expiresAt":"2024-12-05 12:24:45+0000"}`,
+	)
 	token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "28", LevelName: "L"})
 	require.NoError(t, err)
 	assert.Equal(t, "28", token.UserID)
@@ -175,9 +211,10 @@ func FuzzAPIError(f *testing.F) {
 	const id = "action-918273645546"
 	for _, body := range []string{
 		`{"description":"bad","code":400,"correlationId":"req-1"}`, `{"code":401,"errorCode":4003,"errorName":"app-token-signature mismatch"}`,
-		`{"errorCode":"1000"}`, `{"description":"Action ` + id + ` not found","errorCode":1e3}`, `{"description":{"a":1},"errorCode":{},"errorName":7}`,
+		`{"errorCode":"1000"}`, `{"description":"Action ` + id + ` not found","errorCode":1e3}`,
+		`{"description":{"a":1},"errorCode":{},"errorName":7}`,
 		`<html><h1>502</h1>`, ``, `null`, `[1]`, `{"description":"ba`, `{"description":"a\nb\u0000c\u001b[31m\ud800"}`, "\xff",
-		`{"correlationId":"` + testToken + `","errorName":"\u0061ction-918273645546"}`,
+		`{"correlationId":"` + faultnet.AppToken + `","errorName":"\u0061ction-918273645546"}`,
 	} {
 		f.Add(uint16(400), "", "", []byte(body))
 	}
@@ -186,10 +223,10 @@ func FuzzAPIError(f *testing.F) {
 	f.Add(uint16(307), "", "https://evil.test/"+id+"?x", []byte(``))
 	f.Fuzz(func(t *testing.T, number uint16, retryAfter, location string, body []byte) {
 		status := 300 + (int(number)+400)%700 // 300 to 999, and those above as they are
-		client := clientVia(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			header := http.Header{"Retry-After": {retryAfter}, "Location": {location}}
 			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, nil
-		}), once())
+		}), faultnet.OneAttempt())
 		var res idngo.Response
 		_, err := client.GetAction(t.Context(), id, idngo.WithResponse(&res))
 		var api *idngo.APIError
@@ -199,8 +236,8 @@ func FuzzAPIError(f *testing.F) {
 		require.GreaterOrEqual(t, api.RetryAfter, time.Duration(0))
 		text := err.Error()
 		require.NotContains(t, text, id)
-		require.NotContains(t, text, testToken)
-		require.NotContains(t, text, testSecret)
+		require.NotContains(t, text, faultnet.AppToken)
+		require.NotContains(t, text, faultnet.SecretKey)
 		require.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
 		require.Less(t, len(text), 2000)
 	})

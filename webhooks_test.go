@@ -1,4 +1,4 @@
-package idngo
+package idngo_test
 
 import (
 	"bytes"
@@ -10,9 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"hash"
 	"io"
 	"log/slog"
@@ -30,17 +27,30 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-const webhookTestSecret Secret = "whk-test-5f0c1d7a9b"
+// The headers of a delivery.
+const (
+	digestHeader    = "X-Payload-Digest"
+	digestAlgHeader = "X-Payload-Digest-Alg"
+)
 
-func webhookVerifier(t testing.TB, opts ...WebhookOption) *WebhookVerifier {
+// redactedText stands where a secret is.
+const redactedText = "[redacted]"
+
+const webhookTestSecret idngo.Secret = "whk-test-5f0c1d7a9b"
+
+func webhookVerifier(t testing.TB, opts ...idngo.WebhookOption) *idngo.WebhookVerifier {
 	t.Helper()
-	v, err := NewWebhookVerifier(webhookTestSecret, opts...)
+	v, err := idngo.NewWebhookVerifier(webhookTestSecret, opts...)
 	require.NoError(t, err)
 	return v
 }
@@ -70,7 +80,7 @@ func webhookFixture(t testing.TB, name string) []byte {
 // webhookRequest is a delivery of body, signed with webhookTestSecret.
 func webhookRequest(body []byte) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
-	r.Header = SignWebhook(body, webhookTestSecret, HMACSHA256)
+	r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
 	return r
 }
 
@@ -94,22 +104,22 @@ func TestWebhookDigestVectors(t *testing.T) {
 			t.Parallel()
 			body, err := hex.DecodeString(vector.BodyHex)
 			require.NoError(t, err)
-			alg := DigestAlgorithm(vector.Algorithm)
+			alg := idngo.DigestAlgorithm(vector.Algorithm)
 			want := http.Header{"X-Payload-Digest": {vector.Digest}, "X-Payload-Digest-Alg": {vector.Algorithm}}
-			assert.Equal(t, want, SignWebhook(body, Secret(vector.Secret), alg))
+			assert.Equal(t, want, idngo.SignWebhook(body, idngo.Secret(vector.Secret), alg))
 
-			v, err := NewWebhookVerifier(Secret(vector.Secret), WithDigestAlgorithms(alg))
+			v, err := idngo.NewWebhookVerifier(idngo.Secret(vector.Secret), idngo.WithDigestAlgorithms(alg))
 			require.NoError(t, err)
 			require.NoError(t, v.Verify(body, want))
-			want.Set(headerDigest, strings.ToUpper(vector.Digest))
+			want.Set(digestHeader, strings.ToUpper(vector.Digest))
 			require.NoError(t, v.Verify(body, want), "upper case")
-			require.ErrorIs(t, v.Verify(append(body, ' '), want), ErrWebhookSignature)
+			require.ErrorIs(t, v.Verify(append(body, ' '), want), idngo.ErrWebhookSignature)
 
 			// By default all but SHA-1.
-			v, err = NewWebhookVerifier(Secret(vector.Secret))
+			v, err = idngo.NewWebhookVerifier(idngo.Secret(vector.Secret))
 			require.NoError(t, err)
-			if alg == HMACSHA1 {
-				require.ErrorIs(t, v.Verify(body, want), ErrWebhookAlgorithm)
+			if alg == idngo.HMACSHA1 {
+				require.ErrorIs(t, v.Verify(body, want), idngo.ErrWebhookAlgorithm)
 			} else {
 				require.NoError(t, v.Verify(body, want))
 			}
@@ -120,11 +130,11 @@ func TestWebhookDigestVectors(t *testing.T) {
 func TestVerifyHeaders(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "reviewed-red")
-	digest := SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest)
-	digest512 := SignWebhook(body, webhookTestSecret, HMACSHA512).Get(headerDigest)
-	digest1 := SignWebhook(body, webhookTestSecret, HMACSHA1).Get(headerDigest)
-	other := SignWebhook(body, "another-secret", HMACSHA256).Get(headerDigest)
-	const d, a = headerDigest, headerDigestAlg
+	digest := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256).Get(digestHeader)
+	digest512 := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA512).Get(digestHeader)
+	digest1 := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA1).Get(digestHeader)
+	other := idngo.SignWebhook(body, "another-secret", idngo.HMACSHA256).Get(digestHeader)
+	const d, a = digestHeader, digestAlgHeader
 	with := func(digest string) http.Header { return http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}} }
 	named := func(alg string) http.Header { return http.Header{d: {digest}, a: {alg}} }
 
@@ -132,60 +142,64 @@ func TestVerifyHeaders(t *testing.T) {
 		header http.Header
 		want   error
 	}{
-		"as sent":                            {with(digest), nil},
-		"SHA-512":                            {http.Header{d: {digest512}, a: {"HMAC_SHA512_HEX"}}, nil},
-		"upper case":                         {with(strings.ToUpper(digest)), nil},
-		"mixed case":                         {with(strings.ToUpper(digest[:32]) + digest[32:]), nil},
-		"no algorithm: SHA-256":              {http.Header{d: {digest}}, nil},
-		"algorithm without a value: SHA-256": {http.Header{d: {digest}, a: {}}, nil},
-		"names in lower case":                {http.Header{"x-payload-digest": {digest}, "x-payload-digest-alg": {"HMAC_SHA256_HEX"}}, nil},
-		"names in capitals":                  {http.Header{"X-PAYLOAD-DIGEST": {digest}}, nil},
-		"names alike are others":             {http.Header{d: {digest}, "X-Payload-Digess": {"x"}, "X-Payload-Digest-Sum": {"x"}}, nil},
+		"as sent":                            {header: with(digest)},
+		"SHA-512":                            {header: http.Header{d: {digest512}, a: {"HMAC_SHA512_HEX"}}},
+		"upper case":                         {header: with(strings.ToUpper(digest))},
+		"mixed case":                         {header: with(strings.ToUpper(digest[:32]) + digest[32:])},
+		"no algorithm: SHA-256":              {header: http.Header{d: {digest}}},
+		"algorithm without a value: SHA-256": {header: http.Header{d: {digest}, a: {}}},
+		"names in lower case":                {header: http.Header{"x-payload-digest": {digest}, "x-payload-digest-alg": {"HMAC_SHA256_HEX"}}},
+		"names in capitals":                  {header: http.Header{"X-PAYLOAD-DIGEST": {digest}}},
+		"names alike are others":             {header: http.Header{d: {digest}, "X-Payload-Digess": {"x"}, "X-Payload-Digest-Sum": {"x"}}},
 
-		"no header at all":       {nil, ErrWebhookSignature},
-		"no digest":              {http.Header{a: {"HMAC_SHA256_HEX"}}, ErrWebhookSignature},
-		"digest without a value": {http.Header{d: {}, a: {"HMAC_SHA256_HEX"}}, ErrWebhookSignature},
-		"empty digest":           {with(""), ErrWebhookSignature},
-		"space before":           {with(" " + digest), ErrWebhookSignature},
-		"space after":            {with(digest + " "), ErrWebhookSignature},
-		"line break after":       {with(digest + "\n"), ErrWebhookSignature},
-		"zero byte after":        {with(digest + "\x00"), ErrWebhookSignature},
-		"padded":                 {with(digest + "00"), ErrWebhookSignature},
-		"padded before":          {with("00" + digest), ErrWebhookSignature},
-		"base64 padding":         {with(digest + "=="), ErrWebhookSignature},
-		"one digit short":        {with(digest[:63]), ErrWebhookSignature},
-		"one byte short":         {with(digest[:62]), ErrWebhookSignature},
-		"half":                   {with(digest[:32]), ErrWebhookSignature},
-		"one digit":              {with(digest[:1]), ErrWebhookSignature},
-		"not hexadecimal":        {with("g" + digest[1:]), ErrWebhookSignature},
-		"not hexadecimal at end": {with(digest[:63] + "z"), ErrWebhookSignature},
-		"space inside":           {with(digest[:31] + " " + digest[32:]), ErrWebhookSignature},
-		"not ASCII":              {with("é" + digest[2:]), ErrWebhookSignature},
-		"0x":                     {with("0x" + digest[2:]), ErrWebhookSignature},
-		"sha256=":                {with("sha256=" + digest), ErrWebhookSignature},
-		"quoted":                 {with(`"` + digest + `"`), ErrWebhookSignature},
-		"two in one value":       {with(digest + "," + digest), ErrWebhookSignature},
-		"two with a space":       {with(digest + ", " + digest), ErrWebhookSignature},
-		"doubled":                {http.Header{d: {digest, digest}}, ErrWebhookSignature},
-		"doubled, one wrong":     {http.Header{d: {digest, other}}, ErrWebhookSignature},
-		"doubled, one empty":     {http.Header{d: {digest, ""}}, ErrWebhookSignature},
-		"doubled by case":        {http.Header{d: {digest}, "x-payload-digest": {digest}}, ErrWebhookSignature},
-		"another secret":         {with(other), ErrWebhookSignature},
-		"all zero":               {with(strings.Repeat("0", 64)), ErrWebhookSignature},
-		"SHA-512 as SHA-256":     {with(digest512), ErrWebhookSignature},
-		"SHA-512 cut to 256":     {with(digest512[:64]), ErrWebhookSignature},
-		"SHA-256 as SHA-512":     {named("HMAC_SHA512_HEX"), ErrWebhookSignature},
+		"no header at all":       {want: idngo.ErrWebhookSignature},
+		"no digest":              {header: http.Header{a: {"HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookSignature},
+		"digest without a value": {header: http.Header{d: {}, a: {"HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookSignature},
+		"empty digest":           {header: with(""), want: idngo.ErrWebhookSignature},
+		"space before":           {header: with(" " + digest), want: idngo.ErrWebhookSignature},
+		"space after":            {header: with(digest + " "), want: idngo.ErrWebhookSignature},
+		"line break after":       {header: with(digest + "\n"), want: idngo.ErrWebhookSignature},
+		"zero byte after":        {header: with(digest + "\x00"), want: idngo.ErrWebhookSignature},
+		"padded":                 {header: with(digest + "00"), want: idngo.ErrWebhookSignature},
+		"padded before":          {header: with("00" + digest), want: idngo.ErrWebhookSignature},
+		"base64 padding":         {header: with(digest + "=="), want: idngo.ErrWebhookSignature},
+		"one digit short":        {header: with(digest[:63]), want: idngo.ErrWebhookSignature},
+		"one byte short":         {header: with(digest[:62]), want: idngo.ErrWebhookSignature},
+		"half":                   {header: with(digest[:32]), want: idngo.ErrWebhookSignature},
+		"one digit":              {header: with(digest[:1]), want: idngo.ErrWebhookSignature},
+		"not hexadecimal":        {header: with("g" + digest[1:]), want: idngo.ErrWebhookSignature},
+		"not hexadecimal at end": {header: with(digest[:63] + "z"), want: idngo.ErrWebhookSignature},
+		"space inside":           {header: with(digest[:31] + " " + digest[32:]), want: idngo.ErrWebhookSignature},
+		"not ASCII":              {header: with("é" + digest[2:]), want: idngo.ErrWebhookSignature},
+		"0x":                     {header: with("0x" + digest[2:]), want: idngo.ErrWebhookSignature},
+		"sha256=":                {header: with("sha256=" + digest), want: idngo.ErrWebhookSignature},
+		"quoted":                 {header: with(`"` + digest + `"`), want: idngo.ErrWebhookSignature},
+		"two in one value":       {header: with(digest + "," + digest), want: idngo.ErrWebhookSignature},
+		"two with a space":       {header: with(digest + ", " + digest), want: idngo.ErrWebhookSignature},
+		"doubled":                {header: http.Header{d: {digest, digest}}, want: idngo.ErrWebhookSignature},
+		"doubled, one wrong":     {header: http.Header{d: {digest, other}}, want: idngo.ErrWebhookSignature},
+		"doubled, one empty":     {header: http.Header{d: {digest, ""}}, want: idngo.ErrWebhookSignature},
+		"doubled by case":        {header: http.Header{d: {digest}, "x-payload-digest": {digest}}, want: idngo.ErrWebhookSignature},
+		"another secret":         {header: with(other), want: idngo.ErrWebhookSignature},
+		"all zero":               {header: with(strings.Repeat("0", 64)), want: idngo.ErrWebhookSignature},
+		"SHA-512 as SHA-256":     {header: with(digest512), want: idngo.ErrWebhookSignature},
+		"SHA-512 cut to 256":     {header: with(digest512[:64]), want: idngo.ErrWebhookSignature},
+		"SHA-256 as SHA-512":     {header: named("HMAC_SHA512_HEX"), want: idngo.ErrWebhookSignature},
 
-		"SHA-1":                     {http.Header{d: {digest1}, a: {"HMAC_SHA1_HEX"}}, ErrWebhookAlgorithm},
-		"SHA-1 without its name":    {http.Header{d: {digest1}}, ErrWebhookSignature},
-		"algorithm unknown":         {named("HMAC_MD5_HEX"), ErrWebhookAlgorithm},
-		"algorithm empty":           {named(""), ErrWebhookAlgorithm},
-		"algorithm in lower case":   {named("hmac_sha256_hex"), ErrWebhookAlgorithm},
-		"algorithm with a space":    {named("HMAC_SHA256_HEX "), ErrWebhookAlgorithm},
-		"algorithms in one value":   {named("HMAC_SHA256_HEX,HMAC_SHA256_HEX"), ErrWebhookAlgorithm},
-		"algorithm none":            {named("none"), ErrWebhookAlgorithm},
-		"algorithm doubled":         {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX", "HMAC_SHA256_HEX"}}, ErrWebhookAlgorithm},
-		"algorithm doubled by case": {http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}, "x-payload-digest-alg": {"HMAC_SHA1_HEX"}}, ErrWebhookAlgorithm},
+		"SHA-1":                   {header: http.Header{d: {digest1}, a: {"HMAC_SHA1_HEX"}}, want: idngo.ErrWebhookAlgorithm},
+		"SHA-1 without its name":  {header: http.Header{d: {digest1}}, want: idngo.ErrWebhookSignature},
+		"algorithm unknown":       {header: named("HMAC_MD5_HEX"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm empty":         {header: named(""), want: idngo.ErrWebhookAlgorithm},
+		"algorithm in lower case": {header: named("hmac_sha256_hex"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm with a space":  {header: named("HMAC_SHA256_HEX "), want: idngo.ErrWebhookAlgorithm},
+		"algorithms in one value": {header: named("HMAC_SHA256_HEX,HMAC_SHA256_HEX"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm none":          {header: named("none"), want: idngo.ErrWebhookAlgorithm},
+		"algorithm doubled": {
+			header: http.Header{d: {digest}, a: {"HMAC_SHA256_HEX", "HMAC_SHA256_HEX"}}, want: idngo.ErrWebhookAlgorithm,
+		},
+		"algorithm doubled by case": {
+			header: http.Header{d: {digest}, a: {"HMAC_SHA256_HEX"}, "x-payload-digest-alg": {"HMAC_SHA1_HEX"}}, want: idngo.ErrWebhookAlgorithm,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -206,16 +220,16 @@ func TestVerifyChangedBody(t *testing.T) {
 	t.Parallel()
 	v := webhookVerifier(t)
 	body := webhookFixture(t, "alphabetical")
-	header := SignWebhook(body, webhookTestSecret, HMACSHA256)
+	header := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
 	require.NoError(t, v.Verify(body, header))
 	for i := range body {
 		changed := bytes.Clone(body)
 		changed[i] ^= 1
-		require.ErrorIs(t, v.Verify(changed, header), ErrWebhookSignature, "byte %d", i)
+		require.ErrorIs(t, v.Verify(changed, header), idngo.ErrWebhookSignature, "byte %d", i)
 	}
-	require.ErrorIs(t, v.Verify(body[:len(body)-1], header), ErrWebhookSignature)
-	require.ErrorIs(t, v.Verify(append(body[:len(body):len(body)], '\n'), header), ErrWebhookSignature)
-	require.ErrorIs(t, v.Verify(nil, header), ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(body[:len(body)-1], header), idngo.ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(append(body[:len(body):len(body)], '\n'), header), idngo.ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(nil, header), idngo.ErrWebhookSignature)
 
 	// The same JSON, encoded again in any way.
 	var value any
@@ -223,136 +237,53 @@ func TestVerifyChangedBody(t *testing.T) {
 	again, err := json.MarshalIndent(value, "", "  ")
 	require.NoError(t, err)
 	require.JSONEq(t, string(body), string(again))
-	require.ErrorIs(t, v.Verify(again, header), ErrWebhookSignature)
-	require.ErrorIs(t, v.Verify(webhookFixture(t, "compact"), header), ErrWebhookSignature)
-	require.ErrorIs(t, v.Verify(webhookFixture(t, "trailing-newline"), header), ErrWebhookSignature)
-}
-
-// summingHash counts the sums of the hash that hmac uses.
-type summingHash struct {
-	hash.Hash
-	sums *atomic.Int64
-}
-
-func (c summingHash) Sum(b []byte) []byte {
-	c.sums.Add(1)
-	return c.Hash.Sum(b)
-}
-
-// Whichever digit is wrong, and whichever secret is the right one: as many
-// digests are made, and the same error comes back.
-func TestVerifyTakesOnePath(t *testing.T) {
-	t.Parallel()
-	secrets := []Secret{"first-secret", "second-secret", "third-secret"}
-	var sums atomic.Int64
-	rule := digestRule{size: sha256.Size}
-	for _, s := range secrets {
-		rule.macs = append(rule.macs, newKeyedMAC(func() hash.Hash { return summingHash{sha256.New(), &sums} }, s))
-	}
-	v := &WebhookVerifier{rules: &webhookRules{maxBodySize: 1 << 20, allowed: map[DigestAlgorithm]digestRule{HMACSHA256: rule}}}
-	body := webhookFixture(t, "spec-reviewed")
-	const perVerify = 3 * 2 // an HMAC is two sums
-
-	for _, s := range secrets {
-		sums.Store(0)
-		require.NoError(t, v.Verify(body, SignWebhook(body, s, HMACSHA256)))
-		assert.EqualValues(t, perVerify, sums.Load(), "no early exit")
-	}
-	texts := map[string]bool{}
-	for _, s := range append(secrets, "a-secret-nobody-knows") {
-		header := SignWebhook(body, s, HMACSHA256)
-		digest := header.Get(headerDigest)
-		for i := range digest {
-			changed := []byte(digest)
-			changed[i] = "123456789abcdef0"[strings.IndexByte("0123456789abcdef", changed[i])]
-			header.Set(headerDigest, string(changed))
-			sums.Store(0)
-			err := v.Verify(body, header)
-			require.ErrorIs(t, err, ErrWebhookSignature)
-			require.EqualValues(t, perVerify, sums.Load())
-			texts[err.Error()] = true
-		}
-	}
-	assert.Len(t, texts, 1)
-}
-
-// What a reader of webhooks.go would look for: one comparison, hmac.Equal, and
-// no way out of the loop over the secrets.
-func TestVerifyReads(t *testing.T) {
-	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "webhooks.go", nil, 0)
-	require.NoError(t, err)
-	equals, loops := 0, 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.SelectorExpr:
-			switch pkg, _ := n.X.(*ast.Ident); {
-			case pkg == nil:
-			case pkg.Name == "hmac" && n.Sel.Name == "Equal":
-				equals++
-			case pkg.Name == "bytes" && n.Sel.Name == "Equal", pkg.Name == "subtle":
-				t.Errorf("another comparison: %s.%s", pkg.Name, n.Sel.Name)
-			}
-		case *ast.RangeStmt:
-			over, _ := n.X.(*ast.SelectorExpr)
-			if over == nil || over.Sel.Name != "macs" {
-				return true
-			}
-			loops++
-			require.Len(t, n.Body.List, 1)
-			assign := n.Body.List[0].(*ast.AssignStmt)
-			or := assign.Rhs[0].(*ast.BinaryExpr)
-			assert.Equal(t, token.LOR, or.Op)
-			assert.IsType(t, &ast.CallExpr{}, or.X, "the comparison comes first, so it is always made")
-		}
-		return true
-	})
-	assert.Equal(t, 1, equals)
-	assert.Equal(t, 1, loops)
+	require.ErrorIs(t, v.Verify(again, header), idngo.ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(webhookFixture(t, "compact"), header), idngo.ErrWebhookSignature)
+	require.ErrorIs(t, v.Verify(webhookFixture(t, "trailing-newline"), header), idngo.ErrWebhookSignature)
 }
 
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-pending")
-	v := webhookVerifier(t, WithPreviousSecrets("old-1", "old-2"), WithPreviousSecrets(), WithPreviousSecrets("old-3"))
-	for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512} {
-		for _, s := range []Secret{webhookTestSecret, "old-1", "old-2", "old-3"} {
-			assert.NoError(t, v.Verify(body, SignWebhook(body, s, alg)))
+	v := webhookVerifier(t, idngo.WithPreviousSecrets("old-1", "old-2"), idngo.WithPreviousSecrets(), idngo.WithPreviousSecrets("old-3"))
+	for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512} {
+		for _, s := range []idngo.Secret{webhookTestSecret, "old-1", "old-2", "old-3"} {
+			assert.NoError(t, v.Verify(body, idngo.SignWebhook(body, s, alg)))
 		}
-		assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "old-4", alg)), ErrWebhookSignature)
-		assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "", alg)), ErrWebhookSignature)
+		assert.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "old-4", alg)), idngo.ErrWebhookSignature)
+		assert.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "", alg)), idngo.ErrWebhookSignature)
 	}
 
 	// What the caller does with its list afterwards changes nothing.
-	list := []Secret{"old-1"}
-	opt := WithPreviousSecrets(list...)
+	list := []idngo.Secret{"old-1"}
+	opt := idngo.WithPreviousSecrets(list...)
 	list[0] = "attacker"
 	v = webhookVerifier(t, opt)
-	assert.NoError(t, v.Verify(body, SignWebhook(body, "old-1", HMACSHA256)))
-	assert.ErrorIs(t, v.Verify(body, SignWebhook(body, "attacker", HMACSHA256)), ErrWebhookSignature)
+	assert.NoError(t, v.Verify(body, idngo.SignWebhook(body, "old-1", idngo.HMACSHA256)))
+	assert.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "attacker", idngo.HMACSHA256)), idngo.ErrWebhookSignature)
 }
 
 func TestDigestAlgorithms(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-pending")
-	all := []DigestAlgorithm{HMACSHA256, HMACSHA512, HMACSHA1}
-	for _, allowed := range [][]DigestAlgorithm{all, {HMACSHA1}, {HMACSHA512}, {HMACSHA256, HMACSHA256}} {
-		v := webhookVerifier(t, WithDigestAlgorithms(HMACSHA1), WithDigestAlgorithms(allowed...))
+	all := []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1}
+	for _, allowed := range [][]idngo.DigestAlgorithm{all, {idngo.HMACSHA1}, {idngo.HMACSHA512}, {idngo.HMACSHA256, idngo.HMACSHA256}} {
+		v := webhookVerifier(t, idngo.WithDigestAlgorithms(idngo.HMACSHA1), idngo.WithDigestAlgorithms(allowed...))
 		for _, alg := range all {
-			err := v.Verify(body, SignWebhook(body, webhookTestSecret, alg))
+			err := v.Verify(body, idngo.SignWebhook(body, webhookTestSecret, alg))
 			if slices.Contains(allowed, alg) {
 				assert.NoError(t, err)
 			} else {
-				assert.ErrorIs(t, err, ErrWebhookAlgorithm)
+				assert.ErrorIs(t, err, idngo.ErrWebhookAlgorithm)
 			}
 		}
 		// No name means SHA-256, which must be allowed like any other.
-		header := SignWebhook(body, webhookTestSecret, HMACSHA256)
-		header.Del(headerDigestAlg)
-		if slices.Contains(allowed, HMACSHA256) {
+		header := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
+		header.Del(digestAlgHeader)
+		if slices.Contains(allowed, idngo.HMACSHA256) {
 			assert.NoError(t, v.Verify(body, header))
 		} else {
-			assert.ErrorIs(t, v.Verify(body, header), ErrWebhookAlgorithm)
+			assert.ErrorIs(t, v.Verify(body, header), idngo.ErrWebhookAlgorithm)
 		}
 	}
 }
@@ -360,31 +291,45 @@ func TestDigestAlgorithms(t *testing.T) {
 func TestNewWebhookVerifierRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		secret Secret
-		opts   []WebhookOption
+		secret idngo.Secret
+		opts   []idngo.WebhookOption
 		says   string
 	}{
-		"empty secret":           {"", nil, "webhook secret is empty"},
-		"space before":           {" se-cret", nil, "webhook secret has spaces"},
-		"line break after":       {"se-cret\n", nil, "webhook secret has spaces"},
-		"control character":      {"se\x00cret", nil, "webhook secret has control characters"},
-		"only spaces":            {"  ", nil, "webhook secret has spaces"},
-		"no-break space":         {"se-cret\u00a0", nil, "webhook secret has spaces"},
-		"empty previous":         {"se-cret", []WebhookOption{WithPreviousSecrets("a", "")}, "WithPreviousSecrets: secret 2 is empty"},
-		"previous with CRLF":     {"se-cret", []WebhookOption{WithPreviousSecrets("se-cret\r\n")}, "WithPreviousSecrets: secret 1 has spaces"},
-		"nil option":             {"se-cret", []WebhookOption{WithMaxBodySize(1), nil}, "option 2 is nil"},
-		"limit 0":                {"se-cret", []WebhookOption{WithMaxBodySize(0)}, "WithMaxBodySize"},
-		"limit below 0":          {"se-cret", []WebhookOption{WithMaxBodySize(math.MinInt64)}, "WithMaxBodySize"},
-		"no algorithm":           {"se-cret", []WebhookOption{WithDigestAlgorithms()}, "names no algorithm"},
-		"unknown algorithm":      {"se-cret", []WebhookOption{WithDigestAlgorithms(HMACSHA256, "HMAC_MD5_HEX")}, "algorithm 2 is unknown"},
-		"empty algorithm":        {"se-cret", []WebhookOption{WithDigestAlgorithms("")}, "algorithm 1 is unknown"},
-		"algorithm in low case":  {"se-cret", []WebhookOption{WithDigestAlgorithms("hmac_sha256_hex")}, "algorithm 1 is unknown"},
-		"wrong despite the next": {"se-cret", []WebhookOption{WithMaxBodySize(0), WithMaxBodySize(1)}, "WithMaxBodySize"},
+		"empty secret":      {says: "webhook secret is empty"},
+		"space before":      {secret: " se-cret", says: "webhook secret has spaces"},
+		"line break after":  {secret: "se-cret\n", says: "webhook secret has spaces"},
+		"control character": {secret: "se\x00cret", says: "webhook secret has control characters"},
+		"only spaces":       {secret: "  ", says: "webhook secret has spaces"},
+		"no-break space":    {secret: "se-cret\u00a0", says: "webhook secret has spaces"},
+		"empty previous": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithPreviousSecrets("a", "")}, says: "WithPreviousSecrets: secret 2 is empty",
+		},
+		"previous with CRLF": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithPreviousSecrets("se-cret\r\n")},
+			says: "WithPreviousSecrets: secret 1 has spaces",
+		},
+		"nil option":    {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(1), nil}, says: "option 2 is nil"},
+		"limit 0":       {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(0)}, says: "WithMaxBodySize"},
+		"limit below 0": {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(math.MinInt64)}, says: "WithMaxBodySize"},
+		"no algorithm":  {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms()}, says: "names no algorithm"},
+		"unknown algorithm": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms(idngo.HMACSHA256, "HMAC_MD5_HEX")},
+			says: "algorithm 2 is unknown",
+		},
+		"empty algorithm": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms("")}, says: "algorithm 1 is unknown",
+		},
+		"algorithm in low case": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms("hmac_sha256_hex")}, says: "algorithm 1 is unknown",
+		},
+		"wrong despite the next": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(0), idngo.WithMaxBodySize(1)}, says: "WithMaxBodySize",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, err := NewWebhookVerifier(tt.secret, tt.opts...)
-			require.ErrorIs(t, err, ErrInvalidArgument)
+			v, err := idngo.NewWebhookVerifier(tt.secret, tt.opts...)
+			require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 			assert.Nil(t, v)
 			assert.ErrorContains(t, err, tt.says)
 			assert.NotContains(t, err.Error(), "se-cret")
@@ -395,52 +340,52 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 func TestVerifierNotMadeByConstructor(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-pending")
-	for _, v := range []*WebhookVerifier{nil, {}} {
-		require.ErrorIs(t, v.Verify(body, SignWebhook(body, "", HMACSHA256)), ErrInvalidArgument)
+	for _, v := range []*idngo.WebhookVerifier{nil, {}} {
+		require.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "", idngo.HMACSHA256)), idngo.ErrInvalidArgument)
 		_, err := v.Parse(webhookRequest(body))
-		require.ErrorIs(t, err, ErrInvalidArgument)
-		require.Panics(t, func() { v.Handler(func(context.Context, *WebhookEvent) error { return nil }) })
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+		require.Panics(t, func() { v.Handler(func(context.Context, *idngo.WebhookEvent) error { return nil }) })
 	}
 }
 
 func TestSignWebhookUnknownAlgorithm(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []DigestAlgorithm{"", "HMAC_MD5_HEX", "hmac_sha256_hex"} {
-		assert.Panics(t, func() { SignWebhook(nil, webhookTestSecret, alg) })
+	for _, alg := range []idngo.DigestAlgorithm{"", "HMAC_MD5_HEX", "hmac_sha256_hex"} {
+		assert.Panics(t, func() { idngo.SignWebhook(nil, webhookTestSecret, alg) })
 	}
 }
 
 func TestVerifierShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	const current, previous = "very-secret-current", "very-secret-previous"
-	v, err := NewWebhookVerifier(current, WithPreviousSecrets(previous))
+	v, err := idngo.NewWebhookVerifier(current, idngo.WithPreviousSecrets(previous))
 	require.NoError(t, err)
 	body := webhookFixture(t, "spec-pending")
-	require.NoError(t, v.Verify(body, SignWebhook(body, previous, HMACSHA512)), "so that the pools are filled")
+	require.NoError(t, v.Verify(body, idngo.SignWebhook(body, previous, idngo.HMACSHA512)), "so that the pools are filled")
 
 	var out []string
 	holder := struct {
-		V  *WebhookVerifier
-		W  WebhookVerifier
-		v  *WebhookVerifier
-		w  WebhookVerifier
-		o  WebhookOption
-		vs []*WebhookVerifier
-	}{v, *v, v, *v, WithPreviousSecrets(previous), []*WebhookVerifier{v}}
+		V  *idngo.WebhookVerifier
+		W  idngo.WebhookVerifier
+		v  *idngo.WebhookVerifier
+		w  idngo.WebhookVerifier
+		o  idngo.WebhookOption
+		vs []*idngo.WebhookVerifier
+	}{V: v, W: *v, v: v, w: *v, o: idngo.WithPreviousSecrets(previous), vs: []*idngo.WebhookVerifier{v}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%08.3f"} {
 		for _, value := range []any{v, *v, &v, holder, &holder} {
 			out = append(out, fmt.Sprintf(verb, value))
 		}
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		assert.Contains(t, fmt.Sprintf(verb, v), redacted)
-		assert.Contains(t, fmt.Sprintf(verb, *v), redacted)
+		assert.Contains(t, fmt.Sprintf(verb, v), redactedText)
+		assert.Contains(t, fmt.Sprintf(verb, *v), redactedText)
 	}
 	var log bytes.Buffer
 	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		log.Reset()
 		slog.New(h).Info("x", "v", v, "w", *v)
-		assert.Equal(t, 2, strings.Count(log.String(), redacted))
+		assert.Equal(t, 2, strings.Count(log.String(), redactedText))
 		slog.New(h).Info("x", "holder", holder, "p", &holder)
 		out = append(out, log.String())
 	}
@@ -463,12 +408,12 @@ func TestParseWebhookFixtures(t *testing.T) {
 	t.Parallel()
 	keys := map[string]string{}
 	for name, body := range webhookFixtures(t) {
-		e, err := ParseWebhook(body)
+		e, err := idngo.ParseWebhook(body)
 		require.NoError(t, err, name)
 		assert.NotEmpty(t, e.Type, name)
 		assert.Equal(t, string(body), string(e.Raw), name)
 		assert.NotSame(t, &body[0], &e.Raw[0], name)
-		var want WebhookEvent
+		var want idngo.WebhookEvent
 		require.NoError(t, json.Unmarshal(body, &want), name)
 		want.Raw = e.Raw
 		assert.Equal(t, &want, e, name)
@@ -493,8 +438,8 @@ func TestParseWebhookFixtures(t *testing.T) {
 
 func TestParseWebhookValues(t *testing.T) {
 	t.Parallel()
-	parse := func(name string) *WebhookEvent {
-		e, err := ParseWebhook(webhookFixture(t, name))
+	parse := func(name string) *idngo.WebhookEvent {
+		e, err := idngo.ParseWebhook(webhookFixture(t, name))
 		require.NoError(t, err, name)
 		return e
 	}
@@ -521,9 +466,9 @@ func TestParseWebhookValues(t *testing.T) {
 	assert.Equal(t, "selfie-only", parse("level-changed").PreviousLevelName)
 	assert.True(t, parse("reviewed-green-with-labels").SandboxMode)
 	assert.False(t, parse("sandbox-mode-string").SandboxMode)
-	e, err := ParseWebhook([]byte(`{"type":"t","levelName":"l","sandboxMode":"true","clientId":"c"}`))
+	e, err := idngo.ParseWebhook([]byte(`{"type":"t","levelName":"l","sandboxMode":"true","clientId":"c"}`))
 	require.NoError(t, err)
-	assert.Equal(t, &WebhookEvent{Type: "t", LevelName: "l", SandboxMode: true, ClientID: "c", Raw: e.Raw}, e)
+	assert.Equal(t, &idngo.WebhookEvent{Type: "t", LevelName: "l", SandboxMode: true, ClientID: "c", Raw: e.Raw}, e)
 
 	assert.Equal(t, "64b0aa10c1d2e3f4050617cc", parse("network-event").NetworkID)
 
@@ -539,17 +484,23 @@ func TestParseWebhookValues(t *testing.T) {
 // refused, and an id that is no string still tells events apart.
 func TestParseWebhookOddCore(t *testing.T) {
 	t.Parallel()
-	parse := func(body string) *WebhookEvent {
-		e, err := ParseWebhook([]byte(body))
+	parse := func(body string) *idngo.WebhookEvent {
+		e, err := idngo.ParseWebhook([]byte(body))
 		require.NoError(t, err, body)
 		return e
 	}
 	assert.Equal(t, "918", parse(`{"type":"x","applicantId":918}`).ApplicantID)
 	assert.Equal(t, "28", parse(`{"type":"x","externalUserId":28}`).ExternalUserID)
 	assert.Equal(t, "7", parse(`{"type":"x","clientId":7}`).ClientID)
-	assert.Equal(t, parse(`{"type":"x","createdAtMs":"вчера/1"}`).Key(), parse(`{"type":"x","createdAtMs":"\u0432чера\/1"}`).Key(), "escapes are not the date")
+	assert.Equal(
+		t, parse(`{"type":"x","createdAtMs":"вчера/1"}`).Key(), parse(`{"type":"x","createdAtMs":"\u0432чера\/1"}`).Key(),
+		"escapes are not the date",
+	)
 	assert.NotEqual(t, parse(`{"type":"x","applicantActionId":1}`).Key(), parse(`{"type":"x","applicantActionId":2}`).Key())
-	assert.Equal(t, parse(`{"type":"x","applicantActionId":{}}`).Key(), parse(`{ "type" : "x", "applicantActionId" : { } }`).Key(), "spaces are not the id")
+	assert.Equal(
+		t, parse(`{"type":"x","applicantActionId":{}}`).Key(), parse(`{ "type" : "x", "applicantActionId" : { } }`).Key(),
+		"spaces are not the id",
+	)
 	assert.NotEqual(t, parse(`{"type":"x","inspectionId":1}`).Key(), parse(`{"type":"x","inspectionId":2}`).Key())
 	assert.NotEqual(t, parse(`{"type":"x","networkId":1}`).Key(), parse(`{"type":"x","networkId":2}`).Key())
 	assert.EqualValues(t, "GREEN", parse(`{"type":"x","reviewResult":"GREEN"}`).ReviewResult.ReviewAnswer)
@@ -564,13 +515,14 @@ func TestParseWebhookMalformed(t *testing.T) {
 	for _, body := range []string{
 		"", " ", "\n", "\x00", "null", "true", canary, `"` + canary + `"`, "[]", `[{"type":"` + canary + `"}]`,
 		"{}", `{"type":""}`, `{"type":null}`, `{"type":` + canary + `}`, `{"type":true}`, `{"type":{"a":"` + canary + `"}}`, `{"type":["x"]}`,
-		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`, `{"type":"` + canary,
+		`{"id":"` + canary + `"}`, `{"type":"x"`, `{"type":"x"}}`, `{"type":"x"} {"type":"y"}`, `{"type":"x",}`, `{'type':'x'}`,
+		`{"type":"` + canary,
 		"\ufeff" + `{"type":"x"}`, `type=x&id=` + canary, `<html>` + canary, "{\n// note\n\"type\":\"x\"}",
 		`{"levelName":` + canary + `}`, `{"levelName":7,"type":""}`,
 		`{"type":"x","a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`,
 	} {
-		e, err := ParseWebhook([]byte(body))
-		if !assert.ErrorIs(t, err, ErrWebhookMalformed, "%.60q", body) {
+		e, err := idngo.ParseWebhook([]byte(body))
+		if !assert.ErrorIs(t, err, idngo.ErrWebhookMalformed, "%.60q", body) {
 			continue
 		}
 		assert.Nil(t, e)
@@ -587,7 +539,7 @@ func TestParseWebhookCopies(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "reviewed-red")
 	want := string(body)
-	e, err := ParseWebhook(body)
+	e, err := idngo.ParseWebhook(body)
 	require.NoError(t, err)
 	key := e.Key()
 	for i := range body {
@@ -601,7 +553,7 @@ func TestParseWebhookCopies(t *testing.T) {
 // keyOf parses a body and returns its key.
 func keyOf(t testing.TB, body string) string {
 	t.Helper()
-	e, err := ParseWebhook([]byte(body))
+	e, err := idngo.ParseWebhook([]byte(body))
 	require.NoError(t, err)
 	return e.Key()
 }
@@ -617,7 +569,7 @@ func TestKeyGolden(t *testing.T) {
 		"created-at-ms-unknown-form": "8ffd941db35ca102d53544b6659454eb",
 		"no-time":                    "0bd87a2f6c5346bb00637ad1afd59017",
 		"type-only":                  "cbd038f3eecdbe50ac456e9ca29b48a2",
-		"kyt-transaction":            "c2b08aa32a073bab82b12e927d5db9c2",
+		"kyt-transaction":            "b2f5eeed31aadd1cdd0dbcf509f4f1a7",
 		"network-event":              "d920efe5406430d51760bcd1ea35b851",
 	} {
 		assert.Equal(t, want, keyOf(t, string(webhookFixture(t, name))), name)
@@ -643,7 +595,7 @@ func TestKeySameForEachDelivery(t *testing.T) {
 		members["reviewStatus"] = "onHold"
 		members["sandboxMode"] = true
 		members["newMember"] = []any{1}
-		if e, err := ParseWebhook(body); assert.NoError(t, err) && (!e.CreatedAtMs.IsZero() || !e.CreatedAt.IsZero()) {
+		if e, err := idngo.ParseWebhook(body); assert.NoError(t, err) && (!e.CreatedAtMs.IsZero() || !e.CreatedAt.IsZero()) {
 			members["correlationId"] = "another-attempt"
 		}
 		again, err := json.Marshal(members)
@@ -729,17 +681,19 @@ func TestKeyTimeForms(t *testing.T) {
 		assert.Equal(t, want, keyOf(t, same), same)
 	}
 	// Built by hand, in another zone.
-	e := WebhookEvent{Type: "t"}
+	e := idngo.WebhookEvent{Type: "t"}
 	e.CreatedAtMs.Time = time.Date(2024, 1, 1, 5, 0, 5, 0, time.FixedZone("+05", 5*3600))
 	assert.Equal(t, want, e.Key())
 	// Years that do not fit into 64 bits of nanoseconds.
-	assert.NotEqual(t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`))
+	assert.NotEqual(
+		t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`),
+	)
 }
 
 func TestEventTime(t *testing.T) {
 	t.Parallel()
 	at := func(members string) time.Time {
-		e, err := ParseWebhook([]byte(`{"type":"t"` + members + `}`))
+		e, err := idngo.ParseWebhook([]byte(`{"type":"t"` + members + `}`))
 		require.NoError(t, err)
 		return e.Time()
 	}
@@ -755,35 +709,20 @@ func TestEventTime(t *testing.T) {
 
 // ---- Parse ----
 
-// trackedBody is a body that knows what was done with it.
-type trackedBody struct {
-	io.Reader
-	read   int
-	closed int
-}
-
-func (b *trackedBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	b.read += n
-	return n, err
-}
-
-func (b *trackedBody) Close() error { b.closed++; return nil }
-
 func TestParse(t *testing.T) {
 	t.Parallel()
 	v := webhookVerifier(t)
 	for name, body := range webhookFixtures(t) {
 		for _, declared := range []int64{int64(len(body)), -1, 0, 1, int64(len(body)) - 1, 1 << 20} {
 			r := webhookRequest(body)
-			tracked := &trackedBody{Reader: bytes.NewReader(body)}
+			tracked := &faultnet.Body{Reader: bytes.NewReader(body)}
 			r.Body, r.ContentLength = tracked, declared
 			e, err := v.Parse(r)
 			require.NoError(t, err, name)
-			want, err := ParseWebhook(body)
+			want, err := idngo.ParseWebhook(body)
 			require.NoError(t, err)
 			assert.Equal(t, want, e, name)
-			assert.Equal(t, 1, tracked.closed)
+			assert.Equal(t, 1, tracked.Closes())
 
 			// What comes after reads the same bytes, and again through Parse.
 			_, err = v.Parse(r)
@@ -802,16 +741,16 @@ func TestParseVerifiesFirst(t *testing.T) {
 	v := webhookVerifier(t)
 	body := []byte("this is no JSON")
 	r := webhookRequest(body)
-	r.Header = SignWebhook(body, "another-secret", HMACSHA256)
+	r.Header = idngo.SignWebhook(body, "another-secret", idngo.HMACSHA256)
 	_, err := v.Parse(r)
-	require.ErrorIs(t, err, ErrWebhookSignature)
-	require.NotErrorIs(t, err, ErrWebhookMalformed)
+	require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+	require.NotErrorIs(t, err, idngo.ErrWebhookMalformed)
 	after, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
 	require.Equal(t, body, after, "also when it is refused")
 
 	_, err = v.Parse(webhookRequest(body))
-	require.ErrorIs(t, err, ErrWebhookMalformed)
+	require.ErrorIs(t, err, idngo.ErrWebhookMalformed)
 }
 
 func TestParseWithoutBody(t *testing.T) {
@@ -821,17 +760,17 @@ func TestParseWithoutBody(t *testing.T) {
 		r := webhookRequest(nil)
 		r.Body = body
 		_, err := v.Parse(r)
-		require.ErrorIs(t, err, ErrWebhookMalformed, "signed, but no event")
+		require.ErrorIs(t, err, idngo.ErrWebhookMalformed, "signed, but no event")
 		after, err := io.ReadAll(r.Body)
 		require.NoError(t, err)
 		require.Empty(t, after)
 
 		r.Header = nil
 		_, err = v.Parse(r)
-		require.ErrorIs(t, err, ErrWebhookSignature)
+		require.ErrorIs(t, err, idngo.ErrWebhookSignature)
 	}
 	_, err := v.Parse(nil)
-	require.ErrorIs(t, err, ErrInvalidArgument)
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 }
 
 func TestParseLimit(t *testing.T) {
@@ -841,32 +780,32 @@ func TestParseLimit(t *testing.T) {
 	for _, tt := range []struct {
 		limit, declared int64
 		tooLarge        bool
-		read            int // of the body
+		read            int64 // of the body
 	}{
-		{size, size, false, int(size)},
-		{size, -1, false, int(size)},
-		{size, 1, false, int(size)},
-		{size + 1, size, false, int(size)},
-		{math.MaxInt64, -1, false, int(size)},
-		{math.MaxInt64, math.MaxInt64, false, int(size)},
-		{size - 1, size, true, 0},
-		{size - 1, -1, true, int(size)},
-		{size - 1, size - 1, true, int(size)},
-		{1, -1, true, 2},
-		{1, 0, true, 2},
-		{1, 1, true, 2},
-		{100, 3, true, 101},
-		{1, math.MaxInt64, true, 0},
+		{limit: size, declared: size, read: size},
+		{limit: size, declared: -1, read: size},
+		{limit: size, declared: 1, read: size},
+		{limit: size + 1, declared: size, read: size},
+		{limit: math.MaxInt64, declared: -1, read: size},
+		{limit: math.MaxInt64, declared: math.MaxInt64, read: size},
+		{limit: size - 1, declared: size, tooLarge: true, read: 0},
+		{limit: size - 1, declared: -1, tooLarge: true, read: size},
+		{limit: size - 1, declared: size - 1, tooLarge: true, read: size},
+		{limit: 1, declared: -1, tooLarge: true, read: 2},
+		{limit: 1, declared: 0, tooLarge: true, read: 2},
+		{limit: 1, declared: 1, tooLarge: true, read: 2},
+		{limit: 100, declared: 3, tooLarge: true, read: 101},
+		{limit: 1, declared: math.MaxInt64, tooLarge: true, read: 0},
 	} {
 		name := fmt.Sprintf("limit %d, declared %d", tt.limit, tt.declared)
 		r := webhookRequest(body)
-		tracked := &trackedBody{Reader: bytes.NewReader(body)}
+		tracked := &faultnet.Body{Reader: bytes.NewReader(body)}
 		r.Body, r.ContentLength = tracked, tt.declared
-		_, err := webhookVerifier(t, WithMaxBodySize(tt.limit)).Parse(r)
-		assert.Equal(t, tt.read, tracked.read, name)
+		_, err := webhookVerifier(t, idngo.WithMaxBodySize(tt.limit)).Parse(r)
+		assert.Equal(t, tt.read, tracked.BytesRead(), name)
 		if tt.tooLarge {
-			require.ErrorIs(t, err, ErrWebhookTooLarge, name)
-			assert.Zero(t, tracked.closed, name)
+			require.ErrorIs(t, err, idngo.ErrWebhookTooLarge, name)
+			assert.Zero(t, tracked.Closes(), name)
 		} else {
 			require.NoError(t, err, name)
 		}
@@ -874,31 +813,7 @@ func TestParseLimit(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.Equal(t, string(body), string(after), name)
 		require.NoError(t, r.Body.Close(), name)
-		assert.Equal(t, 1, tracked.closed, name)
-	}
-}
-
-// Bodies of every size around those at which the buffer grows, in one piece and
-// byte by byte.
-func TestReadUpTo(t *testing.T) {
-	t.Parallel()
-	all := make([]byte, 300<<10)
-	for i := range all {
-		all[i] = byte(rand.Uint32())
-	}
-	for _, around := range []int{1, 4 << 10, 8 << 10, 64 << 10, 128 << 10, 256 << 10} {
-		for size := around - 1; size <= around+2; size++ {
-			for _, declared := range []int64{-1, 0, 1, int64(size), 64 << 10, 1 << 40} {
-				got, err := readUpTo(bytes.NewReader(all[:size]), 1<<40, declared)
-				require.Equal(t, io.EOF, err)
-				require.True(t, bytes.Equal(all[:size], got))
-
-				got, err = readUpTo(bytes.NewReader(all), int64(size), min(declared, int64(size)))
-				require.NoError(t, err)
-				require.True(t, bytes.Equal(all[:size+1], got))
-				require.LessOrEqual(t, cap(got), max(8<<10, size+size/8+1), "limit %d", size)
-			}
-		}
+		assert.Equal(t, 1, tracked.Closes(), name)
 	}
 }
 
@@ -912,16 +827,16 @@ func TestParseReadFails(t *testing.T) {
 		want   error
 		status int
 	}{
-		"cut off":            {io.ErrUnexpectedEOF, io.ErrUnexpectedEOF, 400},
-		"lost":               {lost, lost, 400},
-		"an end in disguise": {fmt.Errorf("gzip: %w", io.EOF), io.EOF, 400},
-		"a limit around it":  {&http.MaxBytesError{Limit: 50}, ErrWebhookTooLarge, 413},
+		"cut off":            {err: io.ErrUnexpectedEOF, want: io.ErrUnexpectedEOF, status: 400},
+		"lost":               {err: lost, want: lost, status: 400},
+		"an end in disguise": {err: fmt.Errorf("gzip: %w", io.EOF), want: io.EOF, status: 400},
+		"a limit around it":  {err: &http.MaxBytesError{Limit: 50}, want: idngo.ErrWebhookTooLarge, status: 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			request := func() (*http.Request, *trackedBody) {
+			request := func() (*http.Request, *faultnet.Body) {
 				r := webhookRequest(body)
-				tracked := &trackedBody{Reader: io.MultiReader(bytes.NewReader(body[:50]), failedReader{tt.err})}
+				tracked := &faultnet.Body{Reader: io.MultiReader(bytes.NewReader(body[:50]), iotest.ErrReader(tt.err))}
 				r.Body = tracked
 				return r, tracked
 			}
@@ -935,56 +850,41 @@ func TestParseReadFails(t *testing.T) {
 			require.Equal(t, tt.err, err)
 			assert.Equal(t, string(body[:50]), string(after))
 			require.NoError(t, r.Body.Close())
-			assert.Equal(t, 1, tracked.closed)
+			assert.Equal(t, 1, tracked.Closes())
 
 			r, _ = request()
 			w := httptest.NewRecorder()
-			v.Handler(func(context.Context, *WebhookEvent) error { panic("unreachable") }).ServeHTTP(w, r)
+			v.Handler(func(context.Context, *idngo.WebhookEvent) error { panic("unreachable") }).ServeHTTP(w, r)
 			assert.Equal(t, tt.status, w.Code)
 		})
 	}
 }
 
-// endless gives size bytes without having them.
-type endless struct{ left int64 }
-
-func (e *endless) Read(p []byte) (int, error) {
-	if e.left == 0 {
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(p)), e.left))
-	for i := range p[:n] {
-		p[i] = 'x'
-	}
-	e.left -= int64(n)
-	return n, nil
-}
-
 // Not parallel: it measures what is allocated.
 func TestHandlerLargeBodyMemory(t *testing.T) {
 	const size = 256 << 20
-	h := webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic("unreachable") })
+	h := webhookVerifier(t).Handler(func(context.Context, *idngo.WebhookEvent) error { panic("unreachable") })
 	for _, tt := range []struct {
 		name     string
 		declared int64
 		limit    uint64 // of what may be allocated
 		read     int64  // of what may be read
 	}{
-		{"declared", size, 100e3, 0},
-		{"chunked", -1, 3 << 20, 1<<20 + 1},
-		{"declared as nothing", 0, 3 << 20, 1<<20 + 1},
-		{"declared small", 100, 3 << 20, 1<<20 + 1},
-		{"declared so that doubling just misses the limit", 126, 3 << 20, 1<<20 + 1},
-		{"the same, larger", 65_534, 3 << 20, 1<<20 + 1},
-		{"declared as just allowed", 1 << 20, 3 << 20, 1<<20 + 1},
+		{name: "declared", declared: size, limit: 100e3, read: 0},
+		{name: "chunked", declared: -1, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared as nothing", declared: 0, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared small", declared: 100, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared so that doubling just misses the limit", declared: 126, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "the same, larger", declared: 65_534, limit: 3 << 20, read: 1<<20 + 1},
+		{name: "declared as just allowed", declared: 1 << 20, limit: 3 << 20, read: 1<<20 + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			allocated := uint64(math.MaxUint64)
 			for range 3 {
-				body := &endless{size}
+				body := &faultnet.Body{Reader: io.LimitReader(faultnet.Endless('x'), size)}
 				r := httptest.NewRequest(http.MethodPost, "/", body)
 				r.ContentLength = tt.declared
-				r.Header = SignWebhook(nil, webhookTestSecret, HMACSHA256)
+				r.Header = idngo.SignWebhook(nil, webhookTestSecret, idngo.HMACSHA256)
 				w := httptest.NewRecorder()
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
@@ -992,7 +892,7 @@ func TestHandlerLargeBodyMemory(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				allocated = min(allocated, after.TotalAlloc-before.TotalAlloc)
 				require.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
-				require.Equal(t, tt.read, size-body.left)
+				require.Equal(t, tt.read, body.BytesRead())
 			}
 			t.Logf("%d bytes allocated", allocated)
 			assert.Less(t, allocated, tt.limit)
@@ -1002,10 +902,12 @@ func TestHandlerLargeBodyMemory(t *testing.T) {
 
 // Not parallel: it counts allocations.
 func TestVerifyAllocatesNothing(t *testing.T) {
-	v := webhookVerifier(t, WithPreviousSecrets("old-1", "old-2"), WithDigestAlgorithms(HMACSHA256, HMACSHA512, HMACSHA1))
+	v := webhookVerifier(
+		t, idngo.WithPreviousSecrets("old-1", "old-2"), idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1),
+	)
 	body := webhookFixture(t, "reviewed-red")
-	for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512, HMACSHA1} {
-		header := SignWebhook(body, "old-2", alg)
+	for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1} {
+		header := idngo.SignWebhook(body, "old-2", alg)
 		allocs := testing.AllocsPerRun(200, func() {
 			if v.Verify(body, header) != nil {
 				panic("refused")
@@ -1048,30 +950,36 @@ func TestHandlerStatus(t *testing.T) {
 		status  int
 		handled bool
 	}{
-		"good":                               {signed(body, nil), nil, 200, true},
-		"unknown type":                       {signed(webhookFixture(t, "type-of-tomorrow"), nil), nil, 200, true},
-		"handle fails":                       {signed(body, nil), errors.New("database: canary"), 500, true},
-		"handle fails with an error of ours": {signed(body, nil), ErrWebhookSignature, 500, true},
-		"GET":                                {signed(body, func(r *http.Request) { r.Method = http.MethodGet }), nil, 405, false},
-		"HEAD":                               {signed(body, func(r *http.Request) { r.Method = http.MethodHead }), nil, 405, false},
-		"PUT":                                {signed(body, func(r *http.Request) { r.Method = http.MethodPut }), nil, 405, false},
-		"post":                               {signed(body, func(r *http.Request) { r.Method = "post" }), nil, 405, false},
-		"method":                             {signed(body, func(r *http.Request) { r.Method = "" }), nil, 405, false},
-		"declared too large":                 {signed(body, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }), nil, 413, false},
-		"too large":                          {signed(make([]byte, 1<<20+1), func(r *http.Request) { r.ContentLength = -1 }), nil, 413, false},
-		"not signed":                         {signed(body, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
-		"signed by another":                  {signed(body, func(r *http.Request) { r.Header = SignWebhook(body, "another", HMACSHA256) }), nil, 401, false},
-		"SHA-1":                              {signed(body, func(r *http.Request) { r.Header = SignWebhook(body, webhookTestSecret, HMACSHA1) }), nil, 401, false},
-		"algorithm unknown":                  {signed(body, func(r *http.Request) { r.Header.Set(headerDigestAlg, "x") }), nil, 401, false},
-		"doubled":                            {signed(body, func(r *http.Request) { r.Header.Add(headerDigest, "x") }), nil, 401, false},
-		"malformed, not signed":              {signed(malformed, func(r *http.Request) { r.Header = http.Header{} }), nil, 401, false},
-		"malformed":                          {signed(malformed, nil), nil, 400, false},
-		"no body":                            {signed(nil, nil), nil, 400, false},
+		"good":                               {request: signed(body, nil), status: 200, handled: true},
+		"unknown type":                       {request: signed(webhookFixture(t, "type-of-tomorrow"), nil), status: 200, handled: true},
+		"handle fails":                       {request: signed(body, nil), err: errors.New("database: canary"), status: 500, handled: true},
+		"handle fails with an error of ours": {request: signed(body, nil), err: idngo.ErrWebhookSignature, status: 500, handled: true},
+		"GET":                                {request: signed(body, func(r *http.Request) { r.Method = http.MethodGet }), status: 405},
+		"HEAD":                               {request: signed(body, func(r *http.Request) { r.Method = http.MethodHead }), status: 405},
+		"PUT":                                {request: signed(body, func(r *http.Request) { r.Method = http.MethodPut }), status: 405},
+		"post":                               {request: signed(body, func(r *http.Request) { r.Method = "post" }), status: 405},
+		"method":                             {request: signed(body, func(r *http.Request) { r.Method = "" }), status: 405},
+		"declared too large":                 {request: signed(body, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }), status: 413},
+		"too large": {
+			request: signed(make([]byte, 1<<20+1), func(r *http.Request) { r.ContentLength = -1 }), status: 413,
+		},
+		"not signed": {request: signed(body, func(r *http.Request) { r.Header = http.Header{} }), status: 401},
+		"signed by another": {
+			request: signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, "another", idngo.HMACSHA256) }), status: 401,
+		},
+		"SHA-1": {
+			request: signed(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA1) }), status: 401,
+		},
+		"algorithm unknown":     {request: signed(body, func(r *http.Request) { r.Header.Set(digestAlgHeader, "x") }), status: 401},
+		"doubled":               {request: signed(body, func(r *http.Request) { r.Header.Add(digestHeader, "x") }), status: 401},
+		"malformed, not signed": {request: signed(malformed, func(r *http.Request) { r.Header = http.Header{} }), status: 401},
+		"malformed":             {request: signed(malformed, nil), status: 400},
+		"no body":               {request: signed(nil, nil), status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			handled := false
-			h := webhookVerifier(t).Handler(func(_ context.Context, e *WebhookEvent) error {
+			h := webhookVerifier(t).Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
 				handled = true
 				require.NotNil(t, e)
 				return tt.err
@@ -1100,9 +1008,9 @@ func TestHandlerNil(t *testing.T) {
 func TestHandlerPanicGoesOn(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-reviewed")
-	h := webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic("canary") })
+	h := webhookVerifier(t).Handler(func(context.Context, *idngo.WebhookEvent) error { panic("canary") })
 	assert.PanicsWithValue(t, "canary", func() { h.ServeHTTP(httptest.NewRecorder(), webhookRequest(body)) })
-	h = webhookVerifier(t).Handler(func(context.Context, *WebhookEvent) error { panic(http.ErrAbortHandler) })
+	h = webhookVerifier(t).Handler(func(context.Context, *idngo.WebhookEvent) error { panic(http.ErrAbortHandler) })
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(httptest.NewRecorder(), webhookRequest(body)) })
 }
 
@@ -1111,7 +1019,7 @@ func TestHandlerContext(t *testing.T) {
 	type key struct{}
 	body := webhookFixture(t, "spec-reviewed")
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "from the middleware"))
-	h := webhookVerifier(t).Handler(func(got context.Context, e *WebhookEvent) error {
+	h := webhookVerifier(t).Handler(func(got context.Context, e *idngo.WebhookEvent) error {
 		assert.Equal(t, "from the middleware", got.Value(key{}))
 		require.NoError(t, got.Err())
 		cancel()
@@ -1128,9 +1036,9 @@ func TestHandlerContext(t *testing.T) {
 func TestHandlerComposes(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "reviewed-red")
-	v := webhookVerifier(t, WithMaxBodySize(16<<10))
+	v := webhookVerifier(t, idngo.WithMaxBodySize(16<<10))
 	var seen []string
-	h := v.Handler(func(_ context.Context, e *WebhookEvent) error {
+	h := v.Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
 		seen = append(seen, e.Key())
 		return nil
 	})
@@ -1170,7 +1078,7 @@ func TestHandlerComposes(t *testing.T) {
 		}
 		return resp.StatusCode
 	}
-	header := func(body []byte) http.Header { return SignWebhook(body, webhookTestSecret, HMACSHA512) }
+	header := func(body []byte) http.Header { return idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA512) }
 	chunked := func(body []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(body)} }
 	for _, path := range []string{"/any/7", "/audited", "/stripped/x", "/own"} {
 		assert.Equal(t, 200, deliver(path, bytes.NewReader(body), header(body)), path)
@@ -1246,7 +1154,7 @@ func TestHandlerConcurrentRedeliveries(t *testing.T) {
 	var mu sync.Mutex
 	done := map[string]bool{}
 	effects := map[string]int{}
-	h := webhookVerifier(t, WithPreviousSecrets("old")).Handler(func(_ context.Context, e *WebhookEvent) error {
+	h := webhookVerifier(t, idngo.WithPreviousSecrets("old")).Handler(func(_ context.Context, e *idngo.WebhookEvent) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if done[e.Key()] {
@@ -1263,10 +1171,10 @@ func TestHandlerConcurrentRedeliveries(t *testing.T) {
 	var wg sync.WaitGroup
 	var answered [2]atomic.Int64
 	for n, i := range order {
-		secret := []Secret{webhookTestSecret, "old"}[n%2]
+		secret := []idngo.Secret{webhookTestSecret, "old"}[n%2]
 		wg.Go(func() {
 			r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(bodies[i]))
-			r.Header = SignWebhook(bodies[i], secret, HMACSHA256)
+			r.Header = idngo.SignWebhook(bodies[i], secret, idngo.HMACSHA256)
 			<-start
 			for { // as the service does, again until it is a 2xx
 				w := httptest.NewRecorder()
@@ -1306,8 +1214,10 @@ func webhookCorpus(t testing.TB) map[string]string {
 	}
 	for name, body := range map[string]string{
 		"not-empty-object": "{}", "not-null": "null", "not-array": `[{"type":"x"}]`, "not-cut-off": `{"type":"applicantActionPen`,
-		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`, "answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`, "id-object": `{"type":"x","applicantActionId":{ }}`,
-		"not-html": "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
+		"not-type-number": `{"type":7}`, "id-number": `{"type":"x","applicantActionId":1e999}`,
+		"answer-object": `{"type":"x","reviewResult":{"reviewAnswer":{}}}`, "time-object": `{"type":"x","createdAtMs":{"a": 1}}`,
+		"id-object": `{"type":"x","applicantActionId":{ }}`,
+		"not-html":  "<html>", "not-bytes": "\xff\xfe\x00", "twice": `{"type":"x","type":"y","Type":"z"}`, "not-utf8": "{\"type\":\"\xff\"}",
 	} {
 		corpus["FuzzParseWebhook/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", body)
 	}
@@ -1315,12 +1225,12 @@ func webhookCorpus(t testing.TB) map[string]string {
 		corpus["FuzzVerify/"+name] = fmt.Sprintf("go test fuzz v1\n[]byte(%q)\nstring(%q)\nstring(%q)\nbool(%t)\n", body, digest, alg, named)
 	}
 	for name, body := range bodies {
-		verify(name, body, SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest), "HMAC_SHA256_HEX", true)
+		verify(name, body, idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256).Get(digestHeader), "HMAC_SHA256_HEX", true)
 	}
 	body := bodies["type-only"]
-	d1 := SignWebhook(body, webhookTestSecret, HMACSHA1).Get(headerDigest)
-	d256 := SignWebhook(body, webhookTestSecret, HMACSHA256).Get(headerDigest)
-	d512 := SignWebhook(body, webhookTestSecret, HMACSHA512).Get(headerDigest)
+	d1 := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA1).Get(digestHeader)
+	d256 := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256).Get(digestHeader)
+	d512 := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA512).Get(digestHeader)
 	verify("sha512", body, d512, "HMAC_SHA512_HEX", true)
 	verify("no-algorithm", body, d256, "", false)
 	verify("upper-case", body, strings.ToUpper(d256), "HMAC_SHA256_HEX", true)
@@ -1332,7 +1242,7 @@ func webhookCorpus(t testing.TB) map[string]string {
 	verify("not-prefixed", body, "sha256="+d256, "HMAC_SHA256_HEX", true)
 	verify("not-truncated", body, d256[:62], "HMAC_SHA256_HEX", true)
 	verify("not-hexadecimal", body, "xx"+d256[2:], "HMAC_SHA256_HEX", true)
-	verify("not-another-secret", body, SignWebhook(body, "x", HMACSHA256).Get(headerDigest), "HMAC_SHA256_HEX", true)
+	verify("not-another-secret", body, idngo.SignWebhook(body, "x", idngo.HMACSHA256).Get(digestHeader), "HMAC_SHA256_HEX", true)
 	verify("not-another-body", body[1:], d256, "HMAC_SHA256_HEX", true)
 	return corpus
 }
@@ -1340,33 +1250,17 @@ func webhookCorpus(t testing.TB) map[string]string {
 // The corpus and the fixtures say the same. IDNGO_UPDATE_CORPUS=1 writes it.
 func TestWebhookCorpus(t *testing.T) {
 	t.Parallel()
-	checkCorpus(t, webhookCorpus(t))
-}
-
-// checkCorpus compares testdata/fuzz with what it is made of.
-func checkCorpus(t *testing.T, corpus map[string]string) {
-	t.Helper()
-	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""
-	for name, want := range corpus {
-		file := filepath.Join("testdata/fuzz", filepath.FromSlash(name))
-		if update {
-			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
-		}
-		got, err := os.ReadFile(file)
-		require.NoError(t, err)
-		assert.Equal(t, want, string(got), name)
-	}
+	faultnet.CheckCorpus(t, webhookCorpus(t))
 }
 
 func FuzzParseWebhook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		e, err := ParseWebhook(body)
+		e, err := idngo.ParseWebhook(body)
 		require.True(t, bytes.Equal(before, body), "the body was written to")
 		if err != nil {
 			require.Nil(t, e)
-			require.ErrorIs(t, err, ErrWebhookMalformed)
+			require.ErrorIs(t, err, idngo.ErrWebhookMalformed)
 			require.Regexp(t, webhookMalformedText, err.Error())
 			return
 		}
@@ -1378,11 +1272,11 @@ func FuzzParseWebhook(f *testing.F) {
 
 		var compact bytes.Buffer
 		require.NoError(t, json.Compact(&compact, body))
-		again, err := ParseWebhook(compact.Bytes())
+		again, err := idngo.ParseWebhook(compact.Bytes())
 		require.NoError(t, err)
 		require.Equal(t, key, again.Key(), "another encoding of it")
-		var slow WebhookEvent
-		require.NoError(t, decodeWebhookEvent(body, &slow))
+		var slow idngo.WebhookEvent
+		require.NoError(t, slow.UnmarshalJSON(body))
 		slow.Raw = e.Raw
 		require.Equal(t, &slow, e)
 		want, err := json.Marshal(e)
@@ -1394,20 +1288,20 @@ func FuzzParseWebhook(f *testing.F) {
 }
 
 func FuzzVerify(f *testing.F) {
-	v := webhookVerifier(f, WithPreviousSecrets("old"))
+	v := webhookVerifier(f, idngo.WithPreviousSecrets("old"))
 	f.Fuzz(func(t *testing.T, body []byte, digest, alg string, named bool) {
-		header := http.Header{headerDigest: {digest}}
-		want := ErrWebhookSignature
+		header := http.Header{digestHeader: {digest}}
+		want := idngo.ErrWebhookSignature
 		newHash, ok := map[string]func() hash.Hash{"HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New}[alg]
 		if named {
-			header[headerDigestAlg] = []string{alg}
+			header[digestAlgHeader] = []string{alg}
 		} else {
 			newHash, ok = sha256.New, true
 		}
 		if !ok {
-			want = ErrWebhookAlgorithm
+			want = idngo.ErrWebhookAlgorithm
 		} else {
-			for _, secret := range []Secret{webhookTestSecret, "old"} {
+			for _, secret := range []idngo.Secret{webhookTestSecret, "old"} {
 				mac := hmac.New(newHash, []byte(secret))
 				mac.Write(body)
 				if strings.ToLower(digest) == hex.EncodeToString(mac.Sum(nil)) {
@@ -1431,7 +1325,7 @@ func FuzzVerify(f *testing.F) {
 		case want != nil:
 			require.ErrorIs(t, err, want)
 		case err != nil:
-			require.ErrorIs(t, err, ErrWebhookMalformed)
+			require.ErrorIs(t, err, idngo.ErrWebhookMalformed)
 		default:
 			require.True(t, bytes.Equal(body, e.Raw))
 		}
@@ -1440,11 +1334,11 @@ func FuzzVerify(f *testing.F) {
 		require.True(t, bytes.Equal(body, after))
 
 		// Signed properly, the same body passes; doubled, it does not.
-		for _, alg := range []DigestAlgorithm{HMACSHA256, HMACSHA512} {
-			header := SignWebhook(body, webhookTestSecret, alg)
+		for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512} {
+			header := idngo.SignWebhook(body, webhookTestSecret, alg)
 			require.NoError(t, v.Verify(body, header))
-			header.Add(headerDigest, digest)
-			require.ErrorIs(t, v.Verify(body, header), ErrWebhookSignature)
+			header.Add(digestHeader, digest)
+			require.ErrorIs(t, v.Verify(body, header), idngo.ErrWebhookSignature)
 		}
 	})
 }

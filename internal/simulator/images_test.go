@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/idngo-go/idngo/internal/race"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
@@ -174,7 +175,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestLargeImages(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		t.Skip("hashes 80 MB, one after the other")
 	}
 	s, c := start(t, simulator.Config{Limits: simulator.Limits{ImageMemory: 1 << 20}})

@@ -1,0 +1,441 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// newSkewedSimulator returns a simulator whose clock is off, and an action with an
+// image in it.
+func newSkewedSimulator(t *testing.T, off time.Duration) (n *faultnet.Network, server *simulator.Server, actionID, imageID string) {
+	t.Helper()
+	n, server = faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
+	right := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
+	action, err := right.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-0"))
+	require.NoError(t, err)
+	image, err := right.AddImage(t.Context(), action.ID, faultnet.SelfieOf("the first image"))
+	require.NoError(t, err)
+	return n, server, action.ID, string(image.ImageID)
+}
+
+// simulatorCalls are calls that a simulator with this action and image answers.
+func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
+	return map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error{
+		"CreateAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.CreateAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), opts...)
+			return err
+		},
+		"AddImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.AddImage(ctx, actionID, faultnet.SelfieOf(faultnet.ImageContent+time.Now().String()), opts...)
+			return err
+		},
+		"SubmitAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.SubmitAction(ctx, actionID, opts...)
+			return err
+		},
+		"GetAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.GetAction(ctx, actionID, opts...)
+			return err
+		},
+		"ListActions": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
+			return err
+		},
+		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			content, err := c.OpenImage(ctx, actionID, idngo.ImageID(imageID), idngo.OpenImageParams{}, opts...)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, content)
+			return errors.Join(err, content.Close())
+		},
+		"Do": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			return c.Do(ctx, http.MethodGet, "/resources/applicantActions/"+actionID+"/one", nil, nil, nil, opts...)
+		},
+		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
+				UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
+			}, opts...)
+			return err
+		},
+		"CreateWebSDKLink": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
+				ExternalUserID: simulator.DefaultExternalUserID, ExternalActionID: "ext-2", LevelName: simulator.LevelFaceAuth,
+			}, opts...)
+			return err
+		},
+	}
+}
+
+// With the service's clock 10 minutes off, the first call of a client takes two
+// attempts and the second one, whatever the call, and nothing is done twice.
+func TestClockIsLearned(t *testing.T) {
+	for name := range simulatorCalls("", "") {
+		for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute, 100 * 24 * time.Hour} {
+			t.Run(name+" "+off.String(), func(t *testing.T) {
+				faultnet.InBubble(t, func(t *testing.T) {
+					n, sb, actionID, imageID := newSkewedSimulator(t, off)
+					var log faultnet.Log
+					client := n.Client(idngo.WithLogger(log.Logger()))
+					call := simulatorCalls(actionID, imageID)[name]
+					var res idngo.Response
+					begin := time.Now()
+					require.NoError(t, call(t.Context(), client, idngo.WithResponse(&res)))
+					assert.Equal(t, 2, res.Attempts)
+					assert.Zero(t, time.Since(begin), "at once")
+					assert.Equal(t, 1, sb.Stats().RefusedTimestamps)
+					time.Sleep(time.Second)
+					require.NoError(t, call(t.Context(), client, idngo.WithResponse(&res)))
+					assert.Equal(t, 1, res.Attempts)
+					assert.Equal(t, 1, sb.Stats().RefusedTimestamps)
+					assert.Zero(t, sb.Stats().RefusedSignatures)
+					lines := log.With("clock")
+					require.Len(t, lines, 1, "logged once")
+					assert.Contains(t, lines[0], "level=WARN")
+					assert.Contains(t, lines[0], "offset="+off.String())
+					switch name {
+					case "CreateAction":
+						assert.Len(t, sb.Actions(), 3)
+					case "AddImage":
+						assert.Len(t, sb.Images(actionID), 3)
+					case "SubmitAction":
+						assert.Equal(t, 2, sb.Actions()[0].Submits)
+					}
+				})
+			})
+		}
+	}
+}
+
+// 64 first calls at once learn the offset and log it once.
+func TestClockIsLoggedOnce(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n, sb, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
+		var log faultnet.Log
+		client := n.Client(idngo.WithLogger(log.Logger()))
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				_, err := client.GetAction(t.Context(), actionID)
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		assert.Len(t, log.With("clock"), 1)
+		assert.LessOrEqual(t, sb.Stats().RefusedTimestamps, 64)
+		before := sb.Stats().RefusedTimestamps
+		for range 64 {
+			wg.Go(func() {
+				_, err := client.GetAction(t.Context(), actionID)
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, before, sb.Stats().RefusedTimestamps)
+		assert.Len(t, log.With("clock"), 1)
+	})
+}
+
+// A client that may make one attempt only fails its first call, and has learned
+// from it all the same.
+func TestClockWithOneAttempt(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n, _, actionID, imageID := newSkewedSimulator(t, -10*time.Minute)
+		client := n.Client(faultnet.OneAttempt())
+		for name, call := range simulatorCalls(actionID, imageID) {
+			err := call(t.Context(), n.Client(faultnet.OneAttempt()))
+			require.ErrorIs(t, err, idngo.ErrTimestampExpired, name)
+			require.ErrorIs(t, err, idngo.ErrUnauthorized, name)
+			require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
+		}
+		_, err := client.GetAction(t.Context(), actionID)
+		require.ErrorIs(t, err, idngo.ErrTimestampExpired)
+		_, err = client.GetAction(t.Context(), actionID)
+		require.NoError(t, err)
+	})
+}
+
+// The offset belongs to the client that has learned it.
+func TestClockOffsetIsTheClients(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n, sb, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
+		for range 2 {
+			client := n.Client()
+			for range 2 {
+				_, err := client.GetAction(t.Context(), actionID)
+				require.NoError(t, err)
+			}
+		}
+		assert.Equal(t, 2, sb.Stats().RefusedTimestamps)
+	})
+}
+
+// clockServer compares a stamp with its own clock, as the service does, and
+// lets the test say what clock it shows.
+type clockServer struct {
+	skew   time.Duration // of the clock that stamps are compared with
+	shows  time.Duration // of the clock in Date
+	noDate bool
+	age    string
+	code   int           // of a refusal
+	slow   time.Duration // to answer
+	ok     int           // status of what is not refused
+	any    bool          // nothing is refused
+	seen   []time.Duration
+}
+
+func (s *clockServer) handle(_ int, w http.ResponseWriter, r *http.Request) bool {
+	_, _ = io.Copy(io.Discard, r.Body)
+	seconds, _ := strconv.ParseInt(r.Header.Get("X-App-Access-Ts"), 10, 64)
+	off := time.Unix(seconds, 0).Sub(time.Now().Truncate(time.Second))
+	s.seen = append(s.seen, off)
+	if s.slow > 0 {
+		time.Sleep(s.slow)
+	}
+	w.Header().Set("Date", time.Now().Add(s.shows).UTC().Format(http.TimeFormat))
+	if s.noDate {
+		w.Header()["Date"] = nil
+	}
+	if s.age != "" {
+		w.Header().Set("Age", s.age)
+	}
+	switch {
+	case !s.any && (off-s.skew).Abs() > time.Minute:
+		faultnet.Refuse(w, 401, s.code, "no")
+	case s.ok != 0:
+		faultnet.Refuse(w, s.ok, 0, "no")
+	default:
+		faultnet.Answer(w, r)
+	}
+	return true
+}
+
+func newClockServer(t *testing.T, s *clockServer) *faultnet.Network {
+	n := faultnet.New(t)
+	n.AnyStamp = true
+	n.OnRequest = s.handle
+	return n
+}
+
+// A Date is believed in an answer of 401 only.
+func TestClockIsLearnedFrom401Only(t *testing.T) {
+	for _, status := range []int{0, 400, 403, 404, 429, 500, 503, 302} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				s := &clockServer{shows: time.Hour, ok: status}
+				client := newClockServer(t, s).Client()
+				for range 3 {
+					_ = faultnet.GetAction.Call(t.Context(), client)
+				}
+				for _, off := range s.seen {
+					assert.Zero(t, off)
+				}
+			})
+		})
+	}
+}
+
+func TestClockLearnsFromTheCodesOnly(t *testing.T) {
+	tests := map[string]struct {
+		server   clockServer
+		attempts int
+		learned  bool
+	}{
+		"4004":                     {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004}, attempts: 2, learned: true},
+		"no code":                  {server: clockServer{skew: time.Hour, shows: time.Hour}, attempts: 2, learned: true},
+		"another code":             {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4003}, attempts: 1},
+		"4004 without Date":        {server: clockServer{skew: time.Hour, noDate: true, code: 4004}, attempts: 2},
+		"4004 from a cache":        {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "1"}, attempts: 2},
+		"4004 from a cache, age 0": {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, age: "0"}, attempts: 2},
+		"no code, from a cache":    {server: clockServer{skew: time.Hour, shows: time.Hour, age: "7"}, attempts: 1},
+		"4004 after 10 seconds": {
+			server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 10 * time.Second}, attempts: 2, learned: true,
+		},
+		"4004 after 11 seconds":       {server: clockServer{skew: time.Hour, shows: time.Hour, code: 4004, slow: 11 * time.Second}, attempts: 2},
+		"no code, after 11 seconds":   {server: clockServer{skew: time.Hour, shows: time.Hour, slow: 11 * time.Second}, attempts: 1},
+		"no code, Date 30 s off":      {server: clockServer{skew: time.Hour, shows: 30 * time.Second}, attempts: 1},
+		"no code, Date 31 s off":      {server: clockServer{skew: time.Hour, shows: 31 * time.Second}, attempts: 2, learned: true},
+		"no code, Date 31 s behind":   {server: clockServer{skew: time.Hour, shows: -31 * time.Second}, attempts: 2, learned: true},
+		"4004, Date 5 s off":          {server: clockServer{skew: time.Hour, shows: 5 * time.Second, code: 4004}, attempts: 2},
+		"4004, Date 6 s off":          {server: clockServer{skew: time.Hour, shows: 6 * time.Second, code: 4004}, attempts: 2, learned: true},
+		"4004, Date 6 s behind":       {server: clockServer{skew: time.Hour, shows: -6 * time.Second, code: 4004}, attempts: 2, learned: true},
+		"4004, and the Date is right": {server: clockServer{skew: time.Hour, code: 4004}, attempts: 2},
+	}
+	for name, tt := range tests {
+		for _, op := range []faultnet.Operation{faultnet.GetAction, faultnet.AddImage, faultnet.CreateAction, faultnet.DownloadImage} {
+			t.Run(name+" "+op.Key(), func(t *testing.T) {
+				faultnet.InBubble(t, func(t *testing.T) {
+					s := tt.server
+					n := newClockServer(t, &s)
+					client := n.Client()
+					var res idngo.Response
+					err := op.Call(t.Context(), client, idngo.WithResponse(&res))
+					assert.Equal(t, tt.attempts, res.Attempts)
+					assert.Equal(t, tt.learned && s.skew == s.shows, err == nil)
+					s.any = true
+					require.NoError(t, op.Call(t.Context(), client))
+					want := time.Duration(0)
+					if tt.learned {
+						want = s.shows
+					}
+					assert.Equal(t, want, s.seen[len(s.seen)-1])
+				})
+			})
+		}
+	}
+}
+
+// What was learned is dropped when the service's clock, or ours, is put right.
+func TestClockHeals(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		n := newClockServer(t, s)
+		var log faultnet.Log
+		client := n.Client(idngo.WithLogger(log.Logger()))
+		get := func() time.Duration {
+			t.Helper()
+			require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
+			return s.seen[len(s.seen)-1]
+		}
+		assert.Equal(t, time.Hour, get())
+		require.Len(t, log.With("clock"), 1)
+
+		// A little is no disagreement.
+		s.shows = time.Hour + 5*time.Second
+		assert.Equal(t, time.Hour, get())
+		assert.Equal(t, time.Hour, get())
+		s.shows = time.Hour - 5*time.Second
+		assert.Equal(t, time.Hour, get())
+		assert.Equal(t, time.Hour, get())
+		require.Len(t, log.With("clock"), 1)
+
+		// More than that is, in an answer of success too.
+		s.shows = time.Hour + 6*time.Second
+		assert.Equal(t, time.Hour, get())
+		assert.Equal(t, time.Hour+6*time.Second, get())
+
+		// Not from a cache, not after a long while.
+		s.age, s.shows = "100", 0
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		s.age, s.slow = "", 11*time.Second
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		s.slow = 0
+
+		// Nor without a Date.
+		s.noDate = true
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		s.noDate = false
+
+		// The clock is right again.
+		assert.Equal(t, time.Hour+6*time.Second, get())
+		s.skew = 0
+		assert.Zero(t, get())
+		s.shows = 4 * time.Second // and from then on nobody looks at it any more
+		assert.Zero(t, get())
+		s.shows = time.Hour
+		assert.Zero(t, get())
+		assert.Zero(t, get())
+		assert.Len(t, log.With("clock"), 3)
+	})
+}
+
+// A refusal heals too: the clock of the service has jumped back.
+func TestClockHealsFromRefusals(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		n := newClockServer(t, s)
+		client := n.Client()
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
+		s.skew, s.shows = 0, 0
+		var res idngo.Response
+		require.NoError(t, faultnet.CreateAction.Call(t.Context(), client, idngo.WithResponse(&res)))
+		assert.Equal(t, 2, res.Attempts)
+		require.NoError(t, faultnet.CreateAction.Call(t.Context(), client, idngo.WithResponse(&res)))
+		assert.Equal(t, 1, res.Attempts)
+		assert.Zero(t, s.seen[len(s.seen)-1])
+	})
+}
+
+// WithClock is the clock that the offset is added to.
+func TestClockOfTheCaller(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		own := -time.Hour
+		s := &clockServer{code: 4004}
+		n := newClockServer(t, s)
+		client := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(own) }))
+		var res idngo.Response
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
+		assert.Equal(t, 2, res.Attempts)
+		assert.Equal(t, []time.Duration{-time.Hour, 0}, s.seen)
+		own = 0 // somebody has put it right
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
+		assert.Equal(t, 2, res.Attempts, "the offset is wrong now")
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
+		assert.Equal(t, 1, res.Attempts)
+		assert.Equal(t, []time.Duration{-time.Hour, 0, time.Hour, 0, 0}, s.seen)
+	})
+}
+
+// The offset is for stamps alone: what else is told in times is told in those
+// of the caller's clock.
+func TestClockOffsetIsForStampsAlone(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		n := newClockServer(t, s)
+		client := n.Client()
+		for range 2 {
+			token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user-1", LevelName: "lvl"})
+			require.NoError(t, err)
+			assert.Equal(t, time.Now().Add(10*time.Minute), token.ExpiresAt)
+		}
+
+		// A Retry-After without a Date beside it has no other clock either.
+		refused := false
+		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if refused {
+				return s.handle(0, w, r)
+			}
+			refused = true
+			w.Header()["Date"] = nil
+			faultnet.Refusal(429, 0, "Retry-After", time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat))(w)
+			return true
+		}
+		begin := time.Now()
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
+		assert.Equal(t, 20*time.Second, time.Since(begin))
+	})
+}
+
+// A wrong Date does no harm to a client whose stamps are accepted, and one that
+// a wrong Date has misled finds back.
+func TestClockOfAGateway(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n, sb := faultnet.NewSimulator(t, simulator.Config{})
+		client := n.Client()
+		require.NoError(t, sb.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}, Probability: 0.5},
+		}}))
+		for range 50 {
+			_, err := client.ListActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{})
+			require.NoError(t, err)
+		}
+		assert.Zero(t, sb.Stats().RefusedTimestamps)
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,146 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// What an app claims is compared with what the service says of that action, and
+// what the service does not say is no match.
+func TestConfirmAction(t *testing.T) {
+	const green = `,"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}`
+	whole := `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"` + green + `}`
+	all := idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-1", LevelName: "lvl"}
+	tests := map[string]struct {
+		answer string
+		want   idngo.ActionExpectation
+		differ string // the parts that do, in order
+	}{
+		"as expected":    {answer: whole, want: all},
+		"applicant only": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1"}},
+		"other applicant": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-2", ExternalActionID: "ext-1", LevelName: "lvl"}, differ: "applicantId",
+		},
+		"other case": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "APP-1"}, differ: "applicantId"},
+		"other external id": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-2"}, differ: "externalActionId",
+		},
+		"other level": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "Lvl"}, differ: "levelName"},
+		"all differ": {
+			answer: whole, want: idngo.ActionExpectation{ApplicantID: "a", ExternalActionID: "b", LevelName: "c"},
+			differ: "applicantId externalActionId levelName",
+		},
+		"another action": {
+			answer: `{"id":"5e02f6b2","applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "id",
+		},
+		"no id": {
+			answer: `{"applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "id",
+		},
+		"no applicant": {
+			answer: `{"id":"5e02f6b1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "applicantId",
+		},
+		"applicant null": {
+			answer: `{"id":"5e02f6b1","applicantId":null` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"}, differ: "applicantId",
+		},
+		"applicant of other type": {
+			answer: `{"id":"5e02f6b1","applicantId":["app-1"]` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1"},
+			differ: "applicantId",
+		},
+		"no external id": {answer: `{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, want: all, differ: "externalActionId"},
+		"no external id, not said": {
+			answer: `{"id":"5e02f6b1","applicantId":"app-1"` + green + `}`, want: idngo.ActionExpectation{ApplicantID: "app-1", LevelName: "lvl"},
+		},
+		"no level": {answer: `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"}`, want: all, differ: "levelName"},
+		"nothing":  {answer: `{}`, want: all, differ: "id applicantId externalActionId levelName"},
+		"null":     {answer: `null`, want: all, differ: "id applicantId externalActionId levelName"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				n := faultnet.New(t)
+				n.OnRequest = faultnet.AnswerInTurn(faultnet.WriteText(tt.answer))
+				action, err := n.Client().ConfirmAction(t.Context(), "5e02f6b1", tt.want)
+				if tt.differ == "" {
+					require.NoError(t, err)
+					assert.True(t, action.Approved())
+					return
+				}
+				assert.Nil(t, action, "it fails closed")
+				if tt.differ == "cannot be used" {
+					require.ErrorContains(t, err, tt.differ)
+					return
+				}
+				require.ErrorIs(t, err, idngo.ErrActionMismatch)
+				lines := strings.Split(err.Error(), "\n")
+				require.Len(t, lines, len(strings.Fields(tt.differ)))
+				for i, part := range strings.Fields(tt.differ) {
+					assert.Contains(t, lines[i], "the "+part)
+				}
+				for _, value := range []string{"app-", "ext-", "5e02f6b", "lvl", "APP-", "Lvl"} {
+					assert.NotContains(t, err.Error(), value)
+				}
+			})
+		})
+	}
+}
+
+// An app claims GREEN of an action that is none: what it claims is never asked
+// for, the service's word counts.
+func TestConfirmActionOfAForgedGreen(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
+		b.AddApplicant("somebody-else", "else")
+		client := b.net.Client()
+		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: simulator.LevelFaceAuth}
+		own, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		require.NoError(t, err)
+		other, err := client.CreateAction(t.Context(), "somebody-else", faultnet.FaceAuthorization("ext-1"))
+		require.NoError(t, err)
+		earlier, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-0"))
+		require.NoError(t, err)
+		email, err := client.CreateAction(
+			t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"},
+		)
+		require.NoError(t, err)
+		for _, id := range []string{other.ID, earlier.ID, email.ID} {
+			require.NoError(t, b.Review(id, simulator.Outcome{Answer: "GREEN"}))
+			action, err := client.ConfirmAction(t.Context(), id, want)
+			require.ErrorIs(t, err, idngo.ErrActionMismatch)
+			assert.Nil(t, action)
+		}
+		_, err = client.ConfirmAction(t.Context(), "000000000000000000000000", want)
+		require.ErrorIs(t, err, idngo.ErrNotFound)
+
+		action, err := client.ConfirmAction(t.Context(), own.ID, want)
+		require.NoError(t, err)
+		assert.False(t, action.Approved(), "it is not reviewed yet")
+		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "RED"}))
+		action, err = client.ConfirmAction(t.Context(), own.ID, want)
+		require.NoError(t, err)
+		assert.False(t, action.Approved())
+		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "GREEN"}))
+		action, err = client.ConfirmAction(t.Context(), own.ID, want)
+		require.NoError(t, err)
+		assert.True(t, action.Approved())
+	})
+}
+
+func TestConfirmActionRefuses(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		client := n.Client()
+		_, err := client.ConfirmAction(t.Context(), "", idngo.ActionExpectation{ApplicantID: "app-1"})
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+		_, err = client.ConfirmAction(t.Context(), "5e02f6b1", idngo.ActionExpectation{ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+		require.ErrorContains(t, err, "ApplicantID")
+		assert.Zero(t, n.Dialed())
+	})
+}

@@ -1,0 +1,893 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// books are what a simulator has seen, in order.
+type books struct {
+	*simulator.Server
+	net *faultnet.Network
+
+	mu    sync.Mutex
+	calls []string // operations
+	at    []time.Time
+	// before is asked before each request of the operation, which is the
+	// number-th; true means that it has answered.
+	before func(operation string, number int, w http.ResponseWriter, r *http.Request) bool
+	counts map[string]int
+}
+
+// newBooks puts a simulator behind the handler of a faultNet, so that a test can
+// come between any two requests.
+func newBooks(t *testing.T, cfg simulator.Config) *books {
+	t.Helper()
+	b := &books{net: faultnet.New(t), counts: map[string]int{}}
+	cfg.AppToken, cfg.SecretKey = faultnet.AppToken, faultnet.SecretKey
+	sb, err := simulator.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, sb.Close()) })
+	b.Server = sb
+	b.net.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		operation := operationOfRequest(r)
+		b.mu.Lock()
+		b.calls, b.at = append(b.calls, operation), append(b.at, time.Now())
+		b.counts[operation]++
+		number := b.counts[operation]
+		b.mu.Unlock()
+		if b.before != nil && b.before(operation, number, w, r) {
+			return true
+		}
+		sb.ServeHTTP(w, r)
+		return true
+	}
+	return b
+}
+
+func operationOfRequest(r *http.Request) string {
+	switch path := r.URL.Path; {
+	case strings.Contains(path, "/forApplicant/"):
+		return "CreateAction"
+	case strings.Contains(path, "-;applicantId="):
+		return "ListActions"
+	case strings.HasSuffix(path, "/one"):
+		return "GetAction"
+	case strings.HasSuffix(path, "/images"):
+		return "AddImage"
+	case strings.HasSuffix(path, "/pending"):
+		return "SubmitAction"
+	default:
+		return path
+	}
+}
+
+func (b *books) story() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.calls, " ")
+}
+
+// forget begins a new story.
+func (b *books) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls, b.at, b.counts = nil, nil, map[string]int{}
+}
+
+// add creates actions ext-1, ext-2 … one second apart.
+func (b *books) add(t *testing.T, count int) {
+	t.Helper()
+	client := b.net.Client()
+	for i := range count {
+		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization(fmt.Sprintf("ext-%d", i+1)))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+	}
+	b.forget()
+}
+
+// with counts the actions of an external id.
+func (b *books) with(externalID string) (count int) {
+	for _, a := range b.Actions() {
+		if a.ExternalActionID == externalID {
+			count++
+		}
+	}
+	return count
+}
+
+func repeatWord(word string, n int) string { return strings.TrimSpace(strings.Repeat(word+" ", n)) }
+
+func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
+	tests := map[string]struct {
+		actions int
+		quirks  simulator.Quirks
+		find    string
+		story   string
+		found   bool
+	}{
+		"newest":        {actions: 250, find: "ext-250", story: "ListActions", found: true},
+		"second page":   {actions: 250, find: "ext-100", story: "ListActions ListActions", found: true},
+		"oldest":        {actions: 250, find: "ext-1", story: "ListActions ListActions ListActions", found: true},
+		"none":          {actions: 250, find: "ext-0", story: "ListActions ListActions ListActions"},
+		"total reached": {actions: 200, find: "ext-0", story: "ListActions ListActions"},
+		"no actions":    {actions: 0, find: "ext-1", story: "ListActions"},
+		"other envelope": {
+			actions: 150, quirks: simulator.Quirks{BareList: true}, find: "ext-1", story: "ListActions ListActions", found: true,
+		},
+		"other envelope, none": {actions: 150, quirks: simulator.Quirks{BareList: true}, find: "ext-0", story: "ListActions ListActions"},
+		"entries without ids": {
+			actions: 7, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, find: "ext-5", story: "ListActions GetAction GetAction GetAction",
+			found: true,
+		},
+		"entries without, none": {
+			actions: 7, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, find: "ext-0", story: "ListActions " + repeatWord("GetAction", 7),
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
+				b.add(t, tt.actions)
+				action, err := b.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, tt.find)
+				assert.Equal(t, tt.story, b.story())
+				if !tt.found {
+					require.ErrorIs(t, err, idngo.ErrNotFound)
+					var api *idngo.APIError
+					assert.NotErrorAs(t, err, &api, "it is no answer of the service")
+					assert.Nil(t, action)
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, tt.find, action.ExternalActionID)
+			})
+		})
+	}
+}
+
+// Of several with one external id, the newest is found.
+func TestFindActionFindsTheNewest(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		b.add(t, 3)
+		newest, err := b.net.Client().CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-2"))
+		require.NoError(t, err)
+		found, err := b.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, "ext-2")
+		require.NoError(t, err)
+		assert.Equal(t, newest.ID, found.ID)
+	})
+}
+
+// lists answers ListActions page by page and GetAction with gets: 404 for what
+// is not in it, 403 for what is empty.
+func answerLists(pages []string, gets map[string]string) func(int, http.ResponseWriter, *http.Request) bool {
+	asked := 0
+	return func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		page := `{"list":{"items":[]}}`
+		switch {
+		case operationOfRequest(r) == "ListActions" && asked < len(pages):
+			page = pages[asked]
+			asked++
+		case operationOfRequest(r) == "ListActions":
+			asked++
+		default:
+			id := strings.Split(r.URL.Path, "/")[3]
+			get, ok := gets[id]
+			if !ok {
+				faultnet.Refuse(w, 404, 0, "no")
+				return true
+			}
+			if get == "" {
+				faultnet.Refuse(w, 403, 0, "no")
+				return true
+			}
+			page = get
+		}
+		_, _ = io.WriteString(w, page)
+		return true
+	}
+}
+
+func TestFindActionOnOddLists(t *testing.T) {
+	tests := map[string]struct {
+		pages []string
+		gets  map[string]string
+		calls int
+		id    string // of the action that is found
+		is    error  // what the error matches; nil with an empty id: none of the sentinels
+	}{
+		"total is missing": {
+			pages: []string{`{"list":{"items":[{"id":"1","externalActionId":"x"}]}}`, `{"list":{"items":[{"id":"2","externalActionId":"y"}]}}`},
+			calls: 3, is: idngo.ErrNotFound,
+		},
+		"total is missing, found": {
+			pages: []string{`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"2","externalActionId":"ext"}]}`}, calls: 2, id: "2",
+		},
+		"short pages": {
+			pages: []string{
+				`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":2}`, `{"items":[{"id":"2","externalActionId":"ext"}],"totalItems":2}`,
+			},
+			calls: 2, id: "2",
+		},
+		"total too large": {
+			pages: []string{`{"items":[{"id":"1","externalActionId":"x"}],"totalItems":100}`}, calls: 2, is: idngo.ErrNotFound,
+		},
+		"some say their id": {
+			pages: []string{`{"items":[{"id":"1"},{"id":"2","externalActionId":"x"}],"totalItems":2}`},
+			gets:  map[string]string{"1": `{"id":"1"}`}, calls: 2, is: idngo.ErrNotFound,
+		},
+		"none says its id": {
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"1": `{"id":"1"}`, "2": `{"id":"2"}`}, calls: 3,
+		},
+		"one cannot be asked": {
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"2": `{"id":"2","externalActionId":"ext"}`}, calls: 3, id: "2",
+		},
+		"one is refused": {
+			pages: []string{`{"items":[{"id":"1"}],"totalItems":1}`}, gets: map[string]string{"1": ""}, calls: 2, is: idngo.ErrForbidden,
+		},
+		"one cannot be asked, and may be it": {
+			pages: []string{`{"items":[{"id":"1"},{"id":"2"}],"totalItems":2}`},
+			gets:  map[string]string{"2": `{"id":"2","externalActionId":"x"}`}, calls: 3,
+		},
+		"both envelopes, one empty": {
+			pages: []string{`{"list":{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1},"items":[]}`}, calls: 1, id: "1",
+		},
+		"an entry without its id": {
+			pages: []string{`{"items":[{"externalActionId":"ext"}],"totalItems":1}`}, calls: 1,
+		},
+		"no list at all": {
+			pages: []string{`{"ok":1}`}, calls: 1,
+		},
+		"the same page for ever": {
+			pages: []string{
+				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`, `{"items":[{"id":"1","externalActionId":"x"}]}`,
+				`{"items":[{"id":"1","externalActionId":"x"}]}`,
+			}, calls: 4,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				n := faultnet.New(t)
+				n.OnRequest = answerLists(tt.pages, tt.gets)
+				action, err := n.Client().FindAction(t.Context(), "app-1", "ext")
+				assert.Len(t, n.Seen(), tt.calls)
+				if tt.id != "" {
+					require.NoError(t, err)
+					assert.Equal(t, tt.id, action.ID)
+					return
+				}
+				require.Error(t, err)
+				for _, sentinel := range []error{
+					idngo.ErrNotFound, idngo.ErrForbidden, idngo.ErrInvalidArgument, idngo.ErrOutcomeUnknown, idngo.ErrConflict, idngo.ErrServer,
+				} {
+					assert.Equal(t, tt.is == sentinel, errors.Is(err, sentinel), "%v: %v", sentinel, err)
+				}
+
+				// Whoever cannot be sure that there is none creates none.
+				n = faultnet.New(t)
+				n.OnRequest = answerLists(tt.pages, tt.gets)
+				_, _ = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+				created := 0
+				for _, r := range n.Seen() {
+					if r.Method == http.MethodPost {
+						created++
+					}
+				}
+				sure := name == "total is missing" || name == "total too large" || name == "some say their id"
+				assert.Equal(t, sure, created > 0)
+			})
+		})
+	}
+}
+
+func TestEnsureAction(t *testing.T) {
+	const ext = "ext-1"
+	ensure := func(t *testing.T, c *idngo.Client, opts ...idngo.RequestOption) (*idngo.Action, error) {
+		return c.EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization(ext), opts...)
+	}
+	type faults = []simulator.Fault
+	const (
+		create = "CreateAction"
+		look   = "ListActions"
+	)
+	down := simulator.Fault{Kind: simulator.FaultStatus, Operation: create}
+	tests := map[string]struct {
+		exists   int
+		quirks   simulator.Quirks
+		script   faults
+		story    string
+		actions  int   // of ext-1 in the end
+		is       error // what the error matches; nil: success
+		unknown  bool
+		attempts int // MaxAttempts
+	}{
+		"there is none": {exists: 0, story: "ListActions CreateAction", actions: 1, attempts: 0},
+		"there is one":  {exists: 1, story: "ListActions", actions: 1, attempts: 0},
+		"there is one, entries are short": {
+			exists: 1, quirks: simulator.Quirks{ListWithoutExternalIDs: true}, story: "ListActions GetAction", actions: 1, attempts: 0,
+		},
+		"answers without an action": {
+			exists: 0, quirks: simulator.Quirks{EmptyAnswers: true}, story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"answers of ok": {
+			exists: 0, quirks: simulator.Quirks{OKAnswers: true}, story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+
+		"reset after the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultResetAfter, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"503 after the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatusAfter, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"cut off": {
+			exists: 0, script: faults{{Kind: simulator.FaultTruncate, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"cut off, chunked": {
+			exists: 0, script: faults{{Kind: simulator.FaultTruncateChunked, Operation: create}}, story: "ListActions CreateAction ListActions",
+			actions: 1, attempts: 0,
+		},
+		"garbage": {
+			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: create}}, story: "ListActions CreateAction ListActions", actions: 1,
+			attempts: 0,
+		},
+		"endless": {
+			exists: 0, script: faults{{Kind: simulator.FaultEndless, Operation: create}}, story: "ListActions CreateAction ListActions", actions: 1,
+			attempts: 0,
+		},
+		"too slow": {
+			exists: 0, script: faults{{Kind: simulator.FaultSlowHeaders, Operation: create, Delay: 40 * time.Second}},
+			story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"too slow a body": {
+			exists: 0, script: faults{{Kind: simulator.FaultSlowBody, Operation: create, Delay: 40 * time.Second}},
+			story: "ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"reset before the effect": {
+			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: create}}, story: "ListActions CreateAction ListActions CreateAction",
+			actions: 1, attempts: 0,
+		},
+		"503 before the effect": {
+			exists: 0, script: faults{down}, story: "ListActions CreateAction ListActions CreateAction", actions: 1, attempts: 0,
+		},
+		"before and after": {
+			exists: 0, script: faults{down, {Kind: simulator.FaultResetAfter, Operation: create}},
+			story: "ListActions CreateAction ListActions CreateAction ListActions", actions: 1, attempts: 0,
+		},
+		"reset after, entries are short": {
+			exists: 0, quirks: simulator.Quirks{ListWithoutExternalIDs: true},
+			script: faults{{Kind: simulator.FaultResetAfter, Operation: create}}, story: "ListActions CreateAction ListActions GetAction",
+			actions: 1, attempts: 0,
+		},
+		"three creates at most": {
+			exists: 0, script: faults{down, down, down, down}, story: repeatWord("ListActions CreateAction", 3) + " ListActions",
+			actions: 0, is: idngo.ErrServer, unknown: true, attempts: 0,
+		},
+		"one create at most": {
+			exists: 0, script: faults{down, down}, story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrServer,
+			unknown: true, attempts: 1,
+		},
+		"five creates at most": {
+			exists: 0, script: faults{down, down, down, down}, story: repeatWord("ListActions CreateAction", 5), actions: 1, attempts: 5,
+		},
+		"429 is no create": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 429}},
+			story: "ListActions CreateAction CreateAction", actions: 1, attempts: 0,
+		},
+		"429 too often": {
+			exists: 0,
+			script: faults{
+				{Kind: simulator.FaultStatus, Operation: create, Status: 429}, {Kind: simulator.FaultStatus, Operation: create, Status: 429},
+				{Kind: simulator.FaultStatus, Operation: create, Status: 429},
+			},
+			story: "ListActions CreateAction CreateAction CreateAction", actions: 0, is: idngo.ErrRateLimited, attempts: 0,
+		},
+		"refused": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 403}}, story: "ListActions CreateAction",
+			actions: 0, is: idngo.ErrForbidden, attempts: 0,
+		},
+		"refused after an unknown outcome": {
+			exists: 0, script: faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 403}},
+			story: "ListActions CreateAction ListActions CreateAction", actions: 0, is: idngo.ErrForbidden, unknown: true, attempts: 0,
+		},
+		"conflict without an action": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: create, Status: 409}},
+			story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, attempts: 0,
+		},
+		"conflict after an unknown outcome": {
+			exists: 0, script: faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 409}},
+			story: "ListActions CreateAction ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, unknown: true, attempts: 0,
+		},
+		"the first look is refused": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: look, Status: 403}}, story: "ListActions", actions: 0,
+			is: idngo.ErrForbidden, attempts: 0,
+		},
+		"the first look fails": {
+			exists: 0,
+			script: faults{
+				{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultHTML, Operation: look},
+				{Kind: simulator.FaultStatus, Operation: look},
+			},
+			story: repeatWord("ListActions", 3), actions: 0, is: idngo.ErrServer, attempts: 0,
+		},
+		"the first look is survived": {
+			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultTruncate, Operation: look}},
+			story: "ListActions ListActions ListActions CreateAction", actions: 1, attempts: 0,
+		},
+		"the first look is garbage": {
+			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: look}}, story: "ListActions", actions: 0, is: errSomething,
+			attempts: 0,
+		},
+		"the second look is refused": {
+			exists: 0,
+			script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			story:  "ListActions CreateAction ListActions", actions: 1, is: idngo.ErrForbidden, unknown: true, attempts: 0,
+		},
+		"the second look fails": {
+			exists: 0,
+			script: faults{
+				{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: look},
+				{Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look},
+			},
+			story: "ListActions CreateAction ListActions ListActions ListActions", actions: 0, is: idngo.ErrServer, unknown: true, attempts: 0,
+		},
+		"the second look is garbage": {
+			exists: 0, script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: look}},
+			story: "ListActions CreateAction ListActions", actions: 1, is: errSomething, unknown: true, attempts: 0,
+		},
+		"the look after a conflict fails": {
+			exists: 0,
+			script: faults{
+				{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: look, Status: 403},
+			},
+			story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, attempts: 0,
+		},
+		"the answer is empty and the look fails": {
+			exists: 0, quirks: simulator.Quirks{EmptyAnswers: true},
+			script: faults{{}, {}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			story:  "ListActions CreateAction ListActions ListActions", actions: 1, attempts: 0,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
+				b.add(t, tt.exists)
+				require.NoError(t, b.SetFaults(&simulator.Faults{Script: tt.script}))
+				client := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.attempts}))
+				action, err := ensure(t, client)
+				assert.Equal(t, tt.story, b.story())
+				assert.Equal(t, tt.actions, b.with(ext))
+				assert.Equal(t, tt.unknown, errors.Is(err, idngo.ErrOutcomeUnknown), "ErrOutcomeUnknown: %v", err)
+				if tt.is == nil {
+					require.NoError(t, err)
+					assert.Equal(t, ext, action.ExternalActionID)
+					assert.Equal(t, b.Actions()[0].ID, action.ID)
+				} else {
+					require.Error(t, err)
+					assert.Nil(t, action)
+					if tt.is != errSomething {
+						require.ErrorIs(t, err, tt.is)
+					}
+				}
+
+				// Whoever calls again, after a crash for example, gets the one
+				// action that there is.
+				require.NoError(t, b.SetFaults(nil))
+				again, err := ensure(t, b.net.Client())
+				require.NoError(t, err)
+				assert.Equal(t, 1, b.with(ext))
+				assert.Equal(t, b.Actions()[0].ID, again.ID)
+			})
+		})
+	}
+}
+
+var errSomething = errors.New("any error")
+
+// Between an unknown outcome and the next look lies one delay, which grows.
+func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
+		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
+		_, err := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
+		)
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		highest := 500 * time.Millisecond
+		looks := 0
+		for i := 2; i < len(b.calls); i++ {
+			gap := b.at[i].Sub(b.at[i-1])
+			if b.calls[i] == "CreateAction" {
+				assert.Zero(t, gap, "created at once after a look")
+				continue
+			}
+			assert.GreaterOrEqual(t, gap, highest/2)
+			assert.Less(t, gap, highest)
+			highest = min(2*highest, 8*time.Second)
+			looks++
+		}
+		assert.Equal(t, 7, looks)
+	})
+}
+
+// The effect comes late, while the client waits: it is found, not repeated.
+func TestEnsureActionFindsALateEffect(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		other := b.net.Client()
+		b.before = func(operation string, number int, w http.ResponseWriter, r *http.Request) bool {
+			if operation != "CreateAction" || number > 1 {
+				return false
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			time.AfterFunc(100*time.Millisecond, func() {
+				_, err := other.CreateAction(context.Background(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				assert.NoError(t, err)
+			})
+			faultnet.CutConnection(w)
+			return true
+		}
+		action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		require.NoError(t, err)
+		assert.Equal(t, 1, b.with("ext-1"))
+		assert.Equal(t, b.Actions()[0].ID, action.ID)
+	})
+}
+
+// Another machine is faster, between the look and the create.
+func TestEnsureActionLosesARace(t *testing.T) {
+	for _, level := range []string{simulator.LevelFaceAuth, simulator.LevelEmail} {
+		t.Run(level, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+				other := b.net.Client()
+				b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
+					if operation == "CreateAction" && number == 1 {
+						_, err := other.CreateAction(
+							t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"},
+						)
+						assert.NoError(t, err)
+					}
+					return false
+				}
+				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				assert.Equal(t, "ListActions CreateAction CreateAction ListActions", b.story())
+				assert.Equal(t, 1, b.with("ext-1"))
+				if level != simulator.LevelFaceAuth {
+					require.ErrorIs(t, err, idngo.ErrActionMismatch)
+					assert.Nil(t, action)
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, b.Actions()[0].ID, action.ID)
+			})
+		})
+	}
+}
+
+// Many at once, on a service that knows conflicts: one action, and everybody
+// has it.
+func TestEnsureActionManyAtOnce(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+		ids := make([]string, 32)
+		var wg sync.WaitGroup
+		for i := range ids {
+			client := b.net.Client()
+			wg.Go(func() {
+				action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				if assert.NoError(t, err) {
+					ids[i] = action.ID
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, b.with("ext-1"))
+		for _, id := range ids {
+			assert.Equal(t, b.Actions()[0].ID, id)
+		}
+	})
+}
+
+func TestEnsureActionOfAnotherLevel(t *testing.T) {
+	for _, quirks := range []simulator.Quirks{{}, {ListWithoutExternalIDs: true}} {
+		t.Run(fmt.Sprint(quirks.ListWithoutExternalIDs), func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{Quirks: quirks})
+				b.add(t, 1)
+				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+					LevelName: simulator.LevelEmail, ExternalActionID: "ext-1",
+				})
+				require.ErrorIs(t, err, idngo.ErrActionMismatch)
+				require.ErrorContains(t, err, "levelName")
+				assert.Nil(t, action)
+				assert.Equal(t, 1, b.with("ext-1"))
+				assert.NotContains(t, b.story(), "CreateAction")
+			})
+		})
+	}
+}
+
+// A service that answers a create with what it has is compared too.
+func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if operationOfRequest(r) == "ListActions" {
+				_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
+				return true
+			}
+			return false // actionJSON, of the level lvl
+		}
+		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrActionMismatch)
+		assert.Nil(t, action)
+		action, err = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext-1"})
+		require.NoError(t, err)
+		assert.Equal(t, "5e02f6b1", action.ID)
+
+		// What an earlier create has left unknown stays so.
+		creates, answer := 0, n.OnRequest
+		n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+			if operationOfRequest(r) == "CreateAction" {
+				if creates++; creates == 1 {
+					faultnet.Refuse(w, 503, 0, "no")
+					return true
+				}
+			}
+			return answer(number, w, r)
+		}
+		_, err = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrActionMismatch)
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		assert.Equal(t, 2, creates)
+	})
+}
+
+// The mismatch shows after an unknown outcome too, which stays unknown.
+func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		other := b.net.Client()
+		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
+			if operation != "CreateAction" || number > 1 {
+				return false
+			}
+			_, err := other.CreateAction(
+				t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: simulator.LevelEmail, ExternalActionID: "ext-1"},
+			)
+			assert.NoError(t, err)
+			faultnet.Refuse(w, 503, 0, "no")
+			return true
+		}
+		_, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		require.ErrorIs(t, err, idngo.ErrActionMismatch)
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+	})
+}
+
+// IDnGO's own pages never show the level: then there is nothing to compare.
+func TestEnsureActionLevelIsNotSaid(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		n.OnRequest = answerLists(
+			[]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`},
+			map[string]string{"1": `{"id":"1","externalActionId":"ext"}`},
+		)
+		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		require.NoError(t, err)
+		assert.Equal(t, "1", action.ID)
+		assert.Len(t, n.Seen(), 2, "it has asked for it")
+	})
+}
+
+// The entry of the list is short, and the action cannot be asked for its level.
+func TestEnsureActionLevelCannotBeAsked(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		n.OnRequest = answerLists([]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`}, nil)
+		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		require.ErrorIs(t, err, idngo.ErrNotFound)
+		assert.Nil(t, action)
+		assert.Len(t, n.Seen(), 2, "nothing was created")
+	})
+}
+
+// A process dies after its create was sent; another one takes over.
+func TestEnsureActionAfterACrash(t *testing.T) {
+	for _, fault := range []simulator.FaultKind{simulator.FaultResetAfter, simulator.FaultReset, simulator.FaultSlowHeaders} {
+		t.Run(string(fault), func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{})
+				require.NoError(
+					t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}),
+				)
+				ctx, crash := context.WithCancel(t.Context())
+				time.AfterFunc(100*time.Millisecond, crash)
+				_, err := b.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+				require.ErrorIs(t, err, context.Canceled)
+				time.Sleep(time.Second)
+				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				require.NoError(t, err)
+				assert.Equal(t, 1, b.with("ext-1"))
+				assert.Equal(t, b.Actions()[0].ID, action.ID)
+			})
+		})
+	}
+}
+
+// The wait before the second look ends with the context; one that the context
+// would not survive is not begun.
+func TestEnsureActionAndTheContext(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
+		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down}}))
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		_, err := b.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, idngo.ErrServer)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Zero(t, time.Since(begin))
+
+		ctx2, cancel2 := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel2(errLeft) })
+		begin = time.Now()
+		_, err = b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(
+			ctx2, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
+		)
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, errLeft)
+		assert.Equal(t, time.Second, time.Since(begin))
+		assert.Zero(t, b.with("ext-1"))
+	})
+}
+
+func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		client := n.Client()
+		good := faultnet.FaceAuthorization("ext-1")
+		//nolint:staticcheck // a nil context is what is tested
+		for name, call := range map[string]func() (*idngo.Action, error){
+			"WithRepeatable": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithRepeatable())
+			},
+			"applicantID":         func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "", good) },
+			"applicantID is dots": func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "..", good) },
+			"LevelName": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{ExternalActionID: "x"})
+			},
+			"ExternalActionID": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "x"})
+			},
+			"option": func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "app-1", good, nil) },
+			"header": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithHeader("X-App-Token", "x"))
+			},
+			"context": func() (*idngo.Action, error) { return client.EnsureAction(faultnet.NilContext, "app-1", good) },
+		} {
+			action, err := call()
+			require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
+			require.ErrorContains(t, err, strings.Fields(name)[0], name)
+			assert.Nil(t, action)
+		}
+		assert.Zero(t, n.Dialed())
+	})
+}
+
+// Options go with each call that EnsureAction makes.
+func TestEnsureActionPassesOptionsOn(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{})
+		var res idngo.Response
+		_, err := b.net.Client().EnsureAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
+			idngo.WithResponse(&res),
+		)
+		require.NoError(t, err)
+		for _, r := range b.net.Seen() {
+			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
+		}
+		assert.Contains(t, string(res.Body), `"externalActionId":"ext-1"`)
+	})
+}
+
+// A look that completes a create or a submit has its header, and leaves its
+// Response alone.
+func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		client := b.net.Client()
+		var created, submitted idngo.Response
+		action, err := client.CreateAction(
+			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
+			idngo.WithResponse(&created),
+		)
+		require.NoError(t, err)
+		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
+		require.NoError(t, err)
+		seen := b.net.Seen()
+		require.Len(t, seen, 4)
+		for _, r := range seen {
+			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
+		}
+		assert.Equal(t, []string{"", ""}, []string{string(created.Body), string(submitted.Body)})
+	})
+}
+
+// A create or a submit whose answer lacks the action, and whose look fails: of
+// the create it is not known what came of it, the submit has happened.
+func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		refused := func(operation string) *simulator.Faults {
+			return &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Operation: operation, Status: 403}}}
+		}
+		client := b.net.Client()
+		require.NoError(t, b.SetFaults(refused("ListActions")))
+		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, idngo.ErrForbidden)
+		require.Equal(t, 1, b.with("ext-1"))
+
+		require.NoError(t, b.SetFaults(refused("GetAction")))
+		_, err = client.SubmitAction(t.Context(), b.Actions()[0].ID)
+		require.ErrorIs(t, err, idngo.ErrForbidden)
+		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "it was submitted")
+		assert.Equal(t, 1, b.Actions()[0].Submits)
+
+		action, err := client.SubmitAction(t.Context(), b.Actions()[0].ID)
+		require.NoError(t, err)
+		assert.Equal(t, idngo.ReviewStatusPending, action.Review.ReviewStatus)
+	})
+}
+
+// A create that was answered with 2xx is never made again, however long the
+// list takes to show it.
+func TestEnsureActionAcknowledged(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		n := faultnet.New(t)
+		creates := 0
+		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				creates++
+				_, _ = io.WriteString(w, `{"ok":1}`)
+				return true
+			}
+			_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
+			return true
+		}
+		_, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+		assert.Equal(t, 1, creates)
+	})
+}

@@ -1,0 +1,36 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// update makes the tests with golden files write them.
+var update = flag.Bool("update", false, "rewrite the golden files in testdata")
+
+// skipIfShort is the rule of -short. A test that takes more than about a second
+// asks for it, either here or with testing.Short to run a part of its cases. What
+// -short leaves out runs in .ci/run.
+func skipIfShort(t *testing.T, reason string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: " + reason)
+	}
+}
+
+// writeOverlay returns the path of a file for the -overlay flag of the go command.
+// replace holds the paths of files that need not exist and of those that replace
+// them.
+func writeOverlay(t *testing.T, replace map[string]string) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	name := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(name, text, 0o600))
+	return name
+}

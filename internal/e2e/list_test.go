@@ -1,0 +1,140 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+func TestAllActionsPageByPage(t *testing.T) {
+	ids := func(t *testing.T, seq func(func(*idngo.Action, error) bool)) (got []string) {
+		t.Helper()
+		for action, err := range seq {
+			require.NoError(t, err)
+			got = append(got, strings.TrimPrefix(action.ExternalActionID, "ext-"))
+		}
+		return got
+	}
+	numbers := func(from, to int) (want []string) {
+		for i := from; i >= to; i-- {
+			want = append(want, fmt.Sprint(i))
+		}
+		return want
+	}
+	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, b *books, c *idngo.Client)) {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				b := newBooks(t, simulator.Config{Quirks: quirks})
+				b.add(t, count)
+				test(t, b, b.net.Client())
+			})
+		})
+	}
+	for name, quirks := range map[string]simulator.Quirks{"list envelope": {}, "bare envelope": {BareList: true}} {
+		run(name, 25, quirks, func(t *testing.T, b *books, c *idngo.Client) {
+			all := c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
+			assert.Equal(t, numbers(25, 1), ids(t, all))
+			assert.Equal(t, repeatWord("ListActions", 3), b.story(), "the total ends it")
+			assert.Equal(t, numbers(25, 1), ids(t, all), "ranged over again")
+			assert.Contains(t, b.net.Seen()[len(b.net.Seen())-1].Target, "limit=10&offset=20&order=-createdAt")
+		})
+	}
+	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}))
+		assert.Equal(t, []string{"21", "22", "23", "24", "25"}, got)
+		assert.Equal(t, repeatWord("ListActions", 2), b.story())
+	})
+	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		assert.Empty(t, ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
+		assert.Equal(t, "ListActions", b.story())
+	})
+	run("left early", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		seen := 0
+		for _, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+			require.NoError(t, err)
+			if seen++; seen == 10 {
+				break
+			}
+		}
+		assert.Equal(t, "ListActions", b.story())
+	})
+	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		other := b.net.Client()
+		b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
+			if operation == "ListActions" && number > 1 && number < 5 {
+				_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization(fmt.Sprintf("new-%d", number)))
+				assert.NoError(t, err)
+			}
+			return false
+		}
+		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
+		assert.Equal(t, numbers(20, 1), got, "each once")
+	})
+	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
+			if number == 2 {
+				faultnet.Refuse(w, 403, 0, "no")
+			}
+			return number == 2
+		}
+		pairs := 0
+		var last error
+		for action, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+			require.NoError(t, last, "nothing follows an error")
+			assert.Equal(t, err == nil, action != nil)
+			last = err
+			pairs++
+		}
+		require.ErrorIs(t, last, idngo.ErrForbidden)
+		assert.Equal(t, 11, pairs)
+	})
+	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+		for _, p := range []idngo.ListActionsParams{{Limit: -1}, {Offset: -1}} {
+			pairs := 0
+			for action, err := range c.AllActions(t.Context(), "app-1", p) {
+				require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+				assert.Nil(t, action)
+				pairs++
+			}
+			assert.Equal(t, 1, pairs)
+		}
+		for _, err := range c.AllActions(t.Context(), "", idngo.ListActionsParams{}) {
+			require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+		}
+		assert.Empty(t, b.story())
+	})
+}
+
+// A page whose entries the caller has had already is drift; three are a service
+// that does not page.
+func TestAllActionsOfAServiceThatDoesNotPage(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = io.WriteString(w, `{"items":[{"id":"1"},{"id":"2"}]}`)
+	}))
+	t.Cleanup(server.Close)
+	client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	got := 0
+	var last error
+	for action, err := range client.AllActions(t.Context(), "app-1", idngo.ListActionsParams{}) {
+		if last = err; action != nil {
+			got++
+		}
+	}
+	require.Error(t, last)
+	assert.Equal(t, 2, got)
+	assert.Equal(t, 4, asked)
+}

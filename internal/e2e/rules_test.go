@@ -1,0 +1,367 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+)
+
+// The rules of the repository. A change that breaks one must change its table
+// here, where a reviewer sees it.
+
+const modulePath = "github.com/idngo-go/idngo"
+
+// rootFiles are the source files of the root and how many lines each may have.
+var rootFiles = map[string]int{
+	"client.go":    850,
+	"auth.go":      450,
+	"actions.go":   800,
+	"images.go":    400,
+	"webhooks.go":  500,
+	"models.go":    1000,
+	"errors.go":    400,
+	"simulator.go": 250,
+}
+
+// mostRootLines is how many lines the sources of the root may have together. It
+// may grow with new parts, up to the sum of rootFiles.
+const mostRootLines = 4400
+
+// rootEntries are the other entries of the root. Entries that begin with a dot may
+// stand there too.
+var rootEntries = []string{
+	"LICENSE", "README.md", "examples", "go.mod", "go.sum", "internal", "testdata",
+	"example_test.go", "bench_test.go",
+}
+
+// rooms are the packages of the module that users link, and which other packages
+// of the module each may import. An arrow points down: no room imports the root.
+var rooms = map[string][]string{
+	".": {
+		"internal/exchange", "internal/retry", "internal/clock", "internal/redact", "internal/lenient",
+		"internal/formbody", "internal/keyedhash", "internal/simulator",
+	},
+	"internal/exchange":  {"internal/redact"},
+	"internal/retry":     nil,
+	"internal/clock":     nil,
+	"internal/redact":    nil,
+	"internal/lenient":   nil,
+	"internal/formbody":  nil,
+	"internal/keyedhash": nil,
+	"internal/simulator": nil,
+}
+
+// notRooms are the directories of internal/ that no user links.
+var notRooms = []string{"internal/e2e", "internal/race", "internal/tools"}
+
+// The lengths of functions and lines.
+const (
+	mostFunctionLines = 60
+	mostEngineLines   = 40 // of a function of an engineFile
+	mostColumns       = 140
+)
+
+// engineFiles are what every call runs through: a file of the root or a room.
+var engineFiles = []string{"client.go", "internal/exchange"}
+
+// notYet names what breaks a rule today and shall not for long. The rules pass over
+// what is named here, and log a name that breaks its rule no more.
+var notYet = map[string][]string{
+	"layout":           {"simulator.go is missing", "simulator_test.go is missing", "webhooks_internal_test.go is unexpected"},
+	"lines of a file":  {"client.go", "auth.go", "images.go", "webhooks.go", "models.go"},
+	"lines of the sum": {"the root"},
+	"function length":  {"client.go: attempt"},
+	"rooms": {
+		"internal/exchange does not exist", "internal/clock does not exist", "internal/redact does not exist",
+		"internal/lenient does not exist", "internal/keyedhash does not exist",
+	},
+	"line length": {
+		"actions.go", "client.go", "images.go", "models_test.go", "examples/download_image/main.go", "examples/examples_test.go",
+		"examples/face_auth/main.go", "examples/mobile_backend/main.go", "examples/mobile_backend/main_test.go",
+		"examples/simulator/chromium_test.go", "examples/simulator/main.go", "examples/simulator/main_test.go",
+		"examples/simulator/page_test.go", "examples/tracing/main.go", "examples/upload_image/main.go", "examples/webhook_server/offline.go",
+		"examples/websdk_link/main.go", "examples/websdk_link/main_test.go", "internal/formbody/header_test.go", "internal/simulator/api.go",
+		"internal/simulator/api_test.go", "internal/simulator/faults_test.go", "internal/simulator/images_test.go",
+		"internal/simulator/page_test.go", "internal/simulator/simulator_test.go", "internal/simulator/webhooks_test.go",
+	},
+}
+
+// finding is something that breaks a rule. name is how notYet names it.
+type finding struct{ name, detail string }
+
+// assertRule reports the findings of a rule but for those that notYet names.
+func assertRule(t *testing.T, rule string, findings []finding) {
+	t.Helper()
+	found := map[string]bool{}
+	for _, f := range findings {
+		found[f.name] = true
+		if !slices.Contains(notYet[rule], f.name) {
+			t.Errorf("%s: %s %s", rule, f.name, f.detail)
+		}
+	}
+	for _, name := range notYet[rule] {
+		if !found[name] {
+			t.Logf("%s: %q holds now, remove it from notYet", rule, name)
+		}
+	}
+}
+
+// goFiles returns the Go files of the repository, by their slashed paths within it.
+// Modules other than the root's are left out.
+func goFiles(t *testing.T) (files []string) {
+	t.Helper()
+	root := faultnet.Path(t)
+	require.NoError(t, filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == root {
+			return err
+		}
+		if entry.IsDir() {
+			_, noModule := os.Stat(filepath.Join(name, "go.mod"))
+			if strings.HasPrefix(entry.Name(), ".") || noModule == nil {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if strings.HasSuffix(name, ".go") {
+			relative, err := filepath.Rel(root, name)
+			files = append(files, filepath.ToSlash(relative))
+			return err
+		}
+		return nil
+	}))
+	require.NotEmpty(t, files)
+	return files
+}
+
+// runGo runs the go command in the root of the repository and returns its output.
+func runGo(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = faultnet.Path(t)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "go %s: %s", strings.Join(args, " "), stderr.String())
+	return string(out)
+}
+
+func TestRuleLayout(t *testing.T) {
+	t.Parallel()
+	want := slices.Clone(rootEntries)
+	for name := range rootFiles {
+		want = append(want, name, strings.TrimSuffix(name, ".go")+"_test.go")
+	}
+	// What a build or a test run leaves behind does not count.
+	ignored := strings.Fields(string(faultnet.ReadFile(t, faultnet.Path(t, ".gitignore"))))
+	entries, err := os.ReadDir(faultnet.Path(t))
+	require.NoError(t, err)
+	var have []string
+	var findings []finding
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") || slices.ContainsFunc(ignored, func(pattern string) bool {
+			matches, _ := path.Match(pattern, name)
+			return matches
+		}) {
+			continue
+		}
+		have = append(have, name)
+		if !slices.Contains(want, name) {
+			findings = append(findings, finding{name: name + " is unexpected"})
+		}
+	}
+	for _, name := range want {
+		if !slices.Contains(have, name) {
+			findings = append(findings, finding{name: name + " is missing"})
+		}
+	}
+	assertRule(t, "layout", findings)
+}
+
+// Users get three direct dependencies and link one.
+func TestRuleDependencies(t *testing.T) {
+	t.Parallel()
+	direct := strings.Fields(runGo(t, "list", "-m", "-f", "{{if not (or .Main .Indirect)}}{{.Path}}{{end}}", "all"))
+	assert.ElementsMatch(t, []string{
+		"github.com/google/go-querystring", "github.com/jarcoal/httpmock", "github.com/stretchr/testify",
+	}, direct)
+	linked := strings.Fields(runGo(t, "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."))
+	for _, pkg := range linked {
+		if strings.HasPrefix(pkg, "github.com/google/go-querystring/") {
+			continue
+		}
+		name, own := strings.CutPrefix(pkg, modulePath)
+		name = strings.TrimPrefix(name, "/")
+		assert.True(t, own, "the root links %s", pkg)
+		assert.True(t, name == "" || slices.Contains(rooms["."], name), "the root links %s, which is no room", pkg)
+	}
+}
+
+func TestRuleGoDirective(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(string(faultnet.ReadFile(t, faultnet.Path(t, "go.mod"))), "\n")
+	assert.Contains(t, lines, "go 1.25.0", "the oldest Go that users may have")
+	for _, line := range lines {
+		assert.False(t, strings.HasPrefix(line, "toolchain"), "a toolchain line would be forced on users: %s", line)
+	}
+}
+
+func TestRuleFormat(t *testing.T) {
+	t.Parallel()
+	gofmt := filepath.Join(strings.TrimSpace(runGo(t, "env", "GOROOT")), "bin", "gofmt")
+	cmd := exec.CommandContext(t.Context(), gofmt, append([]string{"-s", "-l"}, goFiles(t)...)...)
+	cmd.Dir = faultnet.Path(t)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Empty(t, string(out), "gofmt -s would change these files")
+}
+
+// A program that makes no simulator links nothing of it.
+func TestRuleSimulatorIsNotLinked(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t, "it links a program")
+	dir := t.TempDir()
+	const program = "package main\n\nimport \"" + modulePath + "\"\n\n" +
+		"func main() {\n\tclient, err := idngo.NewClientFromEnv()\n\tprintln(client.String(), err)\n}\n"
+	// Within the module, thanks to the overlay, so that it builds with our go.mod.
+	source := filepath.Join(dir, "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(program), 0o600))
+	overlay := writeOverlay(t, map[string]string{faultnet.Path(t, "internal", "e2e", "linked", "main.go"): source})
+	binary := filepath.Join(dir, "linked.exe")
+	runGo(t, "build", "-overlay", overlay, "-o", binary, "./internal/e2e/linked")
+	symbols := runGo(t, "tool", "nm", binary)
+	require.True(t, strings.Contains(symbols, " "+modulePath+"."), "the symbols are named as expected")
+	for line := range strings.Lines(symbols) {
+		if strings.Contains(line, modulePath+"/internal/simulator") || strings.Contains(line, modulePath+".NewSimulator") {
+			t.Errorf("the simulator is linked: %s", line)
+		}
+	}
+}
+
+// Imports of the module's own packages follow the arrows of rooms.
+func TestRuleRooms(t *testing.T) {
+	t.Parallel()
+	var findings []finding
+	found := map[string]bool{}
+	for _, file := range goFiles(t) {
+		room := path.Dir(file)
+		if strings.HasPrefix(room, "examples") || slices.ContainsFunc(notRooms, func(dir string) bool {
+			return room == dir || strings.HasPrefix(room, dir+"/")
+		}) {
+			continue
+		}
+		allowed, known := rooms[room]
+		if !found[room] && !known {
+			findings = append(findings, finding{name: room + " is not in the table of rooms"})
+		}
+		found[room] = true
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), faultnet.Path(t, file), nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range parsed.Imports {
+			imported, own := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), modulePath)
+			imported = strings.TrimPrefix(imported, "/")
+			if imported == "" {
+				imported = "the root"
+			}
+			if own && !slices.Contains(allowed, imported) {
+				findings = append(findings, finding{name: file + " imports " + imported})
+			}
+		}
+	}
+	for room := range rooms {
+		if !found[room] {
+			findings = append(findings, finding{name: room + " does not exist"})
+		}
+	}
+	assertRule(t, "rooms", findings)
+}
+
+func TestRuleLinesOfFiles(t *testing.T) {
+	t.Parallel()
+	var findings []finding
+	sum := 0
+	for name, most := range rootFiles {
+		source, err := os.ReadFile(faultnet.Path(t, name))
+		if os.IsNotExist(err) {
+			continue // TestRuleLayout reports it
+		}
+		require.NoError(t, err)
+		lines := bytes.Count(source, []byte("\n"))
+		sum += lines
+		if lines > most {
+			findings = append(findings, finding{name, fmt.Sprintf("has %d lines, %d at most", lines, most)})
+		}
+	}
+	assertRule(t, "lines of a file", findings)
+	findings = nil
+	if sum > mostRootLines {
+		findings = append(findings, finding{"the root", fmt.Sprintf("has %d lines, %d at most", sum, mostRootLines)})
+	}
+	assertRule(t, "lines of the sum", findings)
+}
+
+// Functions of the root and of the rooms are short. Tests are left out.
+func TestRuleFunctionLengths(t *testing.T) {
+	t.Parallel()
+	var findings []finding
+	for _, file := range goFiles(t) {
+		if _, room := rooms[path.Dir(file)]; !room || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		most := mostFunctionLines
+		if slices.Contains(engineFiles, file) || slices.Contains(engineFiles, path.Dir(file)) {
+			most = mostEngineLines
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, faultnet.Path(t, file), nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, decl := range parsed.Decls {
+			function, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			lines := set.Position(function.End()).Line - set.Position(function.Pos()).Line + 1
+			if lines > most {
+				detail := fmt.Sprintf("has %d lines, %d at most", lines, most)
+				findings = append(findings, finding{file + ": " + function.Name.Name, detail})
+			}
+		}
+	}
+	assertRule(t, "function length", findings)
+}
+
+// No line of Go has more than 140 characters, a tab counted as one.
+func TestRuleLineLengths(t *testing.T) {
+	t.Parallel()
+	var findings []finding
+	for _, file := range goFiles(t) {
+		number := 0
+		for line := range strings.Lines(string(faultnet.ReadFile(t, faultnet.Path(t, file)))) {
+			number++
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > mostColumns {
+				findings = append(findings, finding{file, fmt.Sprintf("has more than %d characters in line %d", mostColumns, number)})
+			}
+		}
+	}
+	assertRule(t, "line length", findings)
+}

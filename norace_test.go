@@ -1,5 +1,0 @@
-//go:build !race
-
-package idngo_test
-
-const underRace = false
