@@ -90,11 +90,14 @@ func TestFaceAuth(t *testing.T) {
 // external id leads to the same action.
 func TestFaceAuthWithCredentials(t *testing.T) {
 	t.Parallel()
-	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL"}})
+	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{
+		Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL",
+	}})
 	photo := filepath.Join(t.TempDir(), "photo.png")
 	require.NoError(t, os.WriteFile(photo, []byte("\x89PNG\r\n\x1a\n not much of one"), 0o600))
 	p := program{name: "face_auth", env: env, args: []string{
-		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1", "-image", photo, "-country", "GBR",
+		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1",
+		"-image", photo, "-country", "GBR",
 	}}
 	// A run that got as far as the upload.
 	client := newClient(t, env)
@@ -337,7 +340,8 @@ sourceOfFunds  income   sources     salary | dividends
 `)
 	require.JSONEq(t, `[{"id":"sourceOfFunds","sections":{
 		"consent":{"items":{"since":{"value":"2026-01-31"},"truthful":{"value":"true"}}},
-		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
+		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},
+			"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
 }
 
 func TestSimulator(t *testing.T) {
@@ -404,7 +408,9 @@ func TestSimulator(t *testing.T) {
 		UserID: "Ann O'Neill", LevelName: simulator.LevelFaceAuth,
 	})
 	require.ErrorIs(t, err, idngo.ErrSignatureMismatch)
-	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth})
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{
+		UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
+	})
 	require.NoError(t, err)
 
 	if runtime.GOOS == "windows" {
@@ -416,12 +422,15 @@ func TestSimulator(t *testing.T) {
 	require.Equal(t, 0, r.code, r.stderr)
 	for _, want := range []string{
 		`Page +200  signature unsigned +GET /idensic/l/`,
-		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + simulator.DefaultApplicantID + `\?limit=100&offset=0&order=-createdAt`,
-		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + simulator.DefaultApplicantID + `\?levelName=action-liveness`,
+		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + simulator.DefaultApplicantID +
+			`\?limit=100&offset=0&order=-createdAt`,
+		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + simulator.DefaultApplicantID +
+			`\?levelName=action-liveness`,
 		`AddImage +200  signature ok .*/images`,
 		`SubmitAction +200  signature ok .*`,
 		`GetAction +503  signature ok .*  fault status`,
-		`CreateAccessToken +401  signature wrong +should have been over "\d+POST/resources/accessTokens\?levelName=action-liveness&ttlInSecs=600&userId=Ann%20O%27Neill"`,
+		`CreateAccessToken +401  signature wrong +should have been over ` +
+			`"\d+POST/resources/accessTokens\?levelName=action-liveness&ttlInSecs=600&userId=Ann%20O%27Neill"`,
 	} {
 		require.Regexp(t, `(?m)^\d\d:\d\d:\d\d\.\d{6} `+want+`$`, r.stderr)
 	}
@@ -611,7 +620,8 @@ func TestEveryCall(t *testing.T) {
 	}
 }
 
-var offlineLine = regexp.MustCompile(`(?m)^no credentials in the environment: using a simulator in this process, at http://127\.0\.0\.1:\d+$`)
+var offlineLine = regexp.MustCompile(
+	`(?m)^no credentials in the environment: using a simulator in this process, at http://127\.0\.0\.1:\d+$`)
 
 var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
 
@@ -806,7 +816,8 @@ func startSimulator(t *testing.T, cfg simulator.Config) (*simulator.Server, []st
 	require.NoError(t, err)
 	return sb, []string{
 		"IDNGO_BASE_URL=" + baseURL, "IDNGO_APP_TOKEN=" + simulator.DefaultAppToken, "IDNGO_SECRET_KEY=" + simulator.DefaultSecretKey,
-		"IDNGO_APPLICANT_ID=" + simulator.DefaultApplicantID, "IDNGO_USER_ID=" + simulator.DefaultExternalUserID, "IDNGO_LEVEL=" + simulator.LevelFaceAuth,
+		"IDNGO_APPLICANT_ID=" + simulator.DefaultApplicantID, "IDNGO_USER_ID=" + simulator.DefaultExternalUserID,
+		"IDNGO_LEVEL=" + simulator.LevelFaceAuth,
 	}
 }
 

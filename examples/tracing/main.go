@@ -28,7 +28,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("tracing: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "tracing adds up the sizes of an applicant's newest images and writes spans and metrics of that to standard error.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "tracing adds up the sizes of an applicant's newest images "+
+			"and writes spans and metrics of that to standard error.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}

@@ -38,7 +38,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("webhook_frameworks: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "webhook_frameworks receives webhooks at POST /idngo, signed with the secret in IDNGO_WEBHOOK_SECRET.\n\n")
+		fmt.Fprint(flag.CommandLine.Output(), "webhook_frameworks receives webhooks at POST /idngo, "+
+			"signed with the secret in IDNGO_WEBHOOK_SECRET.\n\n")
 		flag.PrintDefaults()
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(routers)), ", ")

@@ -161,7 +161,8 @@ func TestServe(t *testing.T) {
 	defer stop()
 	served, router := make(chan error, 1), netHTTPRouter(newVerifier(t), logEvent)
 	go func() { served <- serve(ctx, listener, router) }()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/idngo", bytes.NewReader([]byte(reviewed)))
+	url := "http://" + listener.Addr().String() + "/idngo"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(reviewed)))
 	require.NoError(t, err)
 	request.Header = idngo.SignWebhook([]byte(reviewed), secret, idngo.HMACSHA512)
 	response, err := http.DefaultClient.Do(request)

@@ -84,9 +84,10 @@ func TestServerlessRefuses(t *testing.T) {
 		{name: "another body", file: "alb.json", status: http.StatusUnauthorized, change: func(event *gatewayEvent) {
 			event.Body = strings.Replace(event.Body, "GREEN", "RED", 1)
 		}},
-		{name: "the base64 text instead of the body", file: "apigateway_v2_base64.json", status: http.StatusUnauthorized, change: func(event *gatewayEvent) {
-			event.IsBase64Encoded = false
-		}},
+		{name: "the base64 text instead of the body", file: "apigateway_v2_base64.json", status: http.StatusUnauthorized,
+			change: func(event *gatewayEvent) {
+				event.IsBase64Encoded = false
+			}},
 		{name: "no base64", file: "apigateway_v2.json", status: http.StatusBadRequest, change: func(event *gatewayEvent) {
 			event.IsBase64Encoded = true
 		}},
@@ -99,7 +100,8 @@ func TestServerlessRefuses(t *testing.T) {
 		{name: "no event", file: "apigateway_v2.json", status: http.StatusBadRequest, change: func(event *gatewayEvent) {
 			sign(event, "[]")
 		}},
-		{name: "an error of the handler", file: "apigateway_v1.json", err: errors.New("the database is away"), status: http.StatusInternalServerError, received: 1},
+		{name: "an error of the handler", file: "apigateway_v1.json", err: errors.New("the database is away"),
+			status: http.StatusInternalServerError, received: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
