@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -18,18 +19,21 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// skewed is a simulator whose clock is off, and an action in it.
-func newSkewedSimulator(t *testing.T, off time.Duration) (*faultnet.Network, *simulator.Server, string) {
+// newSkewedSimulator returns a simulator whose clock is off, and an action with an
+// image in it.
+func newSkewedSimulator(t *testing.T, off time.Duration) (n *faultnet.Network, server *simulator.Server, actionID, imageID string) {
 	t.Helper()
-	n, sb := faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
+	n, server = faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
 	right := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
 	action, err := right.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-0"))
 	require.NoError(t, err)
-	return n, sb, action.ID
+	image, err := right.AddImage(t.Context(), action.ID, faultnet.SelfieOf("the first image"))
+	require.NoError(t, err)
+	return n, server, action.ID, string(image.ImageID)
 }
 
-// simulatorCalls are calls that a simulator with this action answers.
-func simulatorCalls(actionID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
+// simulatorCalls are calls that a simulator with this action and image answers.
+func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
 	return map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error{
 		"CreateAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			_, err := c.CreateAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), opts...)
@@ -51,6 +55,17 @@ func simulatorCalls(actionID string) map[string]func(context.Context, *idngo.Cli
 			_, err := c.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
 			return err
 		},
+		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			content, err := c.OpenImage(ctx, actionID, idngo.ImageID(imageID), idngo.OpenImageParams{}, opts...)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, content)
+			return errors.Join(err, content.Close())
+		},
+		"Do": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			return c.Do(ctx, http.MethodGet, "/resources/applicantActions/"+actionID+"/one", nil, nil, nil, opts...)
+		},
 		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
 				UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
@@ -69,14 +84,14 @@ func simulatorCalls(actionID string) map[string]func(context.Context, *idngo.Cli
 // With the service's clock 10 minutes off, the first call of a client takes two
 // attempts and the second one, whatever the call, and nothing is done twice.
 func TestClockIsLearned(t *testing.T) {
-	for name := range simulatorCalls("") {
+	for name := range simulatorCalls("", "") {
 		for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute, 100 * 24 * time.Hour} {
 			t.Run(name+" "+off.String(), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
-					n, sb, actionID := newSkewedSimulator(t, off)
+					n, sb, actionID, imageID := newSkewedSimulator(t, off)
 					var log faultnet.Log
 					client := n.Client(idngo.WithLogger(log.Logger()))
-					call := simulatorCalls(actionID)[name]
+					call := simulatorCalls(actionID, imageID)[name]
 					var res idngo.Response
 					begin := time.Now()
 					require.NoError(t, call(t.Context(), client, idngo.WithResponse(&res)))
@@ -96,7 +111,7 @@ func TestClockIsLearned(t *testing.T) {
 					case "CreateAction":
 						assert.Len(t, sb.Actions(), 3)
 					case "AddImage":
-						assert.Len(t, sb.Images(actionID), 2)
+						assert.Len(t, sb.Images(actionID), 3)
 					case "SubmitAction":
 						assert.Equal(t, 2, sb.Actions()[0].Submits)
 					}
@@ -109,7 +124,7 @@ func TestClockIsLearned(t *testing.T) {
 // 64 first calls at once learn the offset and log it once.
 func TestClockIsLoggedOnce(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, sb, actionID := newSkewedSimulator(t, 10*time.Minute)
+		n, sb, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
 		var log faultnet.Log
 		client := n.Client(idngo.WithLogger(log.Logger()))
 		var wg sync.WaitGroup
@@ -139,9 +154,9 @@ func TestClockIsLoggedOnce(t *testing.T) {
 // from it all the same.
 func TestClockWithOneAttempt(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, _, actionID := newSkewedSimulator(t, -10*time.Minute)
+		n, _, actionID, imageID := newSkewedSimulator(t, -10*time.Minute)
 		client := n.Client(faultnet.OneAttempt())
-		for name, call := range simulatorCalls(actionID) {
+		for name, call := range simulatorCalls(actionID, imageID) {
 			err := call(t.Context(), n.Client(faultnet.OneAttempt()))
 			require.ErrorIs(t, err, idngo.ErrTimestampExpired, name)
 			require.ErrorIs(t, err, idngo.ErrUnauthorized, name)
@@ -157,7 +172,7 @@ func TestClockWithOneAttempt(t *testing.T) {
 // The offset belongs to the client that has learned it.
 func TestClockOffsetIsTheClients(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, sb, actionID := newSkewedSimulator(t, 10*time.Minute)
+		n, sb, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
 		for range 2 {
 			client := n.Client()
 			for range 2 {

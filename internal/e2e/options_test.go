@@ -428,8 +428,8 @@ func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.Equal(t, "ListActions", take())
-		require.NoError(t, simulatorCalls(action.ID)["CreateAccessToken"](ctx, client))
-		require.NoError(t, simulatorCalls(action.ID)["CreateWebSDKLink"](ctx, client))
+		require.NoError(t, simulatorCalls(action.ID, string(image.ImageID))["CreateAccessToken"](ctx, client))
+		require.NoError(t, simulatorCalls(action.ID, string(image.ImageID))["CreateWebSDKLink"](ctx, client))
 		assert.Equal(t, "CreateAccessToken CreateWebSDKLink", take())
 		require.NoError(t, client.Do(ctx, "GET", "/resources/applicantActions/"+action.ID+"/one", nil, nil, nil))
 		assert.Equal(t, "Do", take())

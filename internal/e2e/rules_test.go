@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -101,16 +102,21 @@ var notYet = map[string][]string{
 	},
 }
 
+// finding is something that breaks a rule. name is how notYet names it.
+type finding struct{ name, detail string }
+
 // assertRule reports the findings of a rule but for those that notYet names.
-func assertRule(t *testing.T, rule string, findings []string) {
+func assertRule(t *testing.T, rule string, findings []finding) {
 	t.Helper()
-	for _, finding := range findings {
-		if !slices.Contains(notYet[rule], finding) {
-			t.Errorf("%s: %s", rule, finding)
+	found := map[string]bool{}
+	for _, f := range findings {
+		found[f.name] = true
+		if !slices.Contains(notYet[rule], f.name) {
+			t.Errorf("%s: %s %s", rule, f.name, f.detail)
 		}
 	}
 	for _, name := range notYet[rule] {
-		if !slices.Contains(findings, name) {
+		if !found[name] {
 			t.Logf("%s: %q holds now, remove it from notYet", rule, name)
 		}
 	}
@@ -166,7 +172,8 @@ func TestRuleLayout(t *testing.T) {
 	ignored := strings.Fields(string(faultnet.ReadFile(t, faultnet.Path(t, ".gitignore"))))
 	entries, err := os.ReadDir(faultnet.Path(t))
 	require.NoError(t, err)
-	var have, findings []string
+	var have []string
+	var findings []finding
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasPrefix(name, ".") || slices.ContainsFunc(ignored, func(pattern string) bool {
@@ -177,12 +184,12 @@ func TestRuleLayout(t *testing.T) {
 		}
 		have = append(have, name)
 		if !slices.Contains(want, name) {
-			findings = append(findings, name+" is unexpected")
+			findings = append(findings, finding{name: name + " is unexpected"})
 		}
 	}
 	for _, name := range want {
 		if !slices.Contains(have, name) {
-			findings = append(findings, name+" is missing")
+			findings = append(findings, finding{name: name + " is missing"})
 		}
 	}
 	assertRule(t, "layout", findings)
@@ -251,7 +258,7 @@ func TestRuleSimulatorIsNotLinked(t *testing.T) {
 // Imports of the module's own packages follow the arrows of rooms.
 func TestRuleRooms(t *testing.T) {
 	t.Parallel()
-	var findings []string
+	var findings []finding
 	found := map[string]bool{}
 	for _, file := range goFiles(t) {
 		room := path.Dir(file)
@@ -262,7 +269,7 @@ func TestRuleRooms(t *testing.T) {
 		}
 		allowed, known := rooms[room]
 		if !found[room] && !known {
-			findings = append(findings, room+" is not in the table of rooms")
+			findings = append(findings, finding{name: room + " is not in the table of rooms"})
 		}
 		found[room] = true
 		if strings.HasSuffix(file, "_test.go") {
@@ -277,13 +284,13 @@ func TestRuleRooms(t *testing.T) {
 				imported = "the root"
 			}
 			if own && !slices.Contains(allowed, imported) {
-				findings = append(findings, file+" imports "+imported)
+				findings = append(findings, finding{name: file + " imports " + imported})
 			}
 		}
 	}
 	for room := range rooms {
 		if !found[room] {
-			findings = append(findings, room+" does not exist")
+			findings = append(findings, finding{name: room + " does not exist"})
 		}
 	}
 	assertRule(t, "rooms", findings)
@@ -291,7 +298,7 @@ func TestRuleRooms(t *testing.T) {
 
 func TestRuleLinesOfFiles(t *testing.T) {
 	t.Parallel()
-	var findings []string
+	var findings []finding
 	sum := 0
 	for name, most := range rootFiles {
 		source, err := os.ReadFile(faultnet.Path(t, name))
@@ -302,15 +309,13 @@ func TestRuleLinesOfFiles(t *testing.T) {
 		lines := bytes.Count(source, []byte("\n"))
 		sum += lines
 		if lines > most {
-			t.Logf("%s has %d lines, %d at most", name, lines, most)
-			findings = append(findings, name)
+			findings = append(findings, finding{name, fmt.Sprintf("has %d lines, %d at most", lines, most)})
 		}
 	}
 	assertRule(t, "lines of a file", findings)
 	findings = nil
 	if sum > mostRootLines {
-		t.Logf("the root has %d lines, %d at most", sum, mostRootLines)
-		findings = append(findings, "the root")
+		findings = append(findings, finding{"the root", fmt.Sprintf("has %d lines, %d at most", sum, mostRootLines)})
 	}
 	assertRule(t, "lines of the sum", findings)
 }
@@ -318,7 +323,7 @@ func TestRuleLinesOfFiles(t *testing.T) {
 // Functions of the root and of the rooms are short. Tests are left out.
 func TestRuleFunctionLengths(t *testing.T) {
 	t.Parallel()
-	var findings []string
+	var findings []finding
 	for _, file := range goFiles(t) {
 		if _, room := rooms[path.Dir(file)]; !room || strings.HasSuffix(file, "_test.go") {
 			continue
@@ -337,8 +342,8 @@ func TestRuleFunctionLengths(t *testing.T) {
 			}
 			lines := set.Position(function.End()).Line - set.Position(function.Pos()).Line + 1
 			if lines > most {
-				t.Logf("%s: %s has %d lines, %d at most", file, function.Name.Name, lines, most)
-				findings = append(findings, file+": "+function.Name.Name)
+				detail := fmt.Sprintf("has %d lines, %d at most", lines, most)
+				findings = append(findings, finding{file + ": " + function.Name.Name, detail})
 			}
 		}
 	}
@@ -348,16 +353,13 @@ func TestRuleFunctionLengths(t *testing.T) {
 // No line of Go has more than 140 characters, a tab counted as one.
 func TestRuleLineLengths(t *testing.T) {
 	t.Parallel()
-	var findings []string
+	var findings []finding
 	for _, file := range goFiles(t) {
 		number := 0
 		for line := range strings.Lines(string(faultnet.ReadFile(t, faultnet.Path(t, file)))) {
 			number++
 			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > mostColumns {
-				t.Logf("%s:%d is longer than %d characters", file, number, mostColumns)
-				if !slices.Contains(findings, file) {
-					findings = append(findings, file)
-				}
+				findings = append(findings, finding{file, fmt.Sprintf("has more than %d characters in line %d", mostColumns, number)})
 			}
 		}
 	}

@@ -135,6 +135,14 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			}
 			return err
 		},
+		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			content, err := c.OpenImage(ctx, hiddenAction, hiddenImage, idngo.OpenImageParams{Preview: true}, opts...)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, content)
+			return errors.Join(err, content.Close())
+		},
 		"DownloadImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			_, err := c.DownloadImage(ctx, hiddenAction, hiddenImage, io.Discard, idngo.OpenImageParams{Preview: true}, opts...)
 			return err
