@@ -169,7 +169,7 @@ func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 func TestEndlessBody(t *testing.T) {
 	for _, status := range []int{200, 400, 500, 302} {
 		for _, slow := range []bool{false, true} {
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				if op.Name == "OpenImage" && status == 200 {
 					continue
 				}
@@ -221,7 +221,7 @@ func TestBodiesAreClosed(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				t.Run(op.Key(), func(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) {
 						n := faultnet.New(t)

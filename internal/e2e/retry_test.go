@@ -467,7 +467,7 @@ func TestTableOfRetries(t *testing.T) {
 	for _, c := range failureRows() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				if c.skips != nil && c.skips(op) {
 					continue
 				}

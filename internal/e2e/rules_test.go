@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 		"internal/exchange", "internal/retry", "internal/clock", "internal/redact", "internal/lenient",
 		"internal/formbody", "internal/keyedhash", "internal/simulator",
 	},
-	"internal/exchange":  {"internal/redact"},
+	"internal/exchange":  {"internal/clock", "internal/formbody", "internal/keyedhash", "internal/retry"},
 	"internal/retry":     nil,
 	"internal/clock":     nil,
 	"internal/redact":    nil,
