@@ -170,7 +170,7 @@ func TestDo(t *testing.T) {
 	assert.Empty(t, raw)
 	err := client.Do(ctx, "POST", "/resources/-;a=b/%D0%B6", url.Values{"q": {"1 2"}}, nil, &out)
 	require.ErrorContains(t, err, "no body")
-	require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "a careful call has happened")
+	require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "a call that is not idempotent has happened")
 
 	faultnet.RespondFunc(t, mock, "GET", "/plain", echo(""))
 	require.NoError(t, client.Do(ctx, "GET", "/plain", nil, nil, nil))

@@ -76,12 +76,12 @@ type chaosFlow struct {
 	digest   string // of the image
 	actionID string
 	imageIDs []string // what it was told
-	verdict  *idngo.Action
+	reviewed *idngo.Action
 	calls    int // how often it had to call again
 }
 
 // TestChaos runs whole flows, many at once, on a service in which everything
-// goes wrong at once, and then looks at the service's own books.
+// goes wrong at once, and then compares what the flows believe with what the service has recorded.
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
@@ -98,15 +98,15 @@ func TestChaos(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	begin := time.Now()
 
-	sb, err := simulator.New(simulator.Config{ReviewDelay: 3 * time.Millisecond, Limits: simulator.Limits{ImageMemory: 1 << 20}})
+	service, err := simulator.New(simulator.Config{ReviewDelay: 3 * time.Millisecond, Limits: simulator.Limits{ImageMemory: 1 << 20}})
 	require.NoError(t, err)
-	defer sb.Close()
-	base, err := sb.Start("")
+	defer service.Close()
+	base, err := service.Start("")
 	require.NoError(t, err)
 	for i := range chaosApplicants {
-		sb.AddApplicant(fmt.Sprintf("applicant-%d", i), fmt.Sprintf("user-%d", i))
+		service.AddApplicant(fmt.Sprintf("applicant-%d", i), fmt.Sprintf("user-%d", i))
 	}
-	require.NoError(t, sb.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
+	require.NoError(t, service.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = atOnce
@@ -146,9 +146,9 @@ func TestChaos(t *testing.T) {
 	wg.Wait()
 	took := time.Since(begin)
 
-	// The books.
+	// What the service has recorded.
 	actions := map[string][]simulator.ActionRecord{}
-	for _, action := range sb.Actions() {
+	for _, action := range service.Actions() {
 		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
 	}
 	assert.Len(t, actions, flows)
@@ -164,12 +164,12 @@ func TestChaos(t *testing.T) {
 		assert.Equal(t, "completed", made[0].ReviewStatus)
 		assert.Equal(t, 1, made[0].Reviews)
 		assert.GreaterOrEqual(t, made[0].Submits, 1)
-		if assert.NotNil(t, flow.verdict) {
-			assert.True(t, flow.verdict.Approved())
-			assert.Equal(t, flow.externalID, flow.verdict.ExternalActionID)
+		if assert.NotNil(t, flow.reviewed) {
+			assert.True(t, flow.reviewed.Approved())
+			assert.Equal(t, flow.externalID, flow.reviewed.ExternalActionID)
 		}
 		kept := map[string]bool{}
-		for _, image := range sb.Images(flow.actionID) {
+		for _, image := range service.Images(flow.actionID) {
 			kept[image.ImageID] = true
 			assert.Equal(t, flow.digest, image.SHA256, "every byte is the right one")
 			assert.Equal(t, flow.name, image.FileName)
@@ -179,7 +179,7 @@ func TestChaos(t *testing.T) {
 			assert.True(t, kept[id], "%s was told of image %s", flow.externalID, id)
 		}
 	}
-	stats := sb.Stats()
+	stats := service.Stats()
 	assert.Zero(t, stats.RefusedSignatures)
 	assert.Zero(t, stats.RefusedTimestamps)
 	assert.Zero(t, stats.RefusedCredentials)
@@ -193,8 +193,10 @@ func TestChaos(t *testing.T) {
 	// Connections and goroutines return to the start.
 	assert.LessOrEqual(t, stats.OpenConnections, 4*atOnce)
 	transport.CloseIdleConnections()
-	assert.True(t, waitUntil(func() bool { return sb.Stats().OpenConnections == 0 }), "%d connections are open", sb.Stats().OpenConnections)
-	require.NoError(t, sb.Close())
+	assert.True(
+		t, waitUntil(func() bool { return service.Stats().OpenConnections == 0 }), "%d connections are open", service.Stats().OpenConnections,
+	)
+	require.NoError(t, service.Close())
 	if !assert.True(
 		t, waitUntil(func() bool { return runtime.NumGoroutine() <= goroutines }), "%d goroutines, were %d", runtime.NumGoroutine(), goroutines,
 	) {
@@ -294,7 +296,7 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	}
 
 	return f.persist(ctx, func() (err error) {
-		f.verdict, err = client.WaitForReview(
+		f.reviewed, err = client.WaitForReview(
 			ctx, f.actionID, idngo.WaitParams{MinInterval: 2 * time.Millisecond, MaxInterval: 20 * time.Millisecond},
 		)
 		return err

@@ -25,6 +25,7 @@ import (
 // The rules of the repository. A change that breaks one must change its table
 // here, where a reviewer sees it.
 
+// modulePath is the path of the root.
 const modulePath = "github.com/idngo-go/idngo"
 
 // rootFiles are the source files of the root and how many lines each may have.
