@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -427,6 +428,21 @@ type WebSDKLinkParams struct {
 	// the service's default, 30 minutes.
 	TTL time.Duration
 }
+
+// WebSDKLink is a link to send to one user. Anyone who has it can do the verification in their
+// place. It prints as [redacted] in fmt and slog; in JSON it shows the URL.
+type WebSDKLink struct {
+	URL string `json:"url,omitzero"` // the link; the service chooses its scheme, host and form
+}
+
+// String returns [redacted].
+func (WebSDKLink) String() string { return redacted }
+
+// Format writes [redacted] for every verb and flag.
+func (WebSDKLink) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue returns [redacted].
+func (WebSDKLink) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // CreateWebSDKLink makes a link that opens the verification in a browser:
 //

@@ -140,6 +140,7 @@ import (
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/idngo-go/idngo/internal/lenient"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
@@ -1267,9 +1268,11 @@ func decode(data []byte, out any) (problem string) {
 		err = decodeAction(data, out)
 	case *ActionPage:
 		err = decodeActionPage(data, out)
-	case *Image, *WebSDKLink, *tokenAnswer:
+	case *Image:
+		err = decodeImage(data, out)
+	case *WebSDKLink, *tokenAnswer:
 		// One odd member must not cost the rest; what is needed, usable knows.
-		err = decodeSkipping(data, out, &struct{}{})
+		_, err = lenient.Decode[struct{}](data, out)
 	default:
 		err = json.Unmarshal(data, out)
 	}

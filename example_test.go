@@ -753,11 +753,6 @@ func ExampleAction_Completed() {
 	// Output: false
 }
 
-func ExampleRejectLabel_Known() {
-	fmt.Println(idngo.RejectLabelForgery.Known(), idngo.RejectLabel("NEW_SINCE").Known())
-	// Output: true false
-}
-
 // reviewed is a delivery as the service sends it.
 const reviewed = `{
   "applicantId" : "5dc158b109494c3cbf431e28",

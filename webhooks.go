@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/idngo-go/idngo/internal/lenient"
 )
 
 // A DigestAlgorithm names how the digest of a webhook was made, in the words
@@ -58,6 +60,7 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	if e.Type == "" {
 		return nil, fmt.Errorf("idngo: %w: no type", ErrWebhookMalformed)
 	}
+	lenient.ClearNull(&e.ApplicantMemberOf)
 	e.Raw = bytes.Clone(body)
 	return e, nil
 }
@@ -74,14 +77,14 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 // same in later versions of this package.
 //
 // It is made from what tells events apart and never changes on the way: the
-// type, the ids of applicant, action, inspection and network, your own id of
-// the action, and the time, which is CreatedAtMs, or else CreatedAt, or the
-// text of either if its form is unknown. ReviewStatus, levels and results are
+// type, the ids of applicant, action, inspection, network and transaction, your
+// own id of the action, and the time, which is CreatedAtMs, or else CreatedAt,
+// or the text of either if its form is unknown. ReviewStatus, levels and results are
 // left out, since the service may fill those in as they are when it sends, not
 // as they were when it happened. CorrelationID counts only where there is no
 // time at all: it belongs to the request that caused the event, and whether a
-// second delivery keeps it is not documented. Of an event that has ids of yet
-// another kind, as those about transactions have, add the id from Raw.
+// second delivery keeps it is not documented. For an event with an id of yet
+// another kind, add that id from Raw.
 func (e *WebhookEvent) Key() string {
 	// Every part carries its length, so that no value can pass for the end of
 	// one part and the start of the next.
@@ -99,6 +102,10 @@ func (e *WebhookEvent) Key() string {
 		add("network")
 		add(e.NetworkID)
 	}
+	if e.KytTxnID != "" {
+		add("kytTxn")
+		add(e.KytTxnID)
+	}
 
 	at := e.CreatedAtMs
 	if at.IsZero() {
@@ -110,12 +117,8 @@ func (e *WebhookEvent) Key() string {
 		buf = binary.BigEndian.AppendUint64(buf, uint64(at.Unix()))
 		buf = binary.BigEndian.AppendUint32(buf, uint32(at.Nanosecond()))
 	case !at.IsZero(): // a form that nobody knows
-		text, _ := json.Marshal(at)
-		if text[0] == '"' {
-			text = []byte(at.String()) // whatever its escapes
-		}
 		add("text")
-		add(string(text))
+		add(at.Text)
 	default:
 		add("correlation")
 		add(e.CorrelationID)

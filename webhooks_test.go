@@ -572,7 +572,7 @@ func TestKeyGolden(t *testing.T) {
 		"created-at-ms-unknown-form": "8ffd941db35ca102d53544b6659454eb",
 		"no-time":                    "0bd87a2f6c5346bb00637ad1afd59017",
 		"type-only":                  "cbd038f3eecdbe50ac456e9ca29b48a2",
-		"kyt-transaction":            "c2b08aa32a073bab82b12e927d5db9c2",
+		"kyt-transaction":            "b2f5eeed31aadd1cdd0dbcf509f4f1a7",
 		"network-event":              "d920efe5406430d51760bcd1ea35b851",
 	} {
 		assert.Equal(t, want, keyOf(t, string(webhookFixture(t, name))), name)

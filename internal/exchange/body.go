@@ -1,0 +1,160 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"time"
+)
+
+const (
+	// trusted is the declared length of an answer up to which room is made at
+	// once. The service is trusted more than a sender of webhooks.
+	trusted = 1 << 20
+	// maxDrain and drainTime limit what is read of an answer that nobody wants
+	// any more, so that its connection can be used again.
+	maxDrain  = 256 << 10
+	drainTime = time.Second
+)
+
+// ReadBody reads a body to its end. declared is its announced length, -1 if
+// unknown: a hint, for which room is made at once up to trust bytes. A body
+// above limit is ErrTooLarge, before anything is read if it is declared so. With
+// an error it returns what was read, one byte above the limit at most.
+func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
+	if declared > limit {
+		return nil, ErrTooLarge
+	}
+	const least, unannounced = 512, 4 << 10
+	limit = min(limit, math.MaxInt64-1)
+	size := int64(unannounced)
+	if declared >= 0 && declared <= trust {
+		size = max(declared+1, least) // one more, to see the end without growing
+	}
+	size = min(size, limit+1)
+	buffer := make([]byte, 0, size)
+	for {
+		if len(buffer) == cap(buffer) {
+			// Above a quarter of the limit, grow at once: no more than twice the
+			// limit is allocated in all, whatever is sent.
+			if size = int64(cap(buffer)) * 2; size > limit/2 {
+				size = limit + 1
+			}
+			buffer = append(make([]byte, 0, size), buffer...)
+		}
+		free := buffer[len(buffer):cap(buffer)]
+		if left := limit - int64(len(buffer)); int64(len(free)) > left {
+			free = free[:left+1]
+		}
+		n, err := r.Read(free)
+		buffer = buffer[:len(buffer)+n]
+		switch {
+		case int64(len(buffer)) > limit:
+			return buffer, ErrTooLarge
+		case err == io.EOF: // and not a wrapped one: that is a failure
+			return buffer, nil
+		case err != nil:
+			return buffer, err
+		}
+	}
+}
+
+// Replay returns a body that starts with what was read before and goes on with
+// rest. Closing it closes closer.
+func Replay(read []byte, rest io.Reader, closer io.Closer) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(read), rest), closer}
+}
+
+// discard reads what an answer still holds, within bounds, and closes it.
+func discard(body io.ReadCloser, cancel func()) {
+	timer := time.AfterFunc(drainTime, cancel)
+	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	timer.Stop()
+	_ = body.Close()
+}
+
+// A Stream is the body of an answer that is handed out. Only the time inside of
+// Read counts for the timeout.
+type Stream struct {
+	ctx     context.Context
+	attempt *attempt
+	answer  *Answer
+	first   bytes.Reader // what has come already
+	got     int64
+	err     error // what follows first
+}
+
+// openStream waits for the first bytes. Until they are there, the exchange can
+// be made again.
+func openStream(ctx context.Context, attempt *attempt, answer *Answer) (*Answer, *Failure) {
+	s := &Stream{ctx: ctx, attempt: attempt, answer: answer}
+	buffer := make([]byte, 512)
+	n := 0
+	for n == 0 && s.err == nil {
+		n, s.err = s.fill(buffer)
+	}
+	if n == 0 && s.err != io.EOF {
+		_ = answer.Body.Close()
+		failure := attempt.failure(ctx, answer.Sent, s.err, true)
+		failure.Response = answer.Response
+		return nil, failure
+	}
+	attempt.Pause()
+	attempt.streamed = true
+	s.first.Reset(buffer[:n])
+	answer.Stream = s
+	return answer, nil
+}
+
+// Empty reports whether the body has no byte.
+func (s *Stream) Empty() bool { return s.got == 0 }
+
+// Read reads the body. Its errors are io.EOF and those that Failure explains.
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.first.Len() > 0 {
+		return s.first.Read(p)
+	}
+	if s.err == nil {
+		s.attempt.Resume()
+		var n int
+		n, s.err = s.fill(p)
+		s.attempt.Pause()
+		if n > 0 || s.err == nil {
+			return n, nil
+		}
+	}
+	return 0, s.err
+}
+
+// Failure returns the failure behind the error of a Read other than io.EOF.
+func (s *Stream) Failure() *Failure {
+	return s.attempt.failure(s.ctx, s.answer.Sent, s.err, true)
+}
+
+// Close gives the connection back, or drops it if the body was not read to its
+// end.
+func (s *Stream) Close() error {
+	s.attempt.end()
+	return s.answer.Body.Close()
+}
+
+// Discard reads what the body still holds, within bounds, and closes it.
+func (s *Stream) Discard() {
+	s.attempt.Resume()
+	discard(s.answer.Body, s.attempt.Cancel)
+	s.attempt.end()
+}
+
+// fill reads from the network. An end before the announced length is no end.
+func (s *Stream) fill(p []byte) (int, error) {
+	n, err := s.answer.Body.Read(p)
+	s.got += int64(n)
+	if err == io.EOF && s.answer.ContentLength >= 0 && s.got < s.answer.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}

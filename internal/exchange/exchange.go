@@ -1,0 +1,287 @@
+// Package exchange makes one signed HTTP exchange: it builds a request, stamps
+// and signs it, sends it and receives the answer within limits.
+//
+// It helps net/http where a client that signs needs help: a timeout that counts
+// time without progress, whether anything was written, redirects that are not
+// followed, bodies that are read within bounds.
+//
+// It knows requests and answers of any status. It must not know what a call
+// means, whether it is made again, or how its error is worded.
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"time"
+
+	"github.com/idngo-go/idngo/internal/clock"
+	"github.com/idngo-go/idngo/internal/formbody"
+	"github.com/idngo-go/idngo/internal/retry"
+)
+
+// An Exchanger makes the exchanges of one client. It is safe for concurrent use.
+type Exchanger struct {
+	signer   *Signer
+	clock    *clock.Clock
+	http     *http.Client
+	standard func() bool // whether net/http's own transport is in use
+	timeout  time.Duration
+}
+
+// New returns an Exchanger that sends through a copy of hc. The copy follows no
+// redirect. Without a transport of its own it uses the one that all clients of
+// the process share. timeout limits an exchange, or the time without progress
+// of an upload or a download.
+func New(hc *http.Client, signer *Signer, clock *clock.Clock, timeout time.Duration) *Exchanger {
+	own := *hc
+	if own.Transport == nil {
+		own.Transport = sharedTransport{}
+	}
+	transport := own.Transport
+	// Following a redirect would hand the signing headers to the host it names.
+	// keepRedirect alone keeps http.Client from it; this is the second guard.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	own.Transport = keepRedirect{transport}
+	return &Exchanger{
+		signer: signer, clock: clock, http: &own, timeout: timeout,
+		standard: func() bool { return isStandard(transport) },
+	}
+}
+
+// CloseIdleConnections closes the connections that wait for a next exchange.
+func (e *Exchanger) CloseIdleConnections() { e.http.CloseIdleConnections() }
+
+// A Request is what one exchange sends.
+type Request struct {
+	Method string
+	URL    string // absolute, escaped
+	// UserAgent, Accept and ContentType are sent where they are not empty.
+	UserAgent, Accept, ContentType string
+	// Header is sent too and replaces those three.
+	Header http.Header
+	// Body is sent as it is. Nil: there is none.
+	Body []byte
+	// Upload is sent instead of Body.
+	Upload *formbody.Upload
+	// Stream hands out the body of a 2xx unread.
+	Stream bool
+	// TraceWrites finds out whether anything was written, at some cost.
+	TraceWrites bool
+	// Attempt counts the exchanges of a call from 1.
+	Attempt int
+	// MaxBody is the limit for the body of a 2xx, MaxErrorBody the length that
+	// any other body is cut to.
+	MaxBody, MaxErrorBody int64
+}
+
+// An Answer is a response of any status. Its body has been read and closed, but
+// for one that is streamed.
+type Answer struct {
+	*http.Response
+
+	Content []byte        // the body
+	Stream  *Stream       // the body of a streamed 2xx
+	Sent    *http.Request // the request as it was sent
+	Clock   clock.Reading // what the Date of the answer says
+}
+
+// A Failure is an exchange without an answer that can be used.
+type Failure struct {
+	Kind retry.Kind
+	// Written reports whether bytes of the request were written, or may have been.
+	Written bool
+	Err     error
+	// Sent is the request, nil if there was none.
+	Sent *http.Request
+	// Response has the status and header, if an answer began.
+	Response *http.Response
+}
+
+// ErrTooLarge is the error of a body that is larger than its limit.
+var ErrTooLarge = errors.New("the body is larger than the limit")
+
+// errBadURL hides the URL that net/http could not read.
+var errBadURL = errors.New("the request is not valid")
+
+// Do makes an exchange: prepare, sign, send, receive.
+func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure) {
+	attempt := begin(ctx, e.timeout)
+	defer attempt.endUnlessStreamed()
+	req, err := e.prepare(attempt, request)
+	if err != nil {
+		return nil, &Failure{Kind: retry.Local, Err: err}
+	}
+	if request.Upload != nil {
+		attempt.sending = request.Upload.Begin(ctx, attempt, request.Attempt)
+		defer attempt.sending.End()
+	}
+	if failure := e.sign(ctx, attempt, req, request); failure != nil {
+		return nil, failure
+	}
+	sent := time.Now()
+	res, failure := e.roundTrip(ctx, attempt, req)
+	if failure != nil {
+		return nil, failure
+	}
+	answer := &Answer{Response: res, Sent: req}
+	if e.clock.Corrected() || res.StatusCode == http.StatusUnauthorized {
+		answer.Clock = e.clock.Read(res.Header, sent)
+	}
+	return receive(ctx, attempt, request, answer)
+}
+
+// prepare builds the request of an exchange, unsigned.
+func (e *Exchanger) prepare(attempt *attempt, request *Request) (*http.Request, error) {
+	ctx := attempt.ctx
+	if request.TraceWrites {
+		ctx = httptrace.WithClientTrace(ctx, attempt.trace(e.standard()))
+	}
+	var body io.Reader
+	if request.Body != nil {
+		body = bytes.NewReader(request.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, request.Method, request.URL, body)
+	if err != nil {
+		return nil, errBadURL // err shows the URL
+	}
+	values := [...]string{request.UserAgent, request.Accept, request.ContentType}
+	for i, key := range [...]string{"User-Agent", "Accept", "Content-Type"} {
+		if values[i] != "" {
+			req.Header[key] = values[i : i+1 : i+1]
+		}
+	}
+	for key, values := range request.Header {
+		req.Header[key] = append([]string(nil), values...)
+	}
+	if upload := request.Upload; upload != nil {
+		req.Header.Set("Content-Type", upload.ContentType())
+		req.ContentLength = upload.Size()
+	}
+	return req, nil
+}
+
+// sign stamps and signs req, and gives an upload its body.
+func (e *Exchanger) sign(ctx context.Context, attempt *attempt, req *http.Request, request *Request) *Failure {
+	if request.Upload == nil {
+		e.signer.SignBytes(req, e.clock.Now(), request.Body)
+	} else if err := e.signUpload(ctx, attempt.sending, req, request.Upload); err != nil {
+		return localFailure(ctx, err)
+	} else {
+		attempt.Resume()
+	}
+	if ctx.Err() != nil { // during a wait or the hashing: nothing was written yet
+		return localFailure(ctx, nil)
+	}
+	return nil
+}
+
+// signUpload hashes the body once and then gives req readers that send it.
+func (e *Exchanger) signUpload(ctx context.Context, sending *formbody.Sending, req *http.Request, upload *formbody.Upload) error {
+	if err := e.signer.SignReader(req, e.clock.Now(), upload.OpenUntilDone(ctx)); err != nil {
+		return err
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return sending.Reader(), nil }
+	req.Body = sending.Reader()
+	return sending.Start()
+}
+
+// roundTrip sends req and waits for the header of the answer.
+func (e *Exchanger) roundTrip(ctx context.Context, attempt *attempt, req *http.Request) (*http.Response, *Failure) {
+	res, err := e.http.Do(req)
+	if attempt.sending != nil {
+		if source := attempt.sending.SourceError(); source != nil {
+			if err == nil {
+				discard(res.Body, attempt.Cancel)
+			}
+			return nil, localFailure(ctx, source)
+		}
+	}
+	if err != nil {
+		return nil, attempt.failure(ctx, req, err, attempt.written())
+	}
+	showLocation(res)
+	return res, nil
+}
+
+// receive reads the body of an answer, or hands it out if it is to be streamed.
+func receive(ctx context.Context, attempt *attempt, request *Request, answer *Answer) (*Answer, *Failure) {
+	res := answer.Response
+	switch ok := res.StatusCode/100 == 2; {
+	case ok && request.Stream:
+		return openStream(ctx, attempt, answer)
+	case res.StatusCode < 200:
+		_ = res.Body.Close() // 101: it is the bare connection, which no context ends
+		return answer, nil
+	case !ok:
+		content, _ := ReadBody(res.Body, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
+		answer.Content = content[:min(int64(len(content)), request.MaxErrorBody)]
+		discard(res.Body, attempt.Cancel)
+		return answer, nil
+	}
+	declared := res.ContentLength
+	if request.Method == http.MethodHead {
+		declared = 0 // it is of a body that does not come
+	}
+	content, err := ReadBody(res.Body, declared, request.MaxBody, trusted)
+	if err == nil {
+		_ = res.Body.Close()
+		answer.Content = content
+		return answer, nil
+	}
+	discard(res.Body, attempt.Cancel)
+	if errors.Is(err, ErrTooLarge) {
+		return nil, &Failure{Kind: retry.Unusable, Written: true, Err: err, Sent: answer.Sent, Response: res}
+	}
+	failure := attempt.failure(ctx, answer.Sent, err, true)
+	failure.Response = res
+	return nil, failure
+}
+
+// BodyChanged reports whether upload now gives another signature than the one
+// that sent carried at the time at, which means that its source has changed.
+func (e *Exchanger) BodyChanged(ctx context.Context, upload *formbody.Upload, sent *http.Request, at time.Time) bool {
+	again := &http.Request{Method: sent.Method, URL: sent.URL}
+	err := e.signer.SignReader(again, at, upload.OpenUntilDone(ctx))
+	return errors.Is(err, formbody.ErrChanged) ||
+		err == nil && again.Header.Get(HeaderSignature) != sent.Header.Get(HeaderSignature)
+}
+
+// failure returns the failure of an exchange whose answer did not come, or not
+// whole.
+func (a *attempt) failure(ctx context.Context, req *http.Request, err error, written bool) *Failure {
+	for {
+		// A url.Error shows the whole URL, query included.
+		var withURL *url.Error
+		if !errors.As(err, &withURL) {
+			break
+		}
+		err = withURL.Err
+	}
+	failure := &Failure{Written: written, Sent: req, Err: err}
+	switch {
+	case ctx.Err() != nil:
+		failure.Kind, failure.Err = retry.Ended, ContextError(ctx)
+	case a.expired.Load():
+		failure.Err = TimeoutError(a.limit)
+		if failure.Kind = retry.NotSent; written {
+			failure.Kind = retry.Lost
+		}
+	default:
+		failure.Kind = retry.Classify(err, written)
+	}
+	return failure
+}
+
+// localFailure returns the failure of an exchange that this side gave up before
+// anything was written.
+func localFailure(ctx context.Context, err error) *Failure {
+	if ctx.Err() != nil {
+		return &Failure{Kind: retry.Ended, Err: ContextError(ctx)}
+	}
+	return &Failure{Kind: retry.Local, Err: err}
+}

@@ -1,0 +1,257 @@
+// Package lenient decodes JSON whose types differ from the documented ones, and
+// dates in the forms that the service writes. The service sends an id as a
+// number here and as a string there, a boolean as "true", a date in four forms.
+// A client that fails on one such field loses the whole answer.
+//
+// The package must never know a model, an error or a setting of idngo. Its
+// callers decide which fields must be readable. It imports nothing of this
+// module and keeps no state.
+package lenient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Decode decodes a JSON object into v. A field of an unexpected JSON type stays
+// zero. If there is one, Decode also decodes data into a new Core and returns
+// it; otherwise it returns nil. Core has the fields that must be readable, of
+// types that accept whatever is acceptable for them.
+//
+// Decode returns an error if data is not JSON or not an object, and if a field
+// of Core is unreadable. The error may quote data.
+//
+// An UnmarshalJSON method of a field of v must not return an
+// [*json.UnmarshalTypeError]: encoding/json would stop there.
+func Decode[Core any](data []byte, v any) (*Core, error) {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil, nil
+	}
+	var wrongType *json.UnmarshalTypeError
+	if !errors.As(err, &wrongType) {
+		return nil, err
+	}
+	core := new(Core)
+	if json.Unmarshal(data, core) != nil {
+		return nil, err
+	}
+	return core, nil
+}
+
+// DecodeNested is Decode for an UnmarshalJSON method below the v of a Decode. It
+// returns only errors that may pass through encoding/json: data that is not an
+// object leaves v zero.
+func DecodeNested(data []byte, v any) error {
+	_, err := Decode[struct{}](data, v)
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return nil
+	}
+	return err
+}
+
+// An Envelope is a page of a list, either at the root of the JSON or in its field
+// list.
+type Envelope[Item any] struct {
+	List *Page[Item] `json:"list"`
+	Page[Item]
+}
+
+// A Page is a part of a list.
+type Page[Item any] struct {
+	Items      []*Item `json:"items"`
+	TotalItems *Count  `json:"totalItems"` // of all pages; nil if absent
+}
+
+// Content returns the page, wherever it is.
+func (e *Envelope[Item]) Content() *Page[Item] {
+	if len(e.Items) == 0 && e.List != nil {
+		return e.List
+	}
+	return &e.Page
+}
+
+// SetIDs sets each id that is empty to the [ID] in the field of that name in
+// data, a JSON object. Names differ in more than case, as for encoding/json.
+func SetIDs(data []byte, ids map[string]*string) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil {
+		return
+	}
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		for name, id := range ids {
+			if *id == "" && strings.EqualFold(field, name) {
+				*id, _ = ID(fields[field])
+			}
+		}
+	}
+}
+
+// ClearNull makes a JSON null nil. encoding/json keeps it as the text null.
+func ClearNull(raw *json.RawMessage) {
+	if IsNull(*raw) {
+		*raw = nil
+	}
+}
+
+// Bool is a boolean that may be a string or the number 0 or 1. Any other JSON
+// value is false.
+type Bool bool
+
+// UnmarshalJSON never fails.
+func (b *Bool) UnmarshalJSON(data []byte) error {
+	value, _ := strconv.ParseBool(strings.Trim(string(data), `"`))
+	*b = Bool(value)
+	return nil
+}
+
+// Count is a number of things. It may be a string, and "" is 0. Any JSON value
+// that is not a count is -1.
+type Count int
+
+// UnmarshalJSON never fails.
+func (c *Count) UnmarshalJSON(data []byte) error {
+	text := WholeNumber(strings.Trim(string(data), `"`))
+	count, err := strconv.Atoi(text)
+	if text != "" && err != nil || count < 0 {
+		count = -1
+	}
+	*c = Count(count)
+	return nil
+}
+
+// Number is a JSON number as it was written, however large or precise it is.
+// It may be a string that holds one. Any other JSON value is "".
+type Number string
+
+// UnmarshalJSON never fails.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	*n = ""
+	text := string(data)
+	if strings.HasPrefix(text, `"`) {
+		text, _ = unquote(data)
+	}
+	if isNumber(text) {
+		*n = Number(text)
+	}
+	return nil
+}
+
+// isNumber reports whether text is a number in the grammar of JSON.
+func isNumber(text string) bool {
+	if text == "" || text[0] != '-' && Digits([]byte(text[:1])) < 0 || Digits([]byte(text[len(text)-1:])) < 0 {
+		return false
+	}
+	return json.Valid([]byte(text))
+}
+
+// ID returns the text of an id that may be a string or a number. A number is
+// written without exponent and decimals, and null is "". Any other JSON value
+// cannot be an id and becomes its JSON without spaces. ID returns an error if
+// data is not JSON.
+func ID(data []byte) (string, error) {
+	if Digits(data) > 0 { // most ids
+		return string(data), nil
+	}
+	data = bytes.Trim(data, " \t\r\n")
+	switch {
+	case !json.Valid(data):
+		return "", errNotJSON
+	case data[0] == '"':
+		return unquote(data)
+	case IsNull(data):
+		return "", nil
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, data)
+	return WholeNumber(validUTF8(compact.String())), err
+}
+
+// Text returns the content of a JSON string, "" for null, and the JSON of any
+// other value as json.Marshal writes it. It returns an error if data is not
+// JSON.
+func Text(data []byte) (string, error) {
+	data = bytes.Trim(data, " \t\r\n")
+	switch {
+	case !json.Valid(data):
+		return "", errNotJSON
+	case data[0] == '"':
+		return unquote(data)
+	case IsNull(data):
+		return "", nil
+	}
+	written, err := json.Marshal(json.RawMessage(data))
+	return validUTF8(string(written)), err
+}
+
+// IsNull reports whether data is a JSON null, without spaces around it.
+func IsNull(data []byte) bool { return string(data) == "null" }
+
+// WholeNumber returns a JSON number without exponent and decimals. It returns
+// any other text as it is, and so a number that is not whole or absurdly long.
+func WholeNumber(text string) string {
+	const limit = 64
+	if len(text) > limit || !strings.ContainsAny(text, ".eE") {
+		return text
+	}
+	mantissa, exponent := text, 0
+	if e := strings.IndexAny(text, "eE"); e >= 0 {
+		var err error
+		if exponent, err = strconv.Atoi(text[e+1:]); err != nil || exponent < -limit || exponent > limit {
+			return text
+		}
+		mantissa = text[:e]
+	}
+	unsigned := strings.TrimPrefix(mantissa, "-")
+	whole, fraction, _ := strings.Cut(unsigned, ".")
+	zeros := strings.Repeat("0", limit)
+	number, point := zeros+whole+fraction+zeros, limit+len(whole)+exponent
+	if strings.Trim(number, "0123456789") != "" || strings.Trim(number[point:], "0") != "" {
+		return text
+	}
+	whole = strings.TrimLeft(number[:point], "0")
+	if whole == "" {
+		return "0"
+	}
+	return mantissa[:len(mantissa)-len(unsigned)] + whole
+}
+
+// Digits returns the number that text writes in decimal digits, or -1 if text
+// has any other character. An empty text is 0. A number beyond an int
+// overflows.
+func Digits(text []byte) int {
+	number := 0
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		number = number*10 + int(c-'0')
+	}
+	return number
+}
+
+var errNotJSON = errors.New("not valid JSON")
+
+// unquote returns the content of a JSON string.
+func unquote(data []byte) (string, error) {
+	if last := len(data) - 1; last > 0 && data[last] == '"' {
+		plain := true
+		for _, c := range data[1:last] {
+			plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+		}
+		if plain {
+			return string(data[1:last]), nil
+		}
+	}
+	var text string
+	err := json.Unmarshal(data, &text)
+	return text, err
+}
+
+func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -1,0 +1,153 @@
+package redact
+
+import (
+	"encoding/binary"
+	"sort"
+	"strings"
+)
+
+// A reading is one of the texts with one kind of escapes undone.
+type reading struct {
+	text    int // its number
+	plain   string
+	escapes []escape // where plain and the text go apart
+	short   windows  // of four bytes
+	long    windows  // of eight bytes
+}
+
+// An escape is a piece of the text and the piece of plain that it stands for.
+type escape struct{ plainStart, plainEnd, textStart, textEnd int }
+
+// readings returns the ways to read a text, without those that change nothing.
+func readings(number int, text string) []reading {
+	list := []reading{newReading(number, text, nil)}
+	add := func(decode func(string) (string, []escape), signs string) {
+		if strings.ContainsAny(text, signs) {
+			if plain, escapes := decode(text); plain != text {
+				list = append(list, newReading(number, plain, escapes))
+			}
+		}
+	}
+	add(unpercent, "%")
+	add(unpercentPlus, "%+")
+	add(unbackslash, `\`)
+	add(unentity, "&")
+	return list
+}
+
+func newReading(number int, plain string, escapes []escape) reading {
+	return reading{
+		text: number, plain: plain, escapes: escapes,
+		short: newWindows(plain, 4), long: newWindows(plain, 8),
+	}
+}
+
+// windows is a set of all pieces of one length of a text. It may hold a few
+// that are not in it.
+type windows struct {
+	bits  []uint64
+	shift uint
+}
+
+func newWindows(text string, length int) windows {
+	count := len(text) - length + 1
+	if count <= 0 {
+		return windows{}
+	}
+	log := uint(6)
+	for 1<<log < 16*count {
+		log++
+	}
+	w := windows{bits: make([]uint64, 1<<(log-6)), shift: 64 - log}
+	for i := range count {
+		var piece uint64
+		if length == 8 {
+			piece = binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+		} else {
+			piece = uint64(binary.LittleEndian.Uint32([]byte(text[i : i+4])))
+		}
+		bit := w.hash(piece)
+		w.bits[bit/64] |= 1 << (bit % 64)
+	}
+	return w
+}
+
+func (w windows) hash(piece uint64) uint64 { return piece * 0x9e3779b97f4a7c15 >> w.shift }
+
+func (w windows) has(piece uint64) bool {
+	if len(w.bits) == 0 {
+		return false
+	}
+	bit := w.hash(piece)
+	return w.bits[bit/64]>>(bit%64)&1 != 0
+}
+
+// mayHold reports whether a text may hold value, of four bytes at least: it
+// holds the first and the last bytes.
+func (r *Redactor) mayHold(value []byte) bool {
+	for i := range r.readings {
+		if r.readings[i].mayHold(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reading) mayHold(value []byte) bool {
+	value = value[:min(len(value), shown)]
+	size := len(value)
+	switch {
+	case size > len(r.plain):
+		return false
+	case size >= 8:
+		return r.long.has(binary.LittleEndian.Uint64(value)) && r.long.has(binary.LittleEndian.Uint64(value[size-8:]))
+	}
+	return r.short.has(uint64(binary.LittleEndian.Uint32(value))) && r.short.has(uint64(binary.LittleEndian.Uint32(value[size-4:])))
+}
+
+// search adds the spans of value in every text.
+func (r *Redactor) search(value string) {
+	if r.searched[value] || !r.mayHold([]byte(value[:min(len(value), shown)])) {
+		return
+	}
+	r.searched[value] = true
+	for i := range r.readings {
+		r.readings[i].search(value, func(s span) { r.spans = append(r.spans, s) })
+	}
+}
+
+func (r *reading) search(value string, found func(span)) {
+	beginning := value[:min(len(value), shown)]
+	for from := 0; ; {
+		at := strings.Index(r.plain[from:], beginning)
+		if at < 0 {
+			return
+		}
+		start := from + at
+		end := start + len(beginning)
+		for end < len(r.plain) && end-start < len(value) && r.plain[end] == value[end-start] {
+			end++
+		}
+		if end-start == len(value) || len(r.plain) > shown && end == len(r.plain) {
+			found(span{r.text, r.position(start, false), r.position(end, true)})
+		}
+		from = end
+	}
+}
+
+// position returns where the text stands at a place of plain. A place within an
+// escape becomes its start or, for the end of a span, its end.
+func (r *reading) position(plain int, end bool) int {
+	next := sort.Search(len(r.escapes), func(i int) bool { return r.escapes[i].plainEnd > plain })
+	if next < len(r.escapes) && r.escapes[next].plainStart < plain {
+		if end {
+			return r.escapes[next].textEnd
+		}
+		return r.escapes[next].textStart
+	}
+	if next == 0 {
+		return plain
+	}
+	before := r.escapes[next-1]
+	return before.textEnd + plain - before.plainEnd
+}

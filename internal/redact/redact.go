@@ -1,0 +1,441 @@
+// Package redact takes what a call has sent out of a text that is to be shown.
+//
+// A value that was sent is found as it is and as URLs, JSON, HTML and Go's %q
+// write it. Values below four characters stay: they would take words apart.
+//
+// The texts are short and what was sent may be large. A Redactor therefore
+// indexes the texts and then reads what was sent once, without copying it.
+//
+// It knows texts and encodings. It must not know who sent what, or where a text
+// is shown.
+package redact
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Mark stands where a value was.
+const Mark = "[redacted]"
+
+const (
+	// shortest is the number of characters from which a value is taken out.
+	shortest = 4
+	// shown is the length that texts are cut to. A longer text is searched up to
+	// twice that, so that no value is shown by half: of a value above shown, the
+	// first shown bytes tell that it stands there.
+	shown = 1 << 10
+)
+
+// A Redactor takes values out of some texts. It is for one goroutine.
+type Redactor struct {
+	texts    []string
+	readings []reading       // of all texts, one for each way to read them
+	longest  int             // of the texts, in bytes
+	searched map[string]bool // values that were searched for in full
+	spans    []span
+	scratch  []byte
+}
+
+// A span is a range of one text.
+type span struct{ text, start, end int }
+
+// New returns a Redactor of the given texts.
+func New(texts ...string) *Redactor {
+	r := &Redactor{searched: make(map[string]bool)}
+	for i, text := range texts {
+		text = text[:min(len(text), 2*shown)]
+		r.texts = append(r.texts, text)
+		r.longest = max(r.longest, len(text))
+		r.readings = append(r.readings, readings(i, text)...)
+	}
+	return r
+}
+
+// Texts returns the texts without the values that were given. A text above 1 KiB
+// is cut, and ends with an ellipsis.
+func (r *Redactor) Texts() []string {
+	slices.SortFunc(r.spans, func(a, b span) int {
+		if a.text != b.text {
+			return a.text - b.text
+		}
+		if a.start != b.start {
+			return a.start - b.start
+		}
+		return b.end - a.end
+	})
+	clean := make([]string, len(r.texts))
+	spans := r.spans
+	for i, text := range r.texts {
+		count := 0
+		for count < len(spans) && spans[count].text == i {
+			count++
+		}
+		clean[i] = replace(text, spans[:count])
+		spans = spans[count:]
+	}
+	return clean
+}
+
+// replace replaces spans, in their order, and cuts what is too long.
+func replace(text string, spans []span) string {
+	var b strings.Builder
+	end, done := min(len(text), shown), 0
+	for end < len(text) && end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	for _, s := range spans {
+		if s.start >= end {
+			break
+		}
+		if s.start >= done {
+			b.WriteString(text[done:s.start])
+			b.WriteString(Mark)
+		}
+		done = max(done, s.end)
+	}
+	if done < end {
+		b.WriteString(text[done:end])
+	}
+	if end < len(text) {
+		b.WriteString("…")
+	}
+	return b.String()
+}
+
+// Value takes out value.
+func (r *Redactor) Value(value string) {
+	if len(value) < shortest || r.longest == 0 || utf8.RuneCountInString(value[:min(len(value), 4*shortest)]) < shortest {
+		return
+	}
+	r.search(value)
+	if !utf8.ValidString(value) {
+		r.search(string([]rune(value))) // as JSON carries it
+	}
+}
+
+// Values takes out each value.
+func (r *Redactor) Values(values ...string) {
+	for _, value := range values {
+		r.Value(value)
+	}
+}
+
+// Header takes out the value of a header, and its parts at commas, semicolons
+// and spaces. Of a part name=value it takes out the value too.
+func (r *Redactor) Header(value string) {
+	r.Value(value)
+	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' }) {
+		r.Value(part)
+		if _, inner, ok := strings.Cut(part, "="); ok {
+			r.Value(strings.Trim(inner, `"`))
+		}
+	}
+}
+
+// Path takes out each segment of an escaped path, and the values of matrix
+// parameters in it.
+func (r *Redactor) Path(path string) {
+	for segment := range strings.SplitSeq(path, "/") {
+		r.unescaped(segment, url.PathUnescape)
+		if !strings.Contains(segment, ";") {
+			continue
+		}
+		for parameter := range strings.SplitSeq(segment, ";") {
+			_, value, _ := strings.Cut(parameter, "=")
+			r.unescaped(value, url.PathUnescape)
+		}
+	}
+}
+
+// Form takes out each value of an encoded query or form.
+func (r *Redactor) Form(encoded string) {
+	for parameter := range strings.FieldsFuncSeq(encoded, func(c rune) bool { return c == '&' || c == ';' }) {
+		if _, value, ok := strings.Cut(parameter, "="); ok {
+			r.unescaped(value, url.QueryUnescape)
+		}
+	}
+}
+
+// unescaped takes out text as it is and unescaped.
+func (r *Redactor) unescaped(text string, unescape func(string) (string, error)) {
+	if len(text) < shortest {
+		return
+	}
+	r.Value(text)
+	if strings.ContainsAny(text, "%+") {
+		if plain, err := unescape(text); err == nil && plain != text {
+			r.Value(plain)
+		}
+	}
+}
+
+// Body takes out each string and number of a JSON or NDJSON body, but for the
+// names of members, and each value of a form. Of any other body it takes out
+// the whole.
+func (r *Redactor) Body(body []byte) {
+	if r.longest == 0 {
+		return
+	}
+	trimmed := bytes.TrimSpace(body)
+	r.Value(string(trimmed[:min(len(trimmed), 2*shown)]))
+	if isJSON(body) {
+		r.json(body)
+		return
+	}
+	if bytes.IndexByte(body, '=') >= 0 && utf8.Valid(body[:min(len(body), 512)]) {
+		r.form(body)
+	}
+}
+
+// form is Form for a body, which it does not copy.
+func (r *Redactor) form(body []byte) {
+	for len(body) > 0 {
+		parameter, rest, _ := bytes.Cut(body, []byte{'&'})
+		if _, value, ok := bytes.Cut(parameter, []byte{'='}); ok {
+			r.bytes(value)
+			if bytes.ContainsAny(value, "%+") {
+				r.bytes(r.decode(value, "%+", percent))
+			}
+		}
+		body = rest
+	}
+}
+
+// isJSON reports whether body begins as a JSON text does.
+func isJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if len(body) == 0 {
+		return false
+	}
+	c := body[0]
+	return c == '{' || c == '[' || c == '"' || c == '-' || isDigit(c)
+}
+
+// json reads the literals of a JSON text. It takes any text for JSON: one that
+// breaks off has values too.
+func (r *Redactor) json(body []byte) {
+	for i := 0; i < len(body); {
+		c := body[i]
+		switch {
+		case c == '"':
+			literal, escaped := stringLiteral(body[i+1:])
+			after := i + 1 + len(literal) + 1
+			if len(literal) >= shortest && !isName(body, after) {
+				r.literal(literal, escaped)
+			}
+			i = after
+		case c == '-' || isDigit(c):
+			end := i + 1
+			for end < len(body) && isNumeric(body[end]) {
+				end++
+			}
+			r.bytes(body[i:end])
+			i = end
+		default:
+			i++
+		}
+	}
+}
+
+// stringLiteral returns the inside of the string that begins text.
+func stringLiteral(text []byte) (literal []byte, escaped bool) {
+	for i := 0; i < len(text); {
+		next := bytes.IndexByte(text[i:], '"')
+		if next < 0 {
+			return text, bytes.IndexByte(text, '\\') >= 0
+		}
+		end := i + next
+		backslashes := 0
+		for end-backslashes > 0 && text[end-backslashes-1] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return text[:end], bytes.IndexByte(text[:end], '\\') >= 0
+		}
+		i = end + 1
+	}
+	return text, false
+}
+
+// isName reports whether a colon follows, which makes a string the name of a
+// member.
+func isName(body []byte, after int) bool {
+	for after < len(body) {
+		switch body[after] {
+		case ' ', '\t', '\r', '\n':
+			after++
+		default:
+			return body[after] == ':'
+		}
+	}
+	return false
+}
+
+// literal takes out the string of a JSON literal.
+func (r *Redactor) literal(literal []byte, escaped bool) {
+	if escaped {
+		literal = r.decode(literal, `\`, backslash)
+	}
+	r.bytes(literal)
+}
+
+// decode undoes the escapes of value in a buffer that is used again. Of a long
+// value it decodes no more than a text can hold.
+func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
+	r.scratch = r.scratch[:0]
+	for len(value) > 0 && len(r.scratch) <= 2*shown {
+		next := bytes.IndexAny(value[:min(len(value), 2*shown)], signs)
+		if next < 0 {
+			next = min(len(value), 2*shown)
+		}
+		r.scratch = append(r.scratch, value[:next]...)
+		if value = value[next:]; len(value) == 0 {
+			break
+		}
+		length := 0
+		if r.scratch, length = decode(r.scratch, value); length == 0 {
+			r.scratch, length = append(r.scratch, value[0]), 1
+		}
+		value = value[length:]
+	}
+	return r.scratch
+}
+
+// bytes is Value for a piece of a body. It copies the value only if a text may
+// hold it.
+func (r *Redactor) bytes(value []byte) {
+	if len(value) < shortest {
+		return
+	}
+	value = value[:min(len(value), 2*shown)]
+	if utf8.Valid(value) && (!r.mayHold(value) || r.searched[string(value)]) {
+		return
+	}
+	r.Value(string(value))
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isNumeric(c byte) bool {
+	return isDigit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
+}
+
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// Quoted empties what a text quotes. Errors of the standard library quote what
+// the other side has sent: headers, status lines and addresses.
+func Quoted(text string) string { return quoted.ReplaceAllString(text, `"…"`) }
+
+// OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes,
+// and what does not print becomes a space.
+func OneLine(text string) string {
+	const most = 300
+	if len(text) > most {
+		cut := most
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// PathError takes the path out of the error of a file system, since a path may
+// be named after a person. Of a file that does not exist it leaves the last
+// element. Other errors stay as they are.
+func PathError(err error) error {
+	var withPath *fs.PathError
+	if !errors.As(err, &withPath) {
+		return err
+	}
+	text := withPath.Op + ": " + withPath.Err.Error()
+	if errors.Is(err, fs.ErrNotExist) {
+		text = withPath.Op + " " + OneLine(filepath.Base(withPath.Path)) + ": " + withPath.Err.Error()
+	}
+	return &pathlessError{text, err}
+}
+
+// A pathlessError is an error in other words.
+type pathlessError struct {
+	text string
+	err  error
+}
+
+func (e *pathlessError) Error() string { return e.text }
+func (e *pathlessError) Unwrap() error { return e.err }
+
+// Names takes out the keys of every map within value, at every depth, as JSON
+// writes them.
+func (r *Redactor) Names(value any) {
+	if r.longest > 0 && value != nil {
+		r.names(reflect.ValueOf(value))
+	}
+}
+
+func (r *Redactor) names(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			r.names(v.Elem())
+		}
+	case reflect.Slice, reflect.Array:
+		if isPlain(v.Type().Elem().Kind()) {
+			return
+		}
+		for i := range v.Len() {
+			r.names(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			r.names(v.Field(i))
+		}
+	case reflect.Map:
+		inner := !isPlain(v.Type().Elem().Kind())
+		for entries := v.MapRange(); entries.Next(); {
+			r.Value(keyText(entries.Key()))
+			if inner {
+				r.names(entries.Value())
+			}
+		}
+	}
+}
+
+// keyText returns the key of a map as encoding/json writes it.
+func keyText(key reflect.Value) string {
+	if key.Kind() == reflect.String {
+		return key.String()
+	}
+	if key.CanInterface() {
+		if marshaler, ok := key.Interface().(encoding.TextMarshaler); ok {
+			text, _ := marshaler.MarshalText()
+			return string(text)
+		}
+	}
+	switch {
+	case key.CanInt():
+		return strconv.FormatInt(key.Int(), 10)
+	case key.CanUint():
+		return strconv.FormatUint(key.Uint(), 10)
+	}
+	return ""
+}
+
+// isPlain reports whether values of a kind can hold no map.
+func isPlain(kind reflect.Kind) bool { return kind <= reflect.Complex128 || kind == reflect.String }
