@@ -23,6 +23,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
+// signatureVector is a request of testdata/vectors and its signature.
 type signatureVector struct {
 	ID          string `json:"id"`
 	Secret      string `json:"secret"`
@@ -34,6 +35,7 @@ type signatureVector struct {
 	Signature   string `json:"signature"`
 }
 
+// signatureVectors returns the vectors of testdata/vectors.
 func signatureVectors(t *testing.T) []signatureVector {
 	t.Helper()
 	var file struct{ Vectors []signatureVector }

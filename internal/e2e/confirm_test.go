@@ -96,7 +96,7 @@ func TestConfirmAction(t *testing.T) {
 // for, the service's word counts.
 func TestConfirmActionOfAForgedGreen(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
+		b := newSimulatorRecorder(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
 		b.AddApplicant("somebody-else", "else")
 		client := b.net.Client()
 		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: simulator.LevelFaceAuth}

@@ -26,6 +26,7 @@ import (
 
 // Downloads: whole, or an error.
 
+// downloadTarget is the request target of an image.
 const downloadTarget = "/resources/applicantActions/a1/images/4711"
 
 // imageResponse is an answer with a body of any kind; size -1 is unknown.
@@ -201,11 +202,11 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
+			client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 			action := faultnet.CreateSimulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: kind}, {Kind: kind}}}))
+			require.NoError(t, service.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: kind}, {Kind: kind}}}))
 
 			var b bytes.Buffer
 			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.ImageParams{})
@@ -213,7 +214,7 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 			require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 			assert.Contains(t, err.Error(), "DownloadImage: open image: ")
 			assert.EqualValues(t, b.Len(), n)
-			assert.Equal(t, 1, sb.Stats().ByOperation["OpenImage"])
+			assert.Equal(t, 1, service.Stats().ByOperation["OpenImage"])
 			assert.True(t, bytes.Equal(content[:len(content)/2], b.Bytes()), "what came, came right")
 
 			opened, err := client.OpenImage(t.Context(), action, image.ImageID, idngo.ImageParams{})
@@ -278,17 +279,17 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			content := faultnet.Noise(tt.size)
-			client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4))
+			client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4))
 			action := faultnet.CreateSimulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
+			require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
 			var response idngo.Response
 			var b bytes.Buffer
 			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.ImageParams{}, idngo.WithResponse(&response))
 			// net/http by itself repeats a GET when a connection that was kept open turns out to be dead.
 			assert.LessOrEqual(t, response.Attempts, tt.attempts)
-			assert.Equal(t, tt.attempts, sb.Stats().ByOperation["OpenImage"])
+			assert.Equal(t, tt.attempts, service.Stats().ByOperation["OpenImage"])
 			assert.EqualValues(t, b.Len(), n)
 			if tt.want != nil {
 				require.ErrorIs(t, err, tt.want)
@@ -382,7 +383,7 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 	})
 }
 
-// What the writer does is no silence of the network.
+// The time that the writer takes does not count for the timeout.
 func TestDownloadToASlowWriter(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)

@@ -48,7 +48,7 @@ func (l *tokenLimiter) Wait(ctx context.Context) error {
 	}
 }
 
-// Each attempt waits for the limiter, outside of its time-out.
+// Each attempt waits for the limiter, outside of its timeout.
 func TestRateLimiterIsAskedForEachAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -90,6 +90,7 @@ func TestRateLimiterAndTheContext(t *testing.T) {
 	})
 }
 
+// errNoTokens is the error of a limiter.
 var errNoTokens = errors.New("no tokens today")
 
 // An error of the limiter's own is the call's, at once.
@@ -390,7 +391,7 @@ func TestOptionsAreShared(t *testing.T) {
 // A RoundTripper sees of which call a request is, in what is built on calls too.
 func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
+		b := newSimulatorRecorder(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
 		var seen []string
 		b.net.Start()
 		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), idngo.WithHTTPClient(&http.Client{

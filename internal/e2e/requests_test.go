@@ -158,14 +158,14 @@ func FuzzRequests(f *testing.F) {
 	f.Add("", "\"", "\\", "\u2028", "<&>")
 	f.Fuzz(func(t *testing.T, applicantID, externalID, level, user, locale string) {
 		var seen []simulator.Request
-		sb, err := simulator.New(simulator.Config{
+		service, err := simulator.New(simulator.Config{
 			AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey, AnyLevel: true, PathPrefix: "/a/prefix",
 			ReviewDelay: -1, OnRequest: func(r simulator.Request) { seen = append(seen, r) },
 		})
 		require.NoError(t, err)
-		defer sb.Close()
-		sb.AddApplicant(applicantID, user)
-		client := faultnet.NewClient(t, onTheWire(t, sb), faultnet.OneAttempt(), idngo.WithBaseURL("http://127.0.0.1/a/prefix"))
+		defer service.Close()
+		service.AddApplicant(applicantID, user)
+		client := faultnet.NewClient(t, onTheWire(t, service), faultnet.OneAttempt(), idngo.WithBaseURL("http://127.0.0.1/a/prefix"))
 		ctx := t.Context()
 
 		arrived := func(operation string, err error) bool {
@@ -191,7 +191,7 @@ func FuzzRequests(f *testing.F) {
 		}
 		created, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
 		if arrived("CreateAction", err) {
-			kept := sb.Actions()
+			kept := service.Actions()
 			require.Len(t, kept, 1)
 			assert.Equal(t, []string{applicantID, externalID, level}, []string{kept[0].ApplicantID, kept[0].ExternalActionID, kept[0].LevelName})
 			found, err := client.FindAction(ctx, applicantID, externalID)
@@ -234,6 +234,7 @@ func onTheWire(t *testing.T, handler http.Handler) http.RoundTripper {
 	})
 }
 
+// dumpRequest returns a request as the golden files have it, and checks its signature.
 func dumpRequest(t *testing.T, r *http.Request) string {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)

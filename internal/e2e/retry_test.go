@@ -433,6 +433,7 @@ func statusRows() (list []failureRow) {
 // takesAnyTime is a value of firstTakes.
 const takesAnyTime = -1
 
+// errLeft is the cause of a context that ends.
 var errLeft = errors.New("the customer has left")
 
 // clockOff is a server whose clock is off, and that refuses the first request.
@@ -451,6 +452,7 @@ func clockOff(off time.Duration, code int) func(*faultnet.Network) {
 	}
 }
 
+// isStatus returns a check for an APIError with a status.
 func isStatus(code int) func(*testing.T, error, idngo.Response) {
 	return func(t *testing.T, err error, res idngo.Response) {
 		var api *idngo.APIError
@@ -468,7 +470,7 @@ func TestTableOfRetries(t *testing.T) {
 	for _, c := range failureRows() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				if c.skips != nil && c.skips(op) {
 					continue
 				}
@@ -480,7 +482,7 @@ func TestTableOfRetries(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, want) })
 				})
 				if op.NotIdempotent {
-					t.Run(op.Key()+" repeatable", func(t *testing.T) {
+					t.Run(op.Key()+" idempotent", func(t *testing.T) {
 						faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, c.idempotent, idngo.WithIdempotent()) })
 					})
 				}
@@ -631,7 +633,7 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 		"clock once in a call": {
 			max: 9, op: faultnet.GetAction, answers: []func(http.ResponseWriter){late, late, nil}, attempts: 2, status: 401,
 		},
-		"clock once, careful": {
+		"clock once, not idempotent": {
 			max: 9, op: faultnet.AddImage, answers: []func(http.ResponseWriter){late, late, nil}, attempts: 2, status: 401,
 		},
 		"clock once, 503 between": {
@@ -646,7 +648,7 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 		"default is three": {
 			max: 0, op: faultnet.CreateAccessToken, answers: []func(http.ResponseWriter){down, down, down}, attempts: 3, status: 503,
 		},
-		"the careful ones stop at once": {
+		"not idempotent, stops at once": {
 			max: 9, op: faultnet.AddImage, answers: []func(http.ResponseWriter){busy, down}, attempts: 2, status: 503,
 		},
 	}
