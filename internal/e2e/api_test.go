@@ -133,6 +133,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 	require.NotEmpty(t, pkg.Doc)
 }
 
+// parsePackage parses the sources of the root.
 func parsePackage(t *testing.T) (*doc.Package, *token.FileSet) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -152,13 +153,15 @@ func parsePackage(t *testing.T) (*doc.Package, *token.FileSet) {
 	return pkg, fset
 }
 
+// listAPI returns a line for each exported name.
 func listAPI(t *testing.T) (lines []string) {
 	t.Helper()
 	pkg, fset := parsePackage(t)
 	text := func(node any) string {
 		var b bytes.Buffer
 		require.NoError(t, printer.Fprint(&b, fset, node))
-		return strings.Join(strings.Fields(b.String()), " ")
+		line := strings.Join(strings.Fields(b.String()), " ")
+		return strings.NewReplacer("( ", "(", ", )", ")").Replace(line) // as if it stood on one line
 	}
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	signature := func(decl *ast.FuncDecl) string { return strings.TrimPrefix(text(decl.Type), "func") }
