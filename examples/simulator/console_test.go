@@ -231,7 +231,7 @@ func TestConsole(t *testing.T) {
 		b.tabTo("#reset-form button")
 		b.press("Enter")
 		b.until("!document.getElementById('applicants').innerText.includes('bob')")
-		require.Equal(t, 1, len(b.seenProblems()), "the refused faults: the browser logs the 400")
+		require.Len(t, b.seenProblems(), 1, "the refused faults: the browser logs the 400")
 	})
 
 	t.Run("follows a thousand requests a second", func(t *testing.T) {

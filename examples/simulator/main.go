@@ -25,7 +25,8 @@ import (
 
 const usage = `simulator serves IDnGO's applicant actions API, strict about signatures, and logs a line for each request.
 
-It prints lines for a shell, then serves until it is interrupted. The address shows a console in a browser.
+It prints lines for a shell, then serves until it is interrupted. The address shows a console in a browser, and has a
+control API for tests under /_simulator/: the README lists its calls.
 
 Any applicant, user and level is known and approved. The end of an externalActionId asks for an outcome: #RED,
 #RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR, #onHold. A face authorization that is submitted without an image ends

@@ -434,10 +434,11 @@ func TestWrongSignaturesAreExplained(t *testing.T) {
 		return mac.Sum(nil)
 	}
 	host := strings.TrimPrefix(c.base, "http://")
+	path, _, _ := strings.Cut(target, "?")
 	for _, test := range []struct{ note, signed string }{
 		{"without the body", "TPOST" + target},
-		{"without the query", "TPOST" + target[:strings.Index(target, "?")] + body},
-		{"without query and body", "TPOST" + target[:strings.Index(target, "?")]},
+		{"without the query", "TPOST" + path + body},
+		{"without query and body", "TPOST" + path},
 		{"method in lowercase", "Tpost" + target + body},
 		{"without the method", "T" + target + body},
 		{"without the timestamp", "POST" + target + body},

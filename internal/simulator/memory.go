@@ -85,7 +85,7 @@ func (c *memoryConn) Write(p []byte) (int, error) {
 }
 
 func (c *memoryConn) explain(op string, err error) error {
-	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() { //nolint:errorlint // net.Pipe returns these as they are
+	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() {
 		return &net.OpError{Op: op, Net: "memory", Err: errors.New("connection reset by peer")}
 	}
 	return err
