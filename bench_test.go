@@ -37,6 +37,7 @@ import (
 // Each benchmark has its floor beside it: the same work written plainly with
 // the standard library. What counts is the ratio; .ci/bench prints it.
 
+// benchBody is the body of a CreateAction.
 const benchBody = `{"externalActionId":"payout-4711-a","email":"example@email.com","phone":"+49 123456789123"}`
 
 func BenchmarkSign(b *testing.B) {
@@ -277,6 +278,7 @@ func BenchmarkWebhook(b *testing.B) {
 	})
 }
 
+// benchSigner returns a Signer with the tests' Credentials.
 func benchSigner(b *testing.B) *idngo.Signer {
 	b.Helper()
 	signer, err := idngo.NewSigner(faultnet.Credentials)
@@ -284,6 +286,7 @@ func benchSigner(b *testing.B) *idngo.Signer {
 	return signer
 }
 
+// benchRequest returns a CreateAction that is not signed.
 func benchRequest(b *testing.B) *http.Request {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost,
@@ -310,6 +313,7 @@ func floorClient() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// floorCall makes a signed call with net/http alone and decodes its answer into out.
 func floorCall(b *testing.B, hc *http.Client, method, target string, body []byte, out any) {
 	var reader io.Reader
 	if body != nil {
@@ -341,11 +345,13 @@ func floorCall(b *testing.B, hc *http.Client, method, target string, body []byte
 	}
 }
 
+// floorCreate makes a CreateAction with net/http alone.
 func floorCreate(b *testing.B, hc *http.Client, base string) {
 	var action plainAction
 	floorCall(b, hc, http.MethodPost, base+benchCreatePath+"?levelName=action-liveness", []byte(benchBody), &action)
 }
 
+// idngoCreate makes the same CreateAction with a Client.
 func idngoCreate(b *testing.B, client *idngo.Client) {
 	_, err := client.CreateAction(b.Context(), "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
 		LevelName: "action-liveness", ExternalActionID: "payout-4711-a", Email: "example@email.com", Phone: "+49 123456789123",
@@ -355,6 +361,7 @@ func idngoCreate(b *testing.B, client *idngo.Client) {
 	}
 }
 
+// liveHeap returns how many bytes are in use after a collection.
 func liveHeap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -769,7 +776,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 			return io.Copy(w, res.Body)
 		}},
 		{name: "idngo", download: func(w io.Writer) (int64, error) {
-			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.OpenImageParams{})
+			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.ImageParams{})
 		}},
 	} {
 		b.Run(way.name, func(b *testing.B) {
@@ -790,6 +797,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 	}
 }
 
+// benchClient returns a client of the server of a benchmark.
 func benchClient(tb testing.TB, base string, opts ...idngo.Option) *idngo.Client {
 	tb.Helper()
 	client, err := idngo.NewClient(faultnet.Credentials, append(opts, idngo.WithBaseURL(base))...)
@@ -813,6 +821,7 @@ func benchFile(tb testing.TB, size int) string {
 	return path
 }
 
+// idngoUpload uploads a file with a Client.
 func idngoUpload(ctx context.Context, client *idngo.Client, path string) error {
 	_, err := client.AddImage(ctx, benchAction, idngo.AddImageParams{
 		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageFile(path),
@@ -1020,6 +1029,7 @@ func startBenchServer(tb testing.TB, mode string, canned ...answers) string {
 	return strings.TrimSpace(base)
 }
 
+// benchConfig tells the child that is the server what it serves.
 type benchConfig struct {
 	Mode    string
 	Answers answers
@@ -1057,6 +1067,7 @@ func serveBench() error {
 	return nil
 }
 
+// benchSink serves the mode "sink".
 func benchSink(w http.ResponseWriter, r *http.Request) {
 	if !drain(w, r) {
 		return
@@ -1079,6 +1090,7 @@ func drain(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// benchImage serves the mode "image".
 func benchImage(w http.ResponseWriter, r *http.Request) {
 	size, err := strconv.Atoi(path.Base(r.URL.Path))
 	if err != nil || size < 0 {
@@ -1095,6 +1107,7 @@ func benchImage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// benchJSON serves the mode "json".
 func benchJSON(canned answers) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !drain(w, r) {

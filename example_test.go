@@ -29,15 +29,13 @@ const (
 	level       = simulator.LevelFaceAuth
 )
 
-var ctx = context.Background()
-
 // example gives a client of a new simulator and what ends both.
 func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
-	sb, err := simulator.New(simulator.Config{ReviewDelay: time.Millisecond})
+	service, err := simulator.New(simulator.Config{ReviewDelay: time.Millisecond})
 	if err != nil {
 		log.Fatal(err)
 	}
-	base, err := sb.Start("")
+	base, err := service.Start("")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -46,11 +44,12 @@ func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return client, func() { _ = sb.Close() }
+	return client, func() { _ = service.Close() }
 }
 
 // exampleAction makes an action with an image.
 func exampleAction(client *idngo.Client) (*idngo.Action, *idngo.Image) {
+	ctx := context.Background()
 	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
 	if err != nil {
 		log.Fatal(err)
@@ -81,6 +80,7 @@ func answering(status int, header http.Header, body string, opts ...idngo.Option
 }
 
 func Example() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 
@@ -124,7 +124,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// idngo.Client{https://api.idngo.kz} <nil>
-	// idngo: invalid argument: AppToken has spaces or line breaks around it
+	// idngo: NewClient: invalid argument: AppToken has spaces or line breaks around it
 }
 
 func ExampleNewClientFromEnv() {
@@ -132,10 +132,11 @@ func ExampleNewClientFromEnv() {
 	_ = os.Unsetenv("IDNGO_SECRET_KEY")
 	_, err := idngo.NewClientFromEnv()
 	fmt.Println(err)
-	// Output: idngo: invalid argument: IDNGO_SECRET_KEY is empty
+	// Output: idngo: NewClientFromEnv: invalid argument: IDNGO_SECRET_KEY is empty
 }
 
 func ExampleClient_CreateAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
@@ -152,6 +153,7 @@ func ExampleClient_CreateAction() {
 }
 
 func ExampleClient_CreateAction_questionnaire() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
@@ -177,6 +179,7 @@ func ExampleClient_CreateAction_questionnaire() {
 }
 
 func ExampleClient_EnsureAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	p := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
@@ -191,6 +194,7 @@ func ExampleClient_EnsureAction() {
 }
 
 func ExampleClient_GetAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -208,6 +212,7 @@ func ExampleClient_GetAction() {
 }
 
 func ExampleClient_FindAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -221,6 +226,7 @@ func ExampleClient_FindAction() {
 }
 
 func ExampleClient_ListActions() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	exampleAction(client)
@@ -233,6 +239,7 @@ func ExampleClient_ListActions() {
 }
 
 func ExampleClient_AllActions() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	exampleAction(client)
@@ -246,6 +253,7 @@ func ExampleClient_AllActions() {
 }
 
 func ExampleClient_SubmitAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -255,6 +263,7 @@ func ExampleClient_SubmitAction() {
 }
 
 func ExampleClient_WaitForReview() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -281,6 +290,7 @@ func ExampleClient_WaitForReview() {
 }
 
 func ExampleClient_ConfirmAction() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -300,10 +310,11 @@ func ExampleClient_ConfirmAction() {
 	fmt.Println(err)
 	// Output:
 	// approved: false
-	// idngo: action mismatch: the applicantId differs
+	// idngo: ConfirmAction: action mismatch: the applicantId differs
 }
 
 func ExampleClient_CreateWebSDKLink() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
@@ -324,6 +335,7 @@ func ExampleClient_CreateWebSDKLink() {
 }
 
 func ExampleClient_CreateAccessToken() {
+	ctx := context.Background()
 	client, end := example(idngo.WithClock(time.Now))
 	defer end()
 	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
@@ -340,6 +352,7 @@ func ExampleClient_CreateAccessToken() {
 }
 
 func ExampleClient_AddImage() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
@@ -363,6 +376,7 @@ func ExampleClient_AddImage() {
 }
 
 func ExampleImageFile() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, _ := exampleAction(client)
@@ -374,6 +388,7 @@ func ExampleImageFile() {
 }
 
 func ExampleImageBytes() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, _ := exampleAction(client)
@@ -385,6 +400,7 @@ func ExampleImageBytes() {
 }
 
 func ExampleImageReaderAt() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, _ := exampleAction(client)
@@ -398,6 +414,7 @@ func ExampleImageReaderAt() {
 }
 
 func ExampleImageReader() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, _ := exampleAction(client)
@@ -410,10 +427,11 @@ func ExampleImageReader() {
 }
 
 func ExampleClient_OpenImage() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, image := exampleAction(client)
-	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.OpenImageParams{Preview: true})
+	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.ImageParams{Preview: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -424,16 +442,18 @@ func ExampleClient_OpenImage() {
 }
 
 func ExampleClient_DownloadImage() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	action, image := exampleAction(client)
 	var file bytes.Buffer // an *os.File, more often
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.OpenImageParams{})
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.ImageParams{})
 	fmt.Println(n, file.String(), err)
 	// Output: 9 a picture <nil>
 }
 
 func ExampleClient_Do() {
+	ctx := context.Background()
 	client, end := example()
 	defer end()
 	made, _ := exampleAction(client)
@@ -463,6 +483,7 @@ func ExampleOperationFromContext() {
 }
 
 func ExampleWithBaseURL() {
+	ctx := context.Background()
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, `{"id":"a1"}`)
 	}))
@@ -478,10 +499,11 @@ func ExampleWithBaseURL() {
 	fmt.Println(err)
 	// Output:
 	// a1 <nil>
-	// idngo: invalid argument: base URL is http: off loopback it must be https
+	// idngo: NewClient: invalid argument: base URL is http: off loopback it must be https
 }
 
 func ExampleWithHTTPClient() {
+	ctx := context.Background()
 	mock := httpmock.NewMockTransport()
 	mock.RegisterResponderWithQuery("GET", "https://api.idngo.kz/resources/applicantActions/a1/one", nil,
 		httpmock.NewStringResponder(200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`))
@@ -496,6 +518,7 @@ func ExampleWithHTTPClient() {
 }
 
 func ExampleWithUserAgent() {
+	ctx := context.Background()
 	show := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		fmt.Println(req.UserAgent())
 		return httpmock.NewStringResponse(200, `{"id":"a1"}`), nil
@@ -512,6 +535,7 @@ func ExampleWithUserAgent() {
 }
 
 func ExampleWithTimeout() {
+	ctx := context.Background()
 	done := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
 	defer slow.Close()
@@ -527,6 +551,7 @@ func ExampleWithTimeout() {
 }
 
 func ExampleWithRetryPolicy() {
+	ctx := context.Background()
 	client := answering(503, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{
 		MaxAttempts: 2,
 		MinDelay:    time.Millisecond,
@@ -537,6 +562,7 @@ func ExampleWithRetryPolicy() {
 }
 
 func ExampleWithRateLimiter() {
+	ctx := context.Background()
 	// golang.org/x/time/rate.NewLimiter(10, 50) fits as it is.
 	client := answering(200, nil, `{"id":"a1"}`, idngo.WithRateLimiter(limiter{}))
 	action, err := client.GetAction(ctx, "a1")
@@ -546,6 +572,7 @@ func ExampleWithRateLimiter() {
 	// a1 <nil>
 }
 
+// limiter is a RateLimiter that never waits.
 type limiter struct{}
 
 func (limiter) Wait(ctx context.Context) error {
@@ -554,6 +581,7 @@ func (limiter) Wait(ctx context.Context) error {
 }
 
 func ExampleWithLogger() {
+	ctx := context.Background()
 	plain := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "duration" {
@@ -566,10 +594,11 @@ func ExampleWithLogger() {
 	if _, err := client.GetAction(ctx, "a1"); err != nil {
 		log.Fatal(err)
 	}
-	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200
+	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200 final=true
 }
 
 func ExampleWithClock() {
+	ctx := context.Background()
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	client := answering(200, nil, `{"token":"_act-1"}`, idngo.WithClock(func() time.Time { return at }))
 	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: "u", LevelName: "L"})
@@ -578,6 +607,7 @@ func ExampleWithClock() {
 }
 
 func ExampleWithResponse() {
+	ctx := context.Background()
 	client := answering(200, http.Header{"X-Trace": {"t1"}}, `{"id":"a1","somethingNew":true}`)
 	var r idngo.Response
 	_, err := client.GetAction(ctx, "a1", idngo.WithResponse(&r))
@@ -586,6 +616,7 @@ func ExampleWithResponse() {
 }
 
 func ExampleWithHeader() {
+	ctx := context.Background()
 	client := answering(200, nil, `{"id":"a1"}`)
 	_, err := client.GetAction(ctx, "a1", idngo.WithHeader("X-Request-Id", "42"))
 	fmt.Println(err)
@@ -593,13 +624,14 @@ func ExampleWithHeader() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// idngo: invalid argument: header is one that the client sets itself
+	// idngo: GetAction: invalid argument: header is one that the client sets itself
 }
 
-func ExampleWithRepeatable() {
+func ExampleWithIdempotent() {
+	ctx := context.Background()
 	client := answering(502, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
 	// Submitting twice is harmless to this caller.
-	_, err := client.SubmitAction(ctx, "a1", idngo.WithRepeatable())
+	_, err := client.SubmitAction(ctx, "a1", idngo.WithIdempotent())
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, idngo.ErrOutcomeUnknown))
 	// Output:
@@ -608,6 +640,7 @@ func ExampleWithRepeatable() {
 }
 
 func ExampleAPIError() {
+	ctx := context.Background()
 	client := answering(409, nil, `{"description":"Applicant is finally rejected","code":409,"errorCode":1009,
 		"errorName":"applicant-with-final-reject","correlationId":"req-8fbf5a81"}`)
 	_, err := client.SubmitAction(ctx, "a1")
@@ -635,10 +668,11 @@ func ExampleSecret() {
 func ExampleNewSigner() {
 	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token"})
 	fmt.Println(err)
-	// Output: idngo: invalid argument: SecretKey is empty
+	// Output: idngo: NewSigner: invalid argument: SecretKey is empty
 }
 
 func ExampleSigner_Sign() {
+	ctx := context.Background()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "example-secret"})
 	if err != nil {
 		log.Fatal(err)
@@ -655,6 +689,7 @@ func ExampleSigner_Sign() {
 }
 
 func ExampleSigner_Verify() {
+	ctx := context.Background()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"})
 	if err != nil {
 		log.Fatal(err)
@@ -681,6 +716,7 @@ func ExampleSigner_Verify() {
 }
 
 func ExampleSigner_StringToSign() {
+	ctx := context.Background()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"})
 	if err != nil {
 		log.Fatal(err)
@@ -801,7 +837,7 @@ func ExampleNewWebhookVerifier() {
 	fmt.Println(verifier, err)
 	// Output:
 	// true
-	// idngo: invalid argument: webhook secret is empty
+	// idngo: NewWebhookVerifier: invalid argument: webhook secret is empty
 	// idngo.WebhookVerifier([redacted]) <nil>
 }
 

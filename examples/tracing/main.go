@@ -132,7 +132,7 @@ func (job *images) size(ctx context.Context, applicantID string, actions int) (t
 func (job *images) imageSize(ctx context.Context, actionID string, imageID idngo.ImageID) (int64, error) {
 	var content *idngo.ImageContent
 	err := call(ctx, job.tracer, "OpenImage", func(ctx context.Context, opt idngo.RequestOption) (err error) {
-		content, err = job.client.OpenImage(ctx, actionID, imageID, idngo.OpenImageParams{}, opt)
+		content, err = job.client.OpenImage(ctx, actionID, imageID, idngo.ImageParams{}, opt)
 		return err
 	})
 	if err != nil {

@@ -133,6 +133,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 	require.NotEmpty(t, pkg.Doc)
 }
 
+// parsePackage parses the sources of the root.
 func parsePackage(t *testing.T) (*doc.Package, *token.FileSet) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -152,6 +153,7 @@ func parsePackage(t *testing.T) (*doc.Package, *token.FileSet) {
 	return pkg, fset
 }
 
+// listAPI returns a line for each exported name.
 func listAPI(t *testing.T) (lines []string) {
 	t.Helper()
 	pkg, fset := parsePackage(t)

@@ -19,8 +19,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// books are what a simulator has seen, in order.
-type books struct {
+// simulatorRecorder is a simulator and the requests that it has seen, in order.
+type simulatorRecorder struct {
 	*simulator.Server
 	net *faultnet.Network
 
@@ -33,16 +33,16 @@ type books struct {
 	counts map[string]int
 }
 
-// newBooks puts a simulator behind the handler of a faultNet, so that a test can
+// newSimulatorRecorder puts a simulator behind the handler of a faultNet, so that a test can
 // come between any two requests.
-func newBooks(t *testing.T, cfg simulator.Config) *books {
+func newSimulatorRecorder(t *testing.T, cfg simulator.Config) *simulatorRecorder {
 	t.Helper()
-	b := &books{net: faultnet.New(t), counts: map[string]int{}}
+	b := &simulatorRecorder{net: faultnet.New(t), counts: map[string]int{}}
 	cfg.AppToken, cfg.SecretKey = faultnet.AppToken, faultnet.SecretKey
-	sb, err := simulator.New(cfg)
+	service, err := simulator.New(cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, sb.Close()) })
-	b.Server = sb
+	t.Cleanup(func() { assert.NoError(t, service.Close()) })
+	b.Server = service
 	b.net.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 		operation := operationOfRequest(r)
 		b.mu.Lock()
@@ -53,12 +53,13 @@ func newBooks(t *testing.T, cfg simulator.Config) *books {
 		if b.before != nil && b.before(operation, number, w, r) {
 			return true
 		}
-		sb.ServeHTTP(w, r)
+		service.ServeHTTP(w, r)
 		return true
 	}
 	return b
 }
 
+// operationOfRequest returns the operation of a request, by its path.
 func operationOfRequest(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case strings.Contains(path, "/forApplicant/"):
@@ -76,21 +77,21 @@ func operationOfRequest(r *http.Request) string {
 	}
 }
 
-func (b *books) story() string {
+func (b *simulatorRecorder) story() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Join(b.calls, " ")
 }
 
 // forget begins a new story.
-func (b *books) forget() {
+func (b *simulatorRecorder) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls, b.at, b.counts = nil, nil, map[string]int{}
 }
 
 // add creates actions ext-1, ext-2 … one second apart.
-func (b *books) add(t *testing.T, count int) {
+func (b *simulatorRecorder) add(t *testing.T, count int) {
 	t.Helper()
 	client := b.net.Client()
 	for i := range count {
@@ -102,7 +103,7 @@ func (b *books) add(t *testing.T, count int) {
 }
 
 // with counts the actions of an external id.
-func (b *books) with(externalID string) (count int) {
+func (b *simulatorRecorder) with(externalID string) (count int) {
 	for _, a := range b.Actions() {
 		if a.ExternalActionID == externalID {
 			count++
@@ -111,6 +112,7 @@ func (b *books) with(externalID string) (count int) {
 	return count
 }
 
+// repeatWord returns a word n times.
 func repeatWord(word string, n int) string { return strings.TrimSpace(strings.Repeat(word+" ", n)) }
 
 func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
@@ -142,7 +144,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
+				b := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
 				b.add(t, tt.actions)
 				action, err := b.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, tt.find)
 				assert.Equal(t, tt.story, b.story())
@@ -163,7 +165,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 // Of several with one external id, the newest is found.
 func TestFindActionFindsTheNewest(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		b.add(t, 3)
 		newest, err := b.net.Client().CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-2"))
 		require.NoError(t, err)
@@ -173,8 +175,8 @@ func TestFindActionFindsTheNewest(t *testing.T) {
 	})
 }
 
-// lists answers ListActions page by page and GetAction with gets: 404 for what
-// is not in it, 403 for what is empty.
+// answerLists answers ListActions page by page, and GetAction with gets: 404 for an
+// id that is not in it, 403 for one that is empty.
 func answerLists(pages []string, gets map[string]string) func(int, http.ResponseWriter, *http.Request) bool {
 	asked := 0
 	return func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -473,7 +475,7 @@ func TestEnsureAction(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{Quirks: tt.quirks})
+				b := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
 				b.add(t, tt.exists)
 				require.NoError(t, b.SetFaults(&simulator.Faults{Script: tt.script}))
 				client := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.attempts}))
@@ -505,12 +507,13 @@ func TestEnsureAction(t *testing.T) {
 	}
 }
 
+// errSomething stands in a table for an error that matches no sentinel.
 var errSomething = errors.New("any error")
 
 // Between an unknown outcome and the next look lies one delay, which grows.
 func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
 		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
 		_, err := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(
@@ -537,7 +540,7 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 // The effect comes late, while the client waits: it is found, not repeated.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		other := b.net.Client()
 		b.before = func(operation string, number int, w http.ResponseWriter, r *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
@@ -563,7 +566,7 @@ func TestEnsureActionLosesARace(t *testing.T) {
 	for _, level := range []string{simulator.LevelFaceAuth, simulator.LevelEmail} {
 		t.Run(level, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+				b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 				other := b.net.Client()
 				b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 					if operation == "CreateAction" && number == 1 {
@@ -593,7 +596,7 @@ func TestEnsureActionLosesARace(t *testing.T) {
 // has it.
 func TestEnsureActionManyAtOnce(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 		ids := make([]string, 32)
 		var wg sync.WaitGroup
 		for i := range ids {
@@ -617,7 +620,7 @@ func TestEnsureActionOfAnotherLevel(t *testing.T) {
 	for _, quirks := range []simulator.Quirks{{}, {ListWithoutExternalIDs: true}} {
 		t.Run(fmt.Sprint(quirks.ListWithoutExternalIDs), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{Quirks: quirks})
+				b := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
 				b.add(t, 1)
 				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 					LevelName: simulator.LevelEmail, ExternalActionID: "ext-1",
@@ -671,7 +674,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 // The mismatch shows after an unknown outcome too, which stays unknown.
 func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		other := b.net.Client()
 		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
@@ -722,7 +725,7 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 	for _, fault := range []simulator.FaultKind{simulator.FaultResetAfter, simulator.FaultReset, simulator.FaultSlowHeaders} {
 		t.Run(string(fault), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{})
+				b := newSimulatorRecorder(t, simulator.Config{})
 				require.NoError(
 					t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}),
 				)
@@ -745,7 +748,7 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 // would not survive is not begun.
 func TestEnsureActionAndTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
 		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down}}))
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -777,8 +780,8 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 		good := faultnet.FaceAuthorization("ext-1")
 		//nolint:staticcheck // a nil context is what is tested
 		for name, call := range map[string]func() (*idngo.Action, error){
-			"WithRepeatable": func() (*idngo.Action, error) {
-				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithRepeatable())
+			"WithIdempotent": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithIdempotent())
 			},
 			"applicantID":         func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "", good) },
 			"applicantID is dots": func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "..", good) },
@@ -806,7 +809,7 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 // Options go with each call that EnsureAction makes.
 func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{})
+		b := newSimulatorRecorder(t, simulator.Config{})
 		var res idngo.Response
 		_, err := b.net.Client().EnsureAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
@@ -824,7 +827,7 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 // Response alone.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		client := b.net.Client()
 		var created, submitted idngo.Response
 		action, err := client.CreateAction(
@@ -847,7 +850,7 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 // the create it is not known what came of it, the submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		refused := func(operation string) *simulator.Faults {
 			return &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Operation: operation, Status: 403}}}
 		}

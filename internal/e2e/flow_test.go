@@ -17,11 +17,11 @@ import (
 // they are sent. The simulator recomputes the signature from the raw target.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
-	client, sb := faultnet.StartSimulator(t, simulator.Config{AnyLevel: true})
+	client, service := faultnet.StartSimulator(t, simulator.Config{AnyLevel: true})
 	for _, id := range []string{
 		"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//",
 	} {
-		sb.AddApplicant(id, "user "+id)
+		service.AddApplicant(id, "user "+id)
 		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
 		require.NoError(t, err, "%q", id)
 		page, err := client.ListActions(t.Context(), id, idngo.ListActionsParams{})
@@ -31,7 +31,7 @@ func TestOddIDs(t *testing.T) {
 		assert.Equal(t, "level "+id, page.Items[0].Review.LevelName)
 		_, err = client.GetAction(t.Context(), id)
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
-		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.OpenImageParams{})
+		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.ImageParams{})
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
 		_, err = client.CreateAccessToken(
 			t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id},
@@ -40,13 +40,13 @@ func TestOddIDs(t *testing.T) {
 		_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "user " + id, ExternalActionID: id})
 		require.NoError(t, err, "%q", id)
 	}
-	assert.Zero(t, sb.Stats().RefusedSignatures)
+	assert.Zero(t, service.Stats().RefusedSignatures)
 }
 
 // The whole path over real HTTP.
 func TestFlow(t *testing.T) {
 	t.Parallel()
-	client, sb := faultnet.StartSimulator(t, simulator.Config{ReviewDelay: 20 * time.Millisecond})
+	client, service := faultnet.StartSimulator(t, simulator.Config{ReviewDelay: 20 * time.Millisecond})
 	ctx := t.Context()
 	applicant := simulator.DefaultApplicantID
 	action, err := client.CreateAction(ctx, applicant, idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: "e1"})
@@ -72,7 +72,7 @@ func TestFlow(t *testing.T) {
 	assert.Equal(t, idngo.CheckTypeFaceLiveliness, action.Checks[0].CheckType)
 	require.NotNil(t, action.Checks[0].LivenessInfo)
 	var back strings.Builder
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.OpenImageParams{})
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.ImageParams{})
 	require.NoError(t, err)
 	assert.Equal(t, int64(len(picture)), n)
 	assert.Equal(t, picture, back.String())
@@ -93,6 +93,6 @@ func TestFlow(t *testing.T) {
 	)
 	require.NoError(t, err)
 	assert.NotEmpty(t, link.URL)
-	stats := sb.Stats()
+	stats := service.Stats()
 	assert.Zero(t, stats.RefusedSignatures+stats.RefusedTimestamps)
 }

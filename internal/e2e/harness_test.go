@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 // update makes the tests with golden files write them.
@@ -21,6 +23,16 @@ func skipIfShort(t *testing.T, reason string) {
 	if testing.Short() {
 		t.Skip("-short: " + reason)
 	}
+}
+
+// operationsOf returns all operations, or with -short one that is idempotent, one
+// that is not, and the download.
+func operationsOf(t *testing.T) []faultnet.Operation {
+	t.Helper()
+	if testing.Short() {
+		return []faultnet.Operation{faultnet.CreateAction, faultnet.GetAction, faultnet.DownloadImage}
+	}
+	return faultnet.Operations
 }
 
 // writeOverlay returns the path of a file for the -overlay flag of the go command.

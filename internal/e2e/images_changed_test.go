@@ -79,7 +79,7 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			p := faultnet.Selfie(idngo.ImageFile(path))
 			p.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
 			var response idngo.Response
-			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
 		})
@@ -101,7 +101,7 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			require.NoError(t, err)
 			var response idngo.Response
 			_, err = client.AddImage(
-				t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithRepeatable(),
+				t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithIdempotent(),
 			)
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
@@ -145,7 +145,7 @@ func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 		}), 3<<20))
 		p.Progress = func(idngo.UploadProgress) { sending.Store(true) }
 		var response idngo.Response
-		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
 		require.ErrorIs(t, err, tt.want, name)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
 		if tt.want != idngo.ErrImageChanged {
@@ -226,7 +226,7 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 
 	t.Run("changed", func(t *testing.T) {
 		t.Parallel()
-		client, sb := faultnet.StartSimulator(t, simulator.Config{})
+		client, service := faultnet.StartSimulator(t, simulator.Config{})
 		action := faultnet.CreateSimulatorAction(t, client)
 		path := faultnet.TempFile(t, "face.jpg", content)
 		p := faultnet.Selfie(idngo.ImageFile(path))
@@ -239,7 +239,7 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 		var api *idngo.APIError
 		require.ErrorAs(t, err, &api)
 		assert.Equal(t, []any{http.StatusUnauthorized, idngo.CodeSignatureMismatch, 1}, []any{api.StatusCode, api.Code, api.Attempts})
-		assert.Equal(t, 1, sb.Stats().RefusedSignatures)
+		assert.Equal(t, 1, service.Stats().RefusedSignatures)
 	})
 	t.Run("changed its size after it was sent", func(t *testing.T) {
 		t.Parallel()
@@ -256,8 +256,8 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	})
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()
-		_, sb := faultnet.StartSimulator(t, simulator.Config{})
-		base, err := sb.Start("")
+		_, service := faultnet.StartSimulator(t, simulator.Config{})
+		base, err := service.Start("")
 		require.NoError(t, err)
 		client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "anotherKey"}, idngo.WithBaseURL(base))
 		require.NoError(t, err)
@@ -269,17 +269,17 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	})
 	t.Run("another refusal", func(t *testing.T) {
 		t.Parallel()
-		client, sb := faultnet.StartSimulator(t, simulator.Config{})
+		client, service := faultnet.StartSimulator(t, simulator.Config{})
 		source := &faultnet.CountingReaderAt{ReaderAt: bytes.NewReader(content)}
 		_, err := client.AddImage(t.Context(), "unknown", faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, size)))
 		require.ErrorIs(t, err, idngo.ErrNotFound)
 		assert.EqualValues(t, 2*size, source.Bytes.Load(), "not hashed again")
-		assert.Equal(t, 1, sb.Stats().ByOperation["AddImage"])
+		assert.Equal(t, 1, service.Stats().ByOperation["AddImage"])
 	})
 }
 
 // The answer that blames the signature may come slowly, and hashing once more
-// may take longer than a silence: neither makes the blame fall on the wrong side.
+// may take longer than the timeout: neither makes the blame fall on the wrong side.
 func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]struct{ answer, hashing time.Duration }{

@@ -26,6 +26,7 @@ import (
 
 // Downloads: whole, or an error.
 
+// downloadTarget is the request target of an image.
 const downloadTarget = "/resources/applicantActions/a1/images/4711"
 
 // imageResponse is an answer with a body of any kind; size -1 is unknown.
@@ -49,8 +50,6 @@ func TestOpenImageSaysWhatTheServerSays(t *testing.T) {
 		"a video":      {target: downloadTarget, contentType: "video/mp4; codecs=avc1", size: 5, body: "movie"},
 		"without type": {target: downloadTarget, size: 5, body: "bytes"},
 		"without size": {target: downloadTarget, contentType: "image/jpeg", size: -1, body: "a face of unknown size"},
-		"empty":        {target: downloadTarget, contentType: "image/jpeg", size: 0},
-		"empty too":    {target: downloadTarget, contentType: "image/jpeg", size: -1},
 		"large":        {target: downloadTarget, contentType: "image/jpeg", size: 300_000, body: strings.Repeat("face!!", 50_000)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +61,7 @@ func TestOpenImageSaysWhatTheServerSays(t *testing.T) {
 				return imageResponse(tt.contentType, tt.size, strings.NewReader(tt.body)), nil
 			})
 			var response idngo.Response
-			content, err := client.OpenImage(t.Context(), "a1", "4711", idngo.OpenImageParams{Preview: tt.preview}, idngo.WithResponse(&response))
+			content, err := client.OpenImage(t.Context(), "a1", "4711", idngo.ImageParams{Preview: tt.preview}, idngo.WithResponse(&response))
 			require.NoError(t, err)
 			assert.Equal(t, []any{tt.contentType, tt.size}, []any{content.ContentType, content.Size})
 			assert.Equal(t, []any{200, 1, []byte(nil)}, []any{response.StatusCode, response.Attempts, response.Body})
@@ -74,7 +73,7 @@ func TestOpenImageSaysWhatTheServerSays(t *testing.T) {
 			require.NoError(t, content.Close())
 
 			var b bytes.Buffer
-			written, err := client.DownloadImage(t.Context(), "a1", "4711", &b, idngo.OpenImageParams{Preview: tt.preview})
+			written, err := client.DownloadImage(t.Context(), "a1", "4711", &b, idngo.ImageParams{Preview: tt.preview})
 			require.NoError(t, err)
 			assert.EqualValues(t, len(tt.body), written)
 			assert.Equal(t, tt.body, b.String())
@@ -95,7 +94,7 @@ func TestImageContentReads(t *testing.T) {
 		faultnet.RespondFunc(t, mock, http.MethodGet, downloadTarget, func(*http.Request, []byte) (*http.Response, error) {
 			return imageResponse("image/jpeg", int64(len(want)), wrap(bytes.NewReader(want))), nil
 		})
-		content, err := client.OpenImage(t.Context(), "a1", "4711", idngo.OpenImageParams{})
+		content, err := client.OpenImage(t.Context(), "a1", "4711", idngo.ImageParams{})
 		require.NoError(t, err, name)
 		require.NoError(t, iotest.TestReader(content, want), name)
 		require.NoError(t, content.Close(), name)
@@ -142,7 +141,7 @@ func TestDownloadReleasesEverything(t *testing.T) {
 			res.Body = &faultnet.Body{Reader: tt.body, OnClose: func() { closed++ }}
 			return res, nil
 		}), faultnet.OneAttempt())
-		_, err := client.DownloadImage(context.Background(), "a1", "4711", tt.w, idngo.OpenImageParams{})
+		_, err := client.DownloadImage(context.Background(), "a1", "4711", tt.w, idngo.ImageParams{})
 		if require.ErrorIs(t, err, tt.want, name); tt.want == nil {
 			require.NoError(t, err, name)
 		}
@@ -181,7 +180,7 @@ func TestDownloadOverTheWire(t *testing.T) {
 	client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL))
 	require.NoError(t, err)
 	for id, size := range map[idngo.ImageID]int64{"1": int64(len(want)), "2": -1, "3": -1} {
-		content, err := client.OpenImage(t.Context(), "a1", id, idngo.OpenImageParams{})
+		content, err := client.OpenImage(t.Context(), "a1", id, idngo.ImageParams{})
 		require.NoError(t, err)
 		assert.Equal(t, size, content.Size)
 		got, err := io.ReadAll(content)
@@ -189,7 +188,7 @@ func TestDownloadOverTheWire(t *testing.T) {
 		require.NoError(t, content.Close())
 		assert.True(t, bytes.Equal(want, got))
 	}
-	_, err = client.DownloadImage(t.Context(), "a1", "4", io.Discard, idngo.OpenImageParams{})
+	_, err = client.DownloadImage(t.Context(), "a1", "4", io.Discard, idngo.ImageParams{})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "compressed and cut off, in chunks that end well")
 }
 
@@ -200,36 +199,25 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 	content := faultnet.Noise(1 << 20)
 	for kind, want := range map[simulator.FaultKind]error{
 		simulator.FaultTruncate: io.ErrUnexpectedEOF, simulator.FaultTruncateChunked: io.ErrUnexpectedEOF,
-		simulator.FaultEndless: context.Canceled,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
+			client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 			action := faultnet.CreateSimulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: kind}, {Kind: kind}}}))
+			require.NoError(t, service.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: kind}, {Kind: kind}}}))
 
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
 			var b bytes.Buffer
-			n, err := client.DownloadImage(ctx, action, image.ImageID, faultnet.WriterFunc(func(p []byte) (int, error) {
-				if b.Len() > len(content) {
-					cancel()
-				}
-				return b.Write(p)
-			}), idngo.OpenImageParams{})
+			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.ImageParams{})
 			require.ErrorIs(t, err, want)
 			require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
-			assert.Contains(t, err.Error(), "OpenImage")
+			assert.Contains(t, err.Error(), "DownloadImage: open image: ")
 			assert.EqualValues(t, b.Len(), n)
-			assert.Equal(t, 1, sb.Stats().ByOperation["OpenImage"])
-			if kind == simulator.FaultEndless {
-				return
-			}
+			assert.Equal(t, 1, service.Stats().ByOperation["OpenImage"])
 			assert.True(t, bytes.Equal(content[:len(content)/2], b.Bytes()), "what came, came right")
 
-			opened, err := client.OpenImage(t.Context(), action, image.ImageID, idngo.OpenImageParams{})
+			opened, err := client.OpenImage(t.Context(), action, image.ImageID, idngo.ImageParams{})
 			require.NoError(t, err)
 			_, err = io.ReadAll(opened)
 			require.ErrorIs(t, err, want)
@@ -248,7 +236,7 @@ func TestShortBodyIsAnError(t *testing.T) {
 		faultnet.RespondFunc(t, mock, http.MethodGet, downloadTarget, func(*http.Request, []byte) (*http.Response, error) {
 			return imageResponse("image/jpeg", 10, strings.NewReader(body)), nil
 		})
-		n, err := client.DownloadImage(t.Context(), "a1", "4711", io.Discard, idngo.OpenImageParams{})
+		n, err := client.DownloadImage(t.Context(), "a1", "4711", io.Discard, idngo.ImageParams{})
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
 		assert.EqualValues(t, len(body), n, name)
 	}
@@ -291,17 +279,17 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			content := faultnet.Noise(tt.size)
-			client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4))
+			client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4))
 			action := faultnet.CreateSimulatorAction(t, client)
 			image, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageBytes("face.jpg", content)))
 			require.NoError(t, err)
-			require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
+			require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
 			var response idngo.Response
 			var b bytes.Buffer
-			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.OpenImageParams{}, idngo.WithResponse(&response))
+			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.ImageParams{}, idngo.WithResponse(&response))
 			// net/http by itself repeats a GET when a connection that was kept open turns out to be dead.
 			assert.LessOrEqual(t, response.Attempts, tt.attempts)
-			assert.Equal(t, tt.attempts, sb.Stats().ByOperation["OpenImage"])
+			assert.Equal(t, tt.attempts, service.Stats().ByOperation["OpenImage"])
 			assert.EqualValues(t, b.Len(), n)
 			if tt.want != nil {
 				require.ErrorIs(t, err, tt.want)
@@ -331,7 +319,7 @@ func TestDownloadToAWriterThatFails(t *testing.T) {
 		faultnet.RespondFunc(t, mock, http.MethodGet, downloadTarget, func(*http.Request, []byte) (*http.Response, error) {
 			return imageResponse("image/jpeg", 100_000, bytes.NewReader(faultnet.Noise(100_000))), nil
 		})
-		n, err := client.DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(tt.write), idngo.OpenImageParams{}, idngo.WithRepeatable())
+		n, err := client.DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(tt.write), idngo.ImageParams{}, idngo.WithIdempotent())
 		require.ErrorIs(t, err, tt.want, name)
 		assert.Equal(t, tt.n, n, name)
 		assert.Equal(t, 1, mock.GetTotalCallCount(), name)
@@ -345,7 +333,7 @@ func TestDownloadToAWriterThatPanics(t *testing.T) {
 		client := n.Client()
 		assert.PanicsWithValue(t, "boom", func() {
 			_, _ = client.DownloadImage(
-				t.Context(), "a1", "4711", faultnet.WriterFunc(func([]byte) (int, error) { panic("boom") }), idngo.OpenImageParams{},
+				t.Context(), "a1", "4711", faultnet.WriterFunc(func([]byte) (int, error) { panic("boom") }), idngo.ImageParams{},
 			)
 		})
 		require.NoError(t, faultnet.DownloadImage.Call(t.Context(), client))
@@ -387,7 +375,7 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 		begun := time.Now()
 		var b bytes.Buffer
 		_, err := n.Client(idngo.WithTimeout(10*time.Second), faultnet.RetryAtOnce(3)).DownloadImage(
-			t.Context(), "a1", "4711", &b, idngo.OpenImageParams{},
+			t.Context(), "a1", "4711", &b, idngo.ImageParams{},
 		)
 		require.NoError(t, err)
 		assert.Equal(t, faultnet.ImageContent, b.String())
@@ -395,7 +383,7 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 	})
 }
 
-// What the writer does is no silence of the network.
+// The time that the writer takes does not count for the timeout.
 func TestDownloadToASlowWriter(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
@@ -406,7 +394,7 @@ func TestDownloadToASlowWriter(t *testing.T) {
 		).DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(func(p []byte) (int, error) {
 			time.Sleep(time.Hour)
 			return b.Write(p)
-		}), idngo.OpenImageParams{})
+		}), idngo.ImageParams{})
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(faultnet.Noise(20_000), b.Bytes()))
 	})
@@ -424,7 +412,7 @@ func TestDownloadCancelled(t *testing.T) {
 				time.AfterFunc(time.Duration(at)*time.Millisecond+500*time.Millisecond, func() { cancel(cause) })
 				begun := time.Now()
 				var b bytes.Buffer
-				written, err := n.Client().DownloadImage(ctx, "a1", "4711", &b, idngo.OpenImageParams{})
+				written, err := n.Client().DownloadImage(ctx, "a1", "4711", &b, idngo.ImageParams{})
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
 				require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
@@ -442,7 +430,7 @@ func TestDownloadClosedEarly(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
 		streamImage(n, 10<<20, 1<<20, time.Second)
-		content, err := n.Client().OpenImage(t.Context(), "a1", "4711", idngo.OpenImageParams{})
+		content, err := n.Client().OpenImage(t.Context(), "a1", "4711", idngo.ImageParams{})
 		require.NoError(t, err)
 		_, err = io.ReadFull(content, make([]byte, 2000))
 		require.NoError(t, err)
@@ -468,7 +456,7 @@ func TestDownloadAllocatesTheSameForAnySize(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		n, err := client.DownloadImage(
-			t.Context(), "a1", idngo.ImageID(fmt.Sprint(size)), struct{ io.Writer }{io.Discard}, idngo.OpenImageParams{},
+			t.Context(), "a1", idngo.ImageID(fmt.Sprint(size)), struct{ io.Writer }{io.Discard}, idngo.ImageParams{},
 		)
 		runtime.ReadMemStats(&after)
 		require.NoError(t, err)

@@ -26,6 +26,7 @@ import (
 // File names of any kind: those that print arrive as they are, the others do no
 // harm. The simulator and mime/multipart are the judges.
 
+// printableFileNames arrive as they are.
 var printableFileNames = map[string]string{
 	"plain":              "face.jpg",
 	"quotes":             `"quoted" and 'single'.jpg`,
@@ -55,6 +56,7 @@ var printableFileNames = map[string]string{
 	"replacement":        "\ufffd.jpg",
 }
 
+// hostileFileNames must do no harm.
 var hostileFileNames = map[string]string{
 	"CRLF":                "face.jpg\r\nX-Evil: 1\r\n\r\n<body>",
 	"CRLF after quote":    "face\"\r\nX-Evil: 1\r\n\r\n--",
@@ -81,14 +83,14 @@ var hostileFileNames = map[string]string{
 
 func TestFileNamesAtTheSimulator(t *testing.T) {
 	t.Parallel()
-	client, sb := faultnet.StartSimulator(t, simulator.Config{})
+	client, service := faultnet.StartSimulator(t, simulator.Config{})
 	action := faultnet.CreateSimulatorAction(t, client)
 	n := 0
 	send := func(name string, source idngo.ImageSource) string {
 		t.Helper()
 		image, err := client.AddImage(t.Context(), action, faultnet.Selfie(source))
 		require.NoError(t, err, "%q", name)
-		images := sb.Images(action)
+		images := service.Images(action)
 		n++
 		require.Len(t, images, n)
 		got := images[n-1]
@@ -107,7 +109,7 @@ func TestFileNamesAtTheSimulator(t *testing.T) {
 	for _, name := range hostileFileNames {
 		send(name, idngo.ImageBytes(name, unique()))
 	}
-	assert.Zero(t, sb.Stats().RefusedSignatures)
+	assert.Zero(t, service.Stats().RefusedSignatures)
 
 	// The same from a disk that takes such names.
 	if runtime.GOOS != "linux" {

@@ -65,9 +65,9 @@ func TestProgress(t *testing.T) {
 		for kind, source := range faultnet.ImageSources(t, faultnet.Noise(tt.size)) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
+				client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 				action := faultnet.CreateSimulatorAction(t, client)
-				require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
+				require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
 				var told []idngo.UploadProgress // without a lock: the race detector looks
 				p := faultnet.Selfie(source())
 				p.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
@@ -238,8 +238,8 @@ func TestProgressIsNotCalledAfterwards(t *testing.T) {
 	}
 }
 
-// A callback that takes its time slows its own upload and nothing else: it is
-// no silence of the network, and other calls of the client go on.
+// A slow callback slows its own upload and nothing else. Its time does not count for
+// the timeout, and other calls of the client go on.
 func TestSlowProgress(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
@@ -387,7 +387,7 @@ func TestProgressCancels(t *testing.T) {
 						cancel(cause)
 					}
 				}
-				_, err := n.Client().AddImage(ctx, "a1", p, idngo.WithRepeatable())
+				_, err := n.Client().AddImage(ctx, "a1", p, idngo.WithIdempotent())
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
 				assert.Equal(t, tt.unknown, errors.Is(err, idngo.ErrOutcomeUnknown))

@@ -23,13 +23,13 @@ func TestUploadReadsItsSourceTwice(t *testing.T) {
 	t.Parallel()
 	const size = 3<<20 + 17
 	for name, sniffed := range map[string]int64{"face.jpg": 0, "face": 512} {
-		client, sb := faultnet.StartSimulator(t, simulator.Config{})
+		client, service := faultnet.StartSimulator(t, simulator.Config{})
 		action := faultnet.CreateSimulatorAction(t, client)
 		source := &faultnet.CountingReaderAt{ReaderAt: bytes.NewReader(faultnet.Noise(size))}
 		_, err := client.AddImage(t.Context(), action, faultnet.Selfie(idngo.ImageReaderAt(name, source, size)))
 		require.NoError(t, err)
 		assert.Equal(t, 2*size+sniffed, source.Bytes.Load(), name)
-		assert.Equal(t, faultnet.SHA256(faultnet.Noise(size)), sb.Images(action)[0].SHA256)
+		assert.Equal(t, faultnet.SHA256(faultnet.Noise(size)), service.Images(action)[0].SHA256)
 	}
 }
 
@@ -40,11 +40,11 @@ func TestUploadsArriveWhole(t *testing.T) {
 		for name, source := range faultnet.ImageSources(t, content) {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
 				t.Parallel()
-				client, sb := faultnet.StartSimulator(t, simulator.Config{})
+				client, service := faultnet.StartSimulator(t, simulator.Config{})
 				action := faultnet.CreateSimulatorAction(t, client)
 				image, err := client.AddImage(t.Context(), action, faultnet.Selfie(source()))
 				require.NoError(t, err)
-				got := sb.Images(action)
+				got := service.Images(action)
 				require.Len(t, got, 1)
 				assert.Equal(t, string(image.ImageID), got[0].ImageID)
 				assert.Equal(t, []any{"face.jpg", "image/jpeg", int64(size), faultnet.SHA256(content), "SELFIE", "KAZ"},

@@ -37,6 +37,7 @@ func setTempDir(t *testing.T, dir string) {
 	}
 }
 
+// assertNothingLeft checks that no temporary file is left, with or without a name.
 func assertNothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -50,7 +51,7 @@ func assertNothingLeft(t *testing.T, dir string) {
 //nolint:paralleltest // it sets the environment
 func TestImageReaderSpools(t *testing.T) {
 	data := faultnet.Noise(2*spoolLimit + 12345)
-	client, sb := faultnet.StartSimulator(t, simulator.Config{})
+	client, service := faultnet.StartSimulator(t, simulator.Config{})
 	action := faultnet.CreateSimulatorAction(t, client)
 	for _, size := range []int{0, 1, spoolLimit - 1, spoolLimit, spoolLimit + 1, len(data)} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestImageReaderSpools(t *testing.T) {
 			default:
 				require.NoError(t, err, "no file for so little")
 			}
-			images := sb.Images(action)
+			images := service.Images(action)
 			assert.Equal(t, faultnet.SHA256(content), images[len(images)-1].SHA256)
 		})
 	}

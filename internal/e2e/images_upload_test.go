@@ -42,19 +42,19 @@ func TestUploadIsTriedAgain(t *testing.T) {
 		},
 		"409 with Retry-After": {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
 		"503":                  {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"503, repeatable": {
-			script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+		"503, idempotent": {
+			script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 		},
-		"503 early, repeatable": {
-			script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+		"503 early, idempotent": {
+			script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 		},
 		"reset": {script: []simulator.Fault{{Kind: simulator.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
-		"reset, repeatable": {
+		"reset, idempotent": {
 			script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}},
-			opts:   []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3,
+			opts:   []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 3,
 		},
 		"done, but reset": {
-			script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+			script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 			want: idngo.ErrDuplicateImage,
 		},
 		"garbage": {script: []simulator.Fault{{Kind: simulator.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
@@ -63,21 +63,21 @@ func TestUploadIsTriedAgain(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				var stamp atomic.Int64
-				client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4), idngo.WithClock(func() time.Time {
+				client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(4), idngo.WithClock(func() time.Time {
 					return time.Now().Add(time.Duration(stamp.Add(1)) * time.Second)
 				}))
 				action := faultnet.CreateSimulatorAction(t, client)
-				require.NoError(t, sb.SetFaults(&simulator.Faults{Script: tt.script}))
+				require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
 				var response idngo.Response
 				_, err := client.AddImage(t.Context(), action, faultnet.Selfie(source()), append(tt.opts, idngo.WithResponse(&response))...)
 				assert.Equal(t, tt.attempts, response.Attempts)
-				assert.Zero(t, sb.Stats().RefusedSignatures)
+				assert.Zero(t, service.Stats().RefusedSignatures)
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 					return
 				}
 				require.NoError(t, err)
-				images := sb.Images(action)
+				images := service.Images(action)
 				require.Len(t, images, 1)
 				assert.Equal(t, faultnet.SHA256(content), images[0].SHA256)
 			})
@@ -97,6 +97,7 @@ type overlap struct {
 	left     atomic.Bool // it has come back
 }
 
+// newOverlap returns an overlap with a content.
 func newOverlap(content []byte) *overlap {
 	return &overlap{content: content, stopped: make(chan struct{}), released: make(chan struct{})}
 }
@@ -162,7 +163,7 @@ func TestAbandonedAttemptSharesNothing(t *testing.T) {
 					idngo.WithHTTPClient(server.Client()), faultnet.RetryAtOnce(3),
 					idngo.WithClock(func() time.Time { now = now.Add(time.Second); return now }))
 				require.NoError(t, err)
-				_, err = client.AddImage(t.Context(), "a1", source.params(), idngo.WithRepeatable())
+				_, err = client.AddImage(t.Context(), "a1", source.params(), idngo.WithIdempotent())
 				require.NoError(t, err)
 				assert.EqualValues(t, 3, attempts.Load())
 				require.Len(t, stamps, 2)
@@ -339,9 +340,9 @@ func TestImageTooLarge(t *testing.T) {
 
 func TestUploadsAtOnce(t *testing.T) {
 	t.Parallel()
-	client, sb := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(30))
+	client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(30))
 	action := faultnet.CreateSimulatorAction(t, client)
-	require.NoError(t, sb.SetFaults(&simulator.Faults{Seed: 4, Chances: []simulator.Chance{
+	require.NoError(t, service.SetFaults(&simulator.Faults{Seed: 4, Chances: []simulator.Chance{
 		{Fault: simulator.Fault{Kind: simulator.FaultEarlyStatus, Status: 429}, Probability: 0.3},
 		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.2},
 	}}))
@@ -360,10 +361,10 @@ func TestUploadsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	got := map[string]bool{}
-	for _, image := range sb.Images(action) {
+	for _, image := range service.Images(action) {
 		got[image.SHA256] = true
 	}
 	assert.Equal(t, want, got)
-	assert.Len(t, sb.Images(action), len(want), "no image twice")
-	assert.Zero(t, sb.Stats().RefusedSignatures)
+	assert.Len(t, service.Images(action), len(want), "no image twice")
+	assert.Zero(t, service.Stats().RefusedSignatures)
 }

@@ -148,7 +148,7 @@ func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
 	}
 }
 
-// endless writes for ever, as fast as it is taken or a byte a second.
+// writeEndlessly writes for ever, as fast as it is read or a byte a second.
 func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 	piece := []byte(strings.Repeat("x", 32<<10))
 	if slow {
@@ -165,11 +165,11 @@ func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 	panic(http.ErrAbortHandler)
 }
 
-// A body that never ends ends within the time-out and within bounds.
+// A body that never ends ends within the timeout and within bounds.
 func TestEndlessBody(t *testing.T) {
 	for _, status := range []int{200, 400, 500, 302} {
 		for _, slow := range []bool{false, true} {
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				if op.Name == "OpenImage" && status == 200 {
 					continue
 				}
@@ -221,7 +221,7 @@ func TestBodiesAreClosed(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
-			for _, op := range faultnet.Operations {
+			for _, op := range operationsOf(t) {
 				t.Run(op.Key(), func(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) {
 						n := faultnet.New(t)
@@ -375,7 +375,7 @@ func TestRedirectDeliversNothing(t *testing.T) {
 	elsewhere.Config.ConnState = func(net.Conn, http.ConnState) { reached.Add(1) }
 	elsewhere.Start()
 	defer elsewhere.Close()
-	for _, status := range []int{300, 301, 302, 303, 304, 305, 306, 307, 308, 399} {
+	for _, status := range []int{300, 301, 302, 303, 305, 306, 307, 308, 399} {
 		for _, jar := range []bool{false, true} {
 			var requests atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -427,7 +427,7 @@ func TestAnnouncedLengths(t *testing.T) {
 	}
 	long := `{"id":"` + strings.Repeat("x", 5000) + `"}`
 	for _, announced := range []int64{-1, 0, 3, 100, int64(len(long)), 5 << 20} {
-		action, err := answer(announced, strings.NewReader(long)).GetAction(t.Context(), "a1")
+		action, err := answer(announced, strings.NewReader(long)).GetAction(t.Context(), strings.Repeat("x", 5000))
 		require.NoError(t, err, announced)
 		assert.Len(t, action.ID, 5000, announced)
 	}

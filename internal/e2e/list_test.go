@@ -31,17 +31,17 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		return want
 	}
-	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, b *books, c *idngo.Client)) {
+	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, b *simulatorRecorder, c *idngo.Client)) {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newBooks(t, simulator.Config{Quirks: quirks})
+				b := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
 				b.add(t, count)
 				test(t, b, b.net.Client())
 			})
 		})
 	}
 	for name, quirks := range map[string]simulator.Quirks{"list envelope": {}, "bare envelope": {BareList: true}} {
-		run(name, 25, quirks, func(t *testing.T, b *books, c *idngo.Client) {
+		run(name, 25, quirks, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 			all := c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
 			assert.Equal(t, numbers(25, 1), ids(t, all))
 			assert.Equal(t, repeatWord("ListActions", 3), b.story(), "the total ends it")
@@ -49,16 +49,16 @@ func TestAllActionsPageByPage(t *testing.T) {
 			assert.Contains(t, b.net.Seen()[len(b.net.Seen())-1].Target, "limit=10&offset=20&order=-createdAt")
 		})
 	}
-	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}))
 		assert.Equal(t, []string{"21", "22", "23", "24", "25"}, got)
 		assert.Equal(t, repeatWord("ListActions", 2), b.story())
 	})
-	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		assert.Empty(t, ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
 		assert.Equal(t, "ListActions", b.story())
 	})
-	run("left early", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("left early", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		seen := 0
 		for _, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
 			require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		assert.Equal(t, "ListActions", b.story())
 	})
-	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		other := b.net.Client()
 		b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 			if operation == "ListActions" && number > 1 && number < 5 {
@@ -80,7 +80,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
 		assert.Equal(t, numbers(20, 1), got, "each once")
 	})
-	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if number == 2 {
 				faultnet.Refuse(w, 403, 0, "no")
@@ -98,7 +98,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		require.ErrorIs(t, last, idngo.ErrForbidden)
 		assert.Equal(t, 11, pairs)
 	})
-	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, b *books, c *idngo.Client) {
+	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
 		for _, p := range []idngo.ListActionsParams{{Limit: -1}, {Offset: -1}} {
 			pairs := 0
 			for action, err := range c.AllActions(t.Context(), "app-1", p) {

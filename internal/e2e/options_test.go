@@ -48,7 +48,7 @@ func (l *tokenLimiter) Wait(ctx context.Context) error {
 	}
 }
 
-// Each attempt waits for the limiter, outside of its time-out.
+// Each attempt waits for the limiter, outside of its timeout.
 func TestRateLimiterIsAskedForEachAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -90,6 +90,7 @@ func TestRateLimiterAndTheContext(t *testing.T) {
 	})
 }
 
+// errNoTokens is the error of a limiter.
 var errNoTokens = errors.New("no tokens today")
 
 // An error of the limiter's own is the call's, at once.
@@ -118,7 +119,7 @@ func TestRateLimiterRefuses(t *testing.T) {
 		})))
 		n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0))
 		var res idngo.Response
-		err := faultnet.CreateAction.Call(t.Context(), client, idngo.WithRepeatable(), idngo.WithResponse(&res))
+		err := faultnet.CreateAction.Call(t.Context(), client, idngo.WithIdempotent(), idngo.WithResponse(&res))
 		require.ErrorIs(t, err, errNoTokens)
 		require.ErrorIs(t, err, idngo.ErrServer)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
@@ -376,7 +377,7 @@ func TestOptionsAreShared(t *testing.T) {
 			return false
 		}
 		client := n.Client()
-		opts := []idngo.RequestOption{idngo.WithHeader("X-Trace", "t-1"), idngo.WithRepeatable()}
+		opts := []idngo.RequestOption{idngo.WithHeader("X-Trace", "t-1"), idngo.WithIdempotent()}
 		var wg sync.WaitGroup
 		for range 8 {
 			for _, op := range faultnet.Operations {
@@ -390,7 +391,7 @@ func TestOptionsAreShared(t *testing.T) {
 // A RoundTripper sees of which call a request is, in what is built on calls too.
 func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
+		b := newSimulatorRecorder(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
 		var seen []string
 		b.net.Start()
 		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), idngo.WithHTTPClient(&http.Client{
@@ -412,7 +413,7 @@ func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 		image, err := client.AddImage(ctx, action.ID, faultnet.SelfieOf(faultnet.ImageContent))
 		require.NoError(t, err)
 		assert.Equal(t, "AddImage", take())
-		_, err = client.DownloadImage(ctx, action.ID, image.ImageID, io.Discard, idngo.OpenImageParams{})
+		_, err = client.DownloadImage(ctx, action.ID, image.ImageID, io.Discard, idngo.ImageParams{})
 		require.NoError(t, err)
 		assert.Equal(t, "OpenImage", take())
 		_, err = client.SubmitAction(ctx, action.ID)

@@ -28,8 +28,11 @@ import (
 	"github.com/idngo-go/idngo/internal/race"
 )
 
-// Everything that must not be shown has a mark in it, and beside it the
-// characters that URLs, JSON, HTML and Go's quoting escape.
+// Each value that must not be shown has a mark of its own, as zq07core in
+// hiddenExternal. Beside the mark stand characters that URLs, JSON, HTML and Go's
+// quoting escape. So a test need not know how a value is written: with
+// "ext%20zq07core%5Cx" in an error of GetAction, it finds zq07core and says which
+// value was shown. A signature has no mark: 64 hexadecimal digits in a row are one.
 const (
 	hiddenKey      = "SEC~zq01core/+=key"
 	hiddenToken    = "sbx:zq02core.zq03core"
@@ -136,7 +139,7 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return err
 		},
 		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			content, err := c.OpenImage(ctx, hiddenAction, hiddenImage, idngo.OpenImageParams{}, opts...)
+			content, err := c.OpenImage(ctx, hiddenAction, hiddenImage, idngo.ImageParams{Preview: true}, opts...)
 			if err != nil {
 				return err
 			}
@@ -144,7 +147,7 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return errors.Join(err, content.Close())
 		},
 		"DownloadImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.DownloadImage(ctx, hiddenAction, hiddenImage, io.Discard, idngo.OpenImageParams{Preview: true}, opts...)
+			_, err := c.DownloadImage(ctx, hiddenAction, hiddenImage, io.Discard, idngo.ImageParams{Preview: true}, opts...)
 			return err
 		},
 		"Do POST": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -160,8 +163,8 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 	}
 }
 
-// echoes are what a service may say of what it was sent: as it was on the wire,
-// taken apart, and put together anew.
+// echoesOf returns what a service may repeat of a request: as it was on the wire,
+// in parts, and encoded anew.
 func echoesOf(r *http.Request) map[string]string {
 	body, _ := io.ReadAll(r.Body)
 	var wire, parts, again strings.Builder
@@ -310,7 +313,7 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 	return servers
 }
 
-// shown is a value in every way in which programs show things.
+// printed returns a value as programs print it: with the verbs of fmt and in logs.
 func printed(v any) string {
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
@@ -323,12 +326,13 @@ func printed(v any) string {
 	return out.String()
 }
 
-// shownError is an error in those ways, wrapped and joined too.
+// printedError returns an error as programs print it, wrapped and joined too.
 func printedError(err error) string {
 	return printed(err) + printed(fmt.Errorf("wrapped: %w", err)) + printed(errors.Join(err, io.EOF))
 }
 
-// hexRun is the length of the longest run of lower-case hexadecimal digits.
+// longestHexRun returns the length of the longest run of lower-case hexadecimal
+// digits.
 func longestHexRun(text string) (longest int) {
 	run := 0
 	for i := range len(text) {
@@ -342,6 +346,7 @@ func longestHexRun(text string) (longest int) {
 	return longest
 }
 
+// assertHidden checks that a text shows no mark, no signature and no secret.
 func assertHidden(t *testing.T, text, what string) {
 	t.Helper()
 	// These many texts would keep regexp busy for seconds: most have no z.
@@ -365,6 +370,9 @@ func TestNoSecretIsShown(t *testing.T) {
 	header := idngo.WithHeader("X-Customer", hiddenHeader)
 
 	for server, respond := range unsafeServers() {
+		if testing.Short() && strings.HasPrefix(server, "JSON") && server != "JSON 400" {
+			continue // they differ in nothing but the status and the code
+		}
 		t.Run("server/"+server, func(t *testing.T) {
 			t.Parallel()
 			for call, do := range hiddenCalls() {
@@ -372,7 +380,7 @@ func TestNoSecretIsShown(t *testing.T) {
 				switch {
 				case strings.HasPrefix(server, "JSON") && server != "JSON 400":
 					kinds = []string{"wire"} // they differ in nothing but the status
-				case race.Enabled && server != "JSON 400":
+				case (race.Enabled || testing.Short()) && server != "JSON 400":
 					kinds = []string{"parts"}
 				}
 				for _, kind := range kinds {
@@ -392,7 +400,9 @@ func TestNoSecretIsShown(t *testing.T) {
 							err := do(t.Context(), client, header)
 							if err == nil {
 								// A download, or what needs no answer, may succeed.
-								require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
+								if echo != "" { // without, the malformed answers are well-formed
+									require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
+								}
 								return
 							}
 							assertHidden(t, printedError(err), "the error")
@@ -643,7 +653,7 @@ func unreachable() map[string]func(n *faultnet.Network, cancel func()) {
 				return true
 			}
 		},
-		"time-out": func(n *faultnet.Network, _ func()) { n.OnRequest = faultnet.AnswerAll(faultnet.NeverAnswer) },
+		"timeout": func(n *faultnet.Network, _ func()) { n.OnRequest = faultnet.AnswerAll(faultnet.NeverAnswer) },
 		"closed": func(n *faultnet.Network, _ func()) {
 			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) })
 		},
@@ -670,6 +680,7 @@ func unreachable() map[string]func(n *faultnet.Network, cancel func()) {
 	}
 }
 
+// invalidArguments returns the errors of calls whose arguments are refused.
 func invalidArguments(t *testing.T) map[string]error {
 	t.Helper()
 	errs := map[string]error{}
@@ -740,9 +751,9 @@ func invalidArguments(t *testing.T) map[string]error {
 		add("ensure, "+name, err)
 	}
 	_, err = client.EnsureAction(
-		ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithRepeatable(),
+		ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithIdempotent(),
 	)
-	add("repeatable", err)
+	add("idempotent", err)
 	for name, p := range map[string]idngo.AddImageParams{
 		"country":      {IDDocType: "SELFIE", Country: hiddenUser, Image: idngo.ImageBytes(hiddenFile, nil)},
 		"type":         {IDDocType: hiddenUser + "\xff", Country: "KAZ", Image: idngo.ImageBytes(hiddenFile, nil)},
@@ -781,6 +792,7 @@ func (f failingJSON) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("cannot encode " + string(f))
 }
 
+// questionnaireOf returns a questionnaire with one item.
 func questionnaireOf(item idngo.QuestionnaireItem) []idngo.Questionnaire {
 	return []idngo.Questionnaire{
 		{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": item}}}},

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,7 +41,9 @@ func TestConnectionsAreReused(t *testing.T) {
 		}
 		// The client's own transport is a clone of http.DefaultTransport. Only a
 		// process of its own may make that one trust the server.
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestConnectionsAreReused$/^HTTP/2.0$")
+		cmd := exec.CommandContext(
+			t.Context(), os.Args[0], "-test.run=^TestConnectionsAreReused$/^HTTP/2.0$", fmt.Sprintf("-test.short=%t", testing.Short()),
+		)
 		cmd.Env = append(os.Environ(), trustTestServers+"=1")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -50,7 +53,11 @@ func TestConnectionsAreReused(t *testing.T) {
 // reuseConnections makes many calls at once with a client's own transport and
 // counts the connections of the server.
 func reuseConnections(t *testing.T, protocol string) {
-	const goroutines, calls = 256, 20_000
+	const goroutines = 256
+	calls := 20_000
+	if testing.Short() {
+		calls = 2_000 // the default would still open more than a thousand
+	}
 	var opened, wrongProtocol atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != protocol {
@@ -76,7 +83,7 @@ func reuseConnections(t *testing.T, protocol string) {
 	client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL))
 	require.NoError(t, err)
 	var left atomic.Int64
-	left.Store(calls)
+	left.Store(int64(calls))
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {

@@ -20,6 +20,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+// respondReview answers with an action whose review has a status and an answer.
 func respondReview(status, answer string) func(http.ResponseWriter) {
 	return faultnet.WriteText(fmt.Sprintf(`{"id":"5e02f6b1","review":{"reviewStatus":%q,"reviewResult":{"reviewAnswer":%q}}}`, status, answer))
 }
@@ -75,7 +76,7 @@ func TestWaitForReviewIntervals(t *testing.T) {
 	}
 }
 
-// Nothing but completed is a verdict, whatever else the answer says.
+// Only the status completed ends the wait, whatever answer stands beside it.
 func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
@@ -100,7 +101,7 @@ func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 
 func TestWaitForReviewOfASimulator(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newBooks(t, simulator.Config{ReviewDelay: 42 * time.Second})
+		b := newSimulatorRecorder(t, simulator.Config{ReviewDelay: 42 * time.Second})
 		client := b.net.Client()
 		action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.NoError(t, err)

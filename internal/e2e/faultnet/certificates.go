@@ -22,6 +22,7 @@ type Certificates struct {
 	Good, Expired, OtherHost, UnknownAuthority tls.Certificate
 }
 
+// makeCertificates makes the certificates once.
 var makeCertificates = sync.OnceValues(func() (c Certificates, err error) {
 	var (
 		key                 *ecdsa.PrivateKey
