@@ -495,7 +495,8 @@ func TestRefused(t *testing.T) {
 	t.Run("applicants who are not approved", func(t *testing.T) {
 		t.Parallel()
 		sb, env := startSimulator(t, simulator.Config{})
-		require.NoError(t, sb.AddApplicantJSON([]byte(`{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q","review":{"reviewStatus":"pending"}}`)))
+		require.NoError(t, sb.AddApplicantJSON([]byte(
+			`{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q","review":{"reviewStatus":"pending"}}`)))
 		for _, args := range [][]string{{"-user", "Q"}, {"-applicant", "63e096c51b6b4030f2e01156"}} {
 			r := run(t, program{name: "face_auth", env: env, args: args})
 			require.Equal(t, 1, r.code)

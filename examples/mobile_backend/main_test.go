@@ -167,7 +167,8 @@ func TestUnapprovedUsers(t *testing.T) {
 	s := newService(t, simulator.Config{KnownOnly: true})
 	for _, test := range []struct{ name, user, applicant string }{
 		{name: "unknown", user: "Nobody"},
-		{name: "under review", user: "Q", applicant: `{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q","review":{"reviewStatus":"pending"}}`},
+		{name: "under review", user: "Q", applicant: `{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q",
+			"review":{"reviewStatus":"pending"}}`},
 		{name: "rejected", user: "Blofeld", applicant: `{"id":"63e096c51b6b4030f2e01157","externalUserId":"Blofeld",
 			"review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`},
 	} {
@@ -188,7 +189,8 @@ func TestCheckCredentials(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{})
 	require.NoError(t, checkCredentials(t.Context(), s.client))
-	wrong, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "another"}, idngo.WithBaseURL(s.simulatorURL))
+	credentials := idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "another"}
+	wrong, err := idngo.NewClient(credentials, idngo.WithBaseURL(s.simulatorURL))
 	require.NoError(t, err)
 	require.ErrorIs(t, checkCredentials(t.Context(), wrong), idngo.ErrSignatureMismatch)
 }
