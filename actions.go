@@ -6,230 +6,318 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/idngo-go/idngo/internal/exchange"
+	"github.com/idngo-go/idngo/internal/oneline"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// CreateActionParams describe a new action.
+// CreateActionParams are the arguments of [Client.CreateAction] and [Client.EnsureAction].
 type CreateActionParams struct {
-	// LevelName is the level as the dashboard names it, case included. Its type
+	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. What the service
-	// does with one that exists already is not documented: see EnsureAction.
+	// ExternalActionID is your own id of the action. Required. What the service does with one that
+	// exists already is not documented: see EnsureAction.
 	ExternalActionID string
-	// Email and Phone are for levels that check them. The service takes a phone
-	// as in "+49 123456789".
-	Email, Phone string
-	// Questionnaires are answers given beforehand.
+	// Email is for levels that check it.
+	Email string
+	// Phone is for levels that check it, in the form "+49 123456789".
+	Phone string
+	// Questionnaires are answers that are known beforehand.
 	Questionnaires []Questionnaire
-	// Extra is merged into the JSON body: members that the vendor takes and this
-	// package does not name. It must not repeat one that it does. Invalid UTF-8
-	// in it is encoded as encoding/json does it.
+	// Extra is merged into the JSON body: members that the vendor accepts and this package does not
+	// name. It must not repeat one that this package names. Invalid UTF-8 in it is encoded as
+	// encoding/json does.
 	Extra map[string]any
 }
 
-// CreateAction starts an action for an applicant, who should be verified and
-// approved already:
+// CreateAction creates an action for an applicant, who should be approved already:
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is careful: after [ErrOutcomeUnknown] look before you call again, or use
-// EnsureAction, which does. applicantID is IDnGO's own id, not yours. IDnGO
-// documents no answer; one that lacks the action is completed by FindAction.
-// Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// It is not idempotent: after [ErrOutcomeUnknown] look before you call again, or use EnsureAction,
+// which does. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
+// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
+// [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
-	body, err := p.encode()
-	if err := errors.Join(checkID("applicantID", applicantID), required("LevelName", p.LevelName), err); err != nil {
+	body, problem := p.encode()
+	err := checkArguments(opCreateAction, checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
+	if err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		LevelName string `url:"levelName"`
-	}{p.LevelName})
 	action := new(Action)
-	cl := &call{
-		operation: opCreateAction, method: http.MethodPost, careful: true, bodyless: true, ids: []string{applicantID},
-		path: "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID), query: query, body: body,
+	create := &request{
+		operation: opCreateAction, method: http.MethodPost, emptyOK: true, pathValues: []string{applicantID},
+		path:  "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
+		query: "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
 	}
-	if err := c.call(ctx, cl, action, opts); err != nil {
+	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
 	}
 	if action.ID != "" {
 		return action, nil
 	}
-	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID, cl.sameHeader); err != nil {
-		return nil, fmt.Errorf("idngo: %s: %w: %w, and looking it up failed: %w", opCreateAction, ErrOutcomeUnknown, errAcknowledged, err)
+	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID, create.inherit); err != nil {
+		unknown := methodError(create.options.caller, errAcknowledged.Error()+", and finding it failed", err)
+		unknown.Causes, unknown.Unknown = append(unknown.Causes, errAcknowledged), ErrOutcomeUnknown
+		return nil, unknown
 	}
 	return action, nil
 }
 
-// EnsureAction makes sure that the applicant has exactly one action with the
-// external id of p, and returns it: the one that is there, or a new one. It
-// looks first; after an unknown outcome it waits, looks again and only then
-// creates again. Call it again with the same external id after a crash.
+// EnsureAction returns the one action of the applicant with the external id of p. It creates the
+// action if there is none. It looks first. After an unknown outcome it waits, looks again and only
+// then creates again. Call it again with the same external id after a crash.
 //
-// An existing action of another level is [ErrActionMismatch]. Errors of the
-// calls it makes (ListActions, GetAction, CreateAction) come through;
-// [ErrOutcomeUnknown] when it could not find out. [WithRepeatable] is refused,
-// since it would undo the care.
+// Calls of one client for the same applicant and external id take turns, so that the second sees
+// what the first has created. Duplicates remain possible in two cases: two machines create at the
+// same instant, each after having looked; or the service carries out a lost request after the
+// second look. A lock of your own for each external id excludes the first.
 //
-// What cannot be excluded from outside: two machines that create at the same
-// instant, each after having looked, and a service that carries out a lost
-// request after the second look.
+// It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
+// it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
+// CreateAction). It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
-	_, err := p.encode()
-	check := new(call)
-	if err := errors.Join(checkID("applicantID", applicantID), required("LevelName", p.LevelName), err, check.prepare(ctx, opts)); err != nil {
-		return nil, err
-	}
-	if check.opts.repeatable {
-		return nil, invalid("WithRepeatable", "is not for EnsureAction")
-	}
-	action, err := c.findOfLevel(ctx, applicantID, p, opts)
-	if !isNotFound(err) {
-		return action, err
-	}
-	var unknown error // of a create that may have happened, though a look has not seen it
-	for n := 0; ; n++ {
-		action, created := c.CreateAction(ctx, applicantID, p, opts...)
-		again := false
-		switch {
-		case created == nil:
-			// A service may answer with the one that somebody else has made.
-			if level := action.Review.LevelName; level != "" {
-				if err := mismatch("levelName", level, p.LevelName); err != nil {
-					return nil, besides(err, unknown)
-				}
-			}
-			return action, nil
-		case errors.Is(created, ErrOutcomeUnknown):
-			// The effect may still be on its way.
-			delay := retry.Delay(n, c.policy.MinDelay, c.policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
-			if err := outlast(ctx, delay); err != nil {
-				return nil, fmt.Errorf("%w: %w", created, err)
-			}
-			unknown, again = created, n+1 < c.policy.MaxAttempts && !errors.Is(created, errAcknowledged)
-		case errors.Is(created, ErrConflict): // somebody else may have been first
-		default:
-			return nil, besides(created, unknown)
-		}
-		action, err = c.findOfLevel(ctx, applicantID, p, opts)
-		switch {
-		case err == nil:
-			return action, nil
-		case errors.Is(err, ErrActionMismatch):
-			return nil, besides(err, unknown)
-		case !isNotFound(err):
-			return nil, besides(fmt.Errorf("%w: looking for it failed: %w", created, err), unknown)
-		case !again:
-			return nil, besides(created, unknown)
-		}
-	}
-}
-
-// GetAction gets an action with its review, checks and images:
-//
-//	GET /resources/applicantActions/{actionID}/one
-//
-// An answer counts only when the review is completed: see [Action.Approved].
-// Errors: [ErrInvalidArgument], [*APIError].
-func (c *Client) GetAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkID("actionID", actionID); err != nil {
-		return nil, err
-	}
-	action := new(Action)
-	err := c.call(ctx, &call{
-		operation: opGetAction, method: http.MethodGet, path: actionPath(actionID) + "/one", ids: []string{actionID},
-	}, action, opts)
+	const method = "EnsureAction"
+	_, problem := p.encode()
+	err := checkArguments(method, c.check(), checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
 	if err != nil {
 		return nil, err
 	}
+	opts = append(slices.Clone(opts), calledBy(method))
+	check := &request{operation: method}
+	if err := check.apply(ctx, opts); err != nil {
+		return nil, err
+	}
+	if check.options.idempotent {
+		return nil, checkArguments(method, invalid("WithIdempotent", "is not for EnsureAction"))
+	}
+	done, err := c.turns.Take(ctx, turn{applicantID, p.ExternalActionID})
+	if err != nil {
+		return nil, methodError(method, "waiting for another call with the same external id", exchange.ContextError(ctx))
+	}
+	defer done()
+	ensure := &ensuring{client: c, applicantID: applicantID, params: p, opts: opts}
+	action, err := ensure.find(ctx)
+	if !errors.Is(err, errNotListed) {
+		return action, err
+	}
+	return ensure.create(ctx)
+}
+
+// ensuring is one call of EnsureAction.
+type ensuring struct {
+	client      *Client
+	applicantID string
+	params      CreateActionParams
+	opts        []RequestOption
+	unknown     error // of a create that may have happened although it was not found
+}
+
+// create creates the action until one exists. After each create without an action it looks for what
+// that may have made.
+func (e *ensuring) create(ctx context.Context) (*Action, error) {
+	for n := 0; ; n++ {
+		action, err := e.client.CreateAction(ctx, e.applicantID, e.params, e.opts...)
+		again := false
+		switch {
+		case err == nil:
+			// A service may answer with the action that somebody else has created.
+			if err := e.checkLevel(action); err != nil {
+				return nil, e.withUnknown(err)
+			}
+			return action, nil
+		case errors.Is(err, ErrOutcomeUnknown):
+			// The effect may still come.
+			policy := e.client.policy
+			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
+			if ended := exchange.WaitIfTime(ctx, delay); ended != nil {
+				return nil, methodError("EnsureAction", "", err, ended)
+			}
+			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
+		case errors.Is(err, ErrConflict): // somebody else may have been first
+		default:
+			return nil, e.withUnknown(err)
+		}
+		action, found := e.find(ctx)
+		switch {
+		case found == nil:
+			return action, nil
+		case errors.Is(found, ErrActionMismatch):
+			return nil, e.withUnknown(found)
+		case !errors.Is(found, errNotListed):
+			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "looking for it failed", found)))
+		case !again:
+			return nil, e.withUnknown(err)
+		}
+	}
+}
+
+// find is FindAction for an action that must be of the right level.
+func (e *ensuring) find(ctx context.Context) (*Action, error) {
+	action, err := e.client.FindAction(ctx, e.applicantID, e.params.ExternalActionID, e.opts...)
+	if err != nil {
+		return nil, err
+	}
+	if action.Review.LevelName == "" { // an entry of a list may be short
+		if action, err = e.client.GetAction(ctx, action.ID, e.opts...); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.checkLevel(action); err != nil {
+		return nil, err
+	}
 	return action, nil
 }
 
-// FindAction finds an applicant's action by your own id of it, newest first,
-// as the list shows it. It pages through ListActions, and asks GetAction where
-// an entry of the list does not say its external id. Nothing found is
-// [ErrNotFound]; a service that says external ids nowhere, or lists an action
-// that it does not give, is an error of its own, which matches no sentinel.
-// Other errors: those of ListActions and GetAction.
-func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
-	if err := errors.Join(checkID("applicantID", applicantID), required("externalActionID", externalActionID)); err != nil {
+// checkLevel compares the level if the service reports it, which IDnGO's own pages never show.
+func (e *ensuring) checkLevel(action *Action) error {
+	if action.Review.LevelName == "" {
+		return nil
+	}
+	return checkMatch("EnsureAction", part{"levelName", action.Review.LevelName, e.params.LevelName})
+}
+
+// withUnknown adds what an earlier create has left unknown to err.
+func (e *ensuring) withUnknown(err error) error {
+	if e.unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
+		return err
+	}
+	return methodError("EnsureAction", "", err, methodError("EnsureAction", "an earlier create", e.unknown))
+}
+
+// GetAction fetches an action with its review, checks and images:
+//
+//	GET /resources/applicantActions/{actionID}/one
+//
+// The answer of a review is final only when the review is completed: see [Action.Approved]. It
+// returns [ErrActionMismatch] if the service answers with another action or with one that has no
+// id. Other errors: [ErrInvalidArgument], [*APIError].
+func (c *Client) GetAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
+	if err := checkArguments(opGetAction, checkID("actionID", actionID)); err != nil {
 		return nil, err
 	}
-	seen, said, hidden := false, false, false
+	action, caller, err := c.fetchAction(ctx, actionID, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMatch(caller, part{"id", action.ID, actionID}); err != nil {
+		return nil, err
+	}
+	return action, nil
+}
+
+// fetchAction returns what the service answers, whatever its id, and the method that errors name.
+func (c *Client) fetchAction(ctx context.Context, actionID string, opts []RequestOption) (action *Action, caller string, err error) {
+	action = new(Action)
+	get := &request{
+		operation: opGetAction, method: http.MethodGet, path: actionPath(actionID) + "/one", idempotent: true,
+		pathValues: []string{actionID},
+	}
+	err = c.call(ctx, get, action, opts)
+	return action, get.options.caller, err
+}
+
+// FindAction finds an applicant's action by your own id of it. It returns the newest one, as the
+// list shows it. It pages through ListActions, and calls GetAction for entries without an external
+// id. It returns [ErrNotFound] if there is no such action. If the service never returns external
+// ids, or lists an action that GetAction cannot fetch, the action may still exist: the error then
+// matches no sentinel. Other errors are those of ListActions and GetAction.
+func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
+	const method = "FindAction"
+	err := checkArguments(method, checkID("applicantID", applicantID), required("externalActionID", externalActionID))
+	if err != nil {
+		return nil, err
+	}
+	opts = append(slices.Clone(opts), calledBy(method))
+	anyAction, anyExternalID, unreadable := false, false, false
 	for action, err := range c.AllActions(ctx, applicantID, ListActionsParams{}, opts...) {
 		if err != nil {
 			return nil, err
 		}
-		seen = true
+		anyAction = true
 		if action.ID == "" {
-			return nil, errors.New("idngo: FindAction: the service lists an action without its id")
+			return nil, findError(opts, "the service lists an action without its id")
 		}
 		if action.ExternalActionID == "" {
-			id := action.ID
-			action, err = c.GetAction(ctx, id, opts...)
+			action, err = c.GetAction(ctx, action.ID, opts...)
 			if errors.Is(err, ErrNotFound) {
-				hidden = true // listed, but not to be had: it might be the one
+				unreadable = true // it is listed, so it may be the one
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			action.ID = id
 		}
-		said = said || action.ExternalActionID != ""
+		anyExternalID = anyExternalID || action.ExternalActionID != ""
 		if action.ExternalActionID == externalActionID {
 			return action, nil
 		}
 	}
-	if hidden {
-		return nil, errors.New("idngo: FindAction: none of the actions that say their external id, but the service lists one that it does not give")
+	if unreadable {
+		return nil, findError(opts, "the service lists an action that it does not return, which may be the one")
 	}
-	if seen && !said {
-		return nil, errors.New("idngo: FindAction: the service does not say the external ids of this applicant's actions")
+	if anyAction && !anyExternalID {
+		return nil, findError(opts, "the service does not return the external ids of this applicant's actions")
 	}
-	return nil, notFoundError{}
+	none := findError(opts, "no action has this external id: "+ErrNotFound.Error())
+	none.Causes = []error{ErrNotFound, errNotListed}
+	return nil, none
 }
 
-// ListActionsParams choose a page of a list.
+// findError is an error of FindAction, or of the method that has called it.
+func findError(opts []RequestOption, text string) *oneline.Error {
+	r := new(request)
+	_ = r.apply(context.Background(), opts) // bad ones have been refused by a call
+	return &oneline.Error{Method: r.options.caller, Text: text}
+}
+
+// errNotListed marks the error of a list that was read to its end. A 404 of the service means that
+// the applicant is unknown.
+var errNotListed = errors.New("not listed")
+
+// ListActionsParams are the arguments of [Client.ListActions].
 type ListActionsParams struct {
-	// Limit is the size of a page; 0 means 100.
+	// Limit is the size of a page. 0 means 100.
 	Limit int
-	// Offset is how many actions to pass over. It is always sent: the
-	// specification says that the service's own default is 10.
+	// Offset is the number of actions to skip. It is always sent, since the specification gives 10
+	// as the service's own default.
 	Offset int
-	// Order is "-createdAt", newest first, when empty: the one documented value.
+	// Order is the order of the list. Empty means "-createdAt", newest first, the one documented
+	// value.
 	Order string
 }
 
-// ListActions gets a page of an applicant's actions:
+// ListActions fetches a page of an applicant's actions:
 //
 //	GET /resources/applicantActions/-;applicantId={applicantID}?limit=&offset=&order=
 //
-// Entries may be shorter than what GetAction gives. Errors:
-// [ErrInvalidArgument], [*APIError].
+// Entries may have fewer fields than GetAction returns. Errors: [ErrInvalidArgument], [*APIError],
+// [ErrResponseTooLarge].
 func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) (*ActionPage, error) {
-	p, err := p.withDefaults()
-	if err := errors.Join(checkID("applicantID", applicantID), err); err != nil {
+	p, problem := p.withDefaults()
+	if err := checkArguments(opListActions, checkID("applicantID", applicantID), problem); err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		Limit  int    `url:"limit"`
-		Offset int    `url:"offset"`
-		Order  string `url:"order"`
-	}{p.Limit, p.Offset, p.Order})
 	page := new(ActionPage)
-	err = c.call(ctx, &call{
-		operation: opListActions, method: http.MethodGet, ids: []string{applicantID},
-		path: "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID), query: query,
+	err := c.call(ctx, &request{
+		operation: opListActions, method: http.MethodGet, idempotent: true, pathValues: []string{applicantID},
+		path: "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID),
+		query: encodeQuery(struct {
+			Limit  int    `url:"limit"`
+			Offset int    `url:"offset"`
+			Order  string `url:"order"`
+		}{p.Limit, p.Offset, p.Order}),
 	}, page, opts)
 	if err != nil {
 		return nil, err
@@ -237,116 +325,129 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 	return page, nil
 }
 
-// AllActions iterates over an applicant's actions from p.Offset on, page by
-// page, p.Limit to a page. It holds one page at a time. An error is the last
-// pair. The sequence can be ranged over again and then begins anew.
+// AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
+// It holds one page at a time. An error is the last pair. The sequence can be ranged over again and
+// then starts anew.
 //
-// Actions that arrive in front while it runs shift the rest back: an id that
-// the page before has already given is passed over.
+// If new actions appear during the iteration, repeated entries are skipped. A page that is larger
+// than 10 MiB is fetched again in halves.
 func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) iter.Seq2[*Action, error] {
 	return func(yield func(*Action, error) bool) {
-		p, err := p.withDefaults()
-		if err != nil {
+		p, problem := p.withDefaults()
+		if err := checkArguments("AllActions", checkID("applicantID", applicantID), problem); err != nil {
 			yield(nil, err)
 			return
 		}
+		opts := append(slices.Clone(opts), calledBy("AllActions"))
 		var before map[string]bool // the ids of the page before
-		for stale := 0; ; {
+		for stalePages := 0; ; {
 			page, err := c.ListActions(ctx, applicantID, p, opts...)
+			if errors.Is(err, ErrResponseTooLarge) && p.Limit > 1 {
+				p.Limit /= 2
+				continue
+			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if len(page.Items) == 0 {
-				return
-			}
 			ids := make(map[string]bool, len(page.Items))
-			stale++
+			stalePages++
 			for _, action := range page.Items {
 				ids[action.ID] = true
 				if before[action.ID] && action.ID != "" {
 					continue
 				}
-				stale = 0
+				stalePages = 0
 				if !yield(action, nil) {
 					return
 				}
 			}
 			before = ids
 			p.Offset += len(page.Items)
-			if page.TotalItems > 0 && p.Offset >= page.TotalItems {
+			if len(page.Items) == 0 || page.TotalItems > 0 && p.Offset >= page.TotalItems {
 				return
 			}
-			if stale == maxStalePages {
-				yield(nil, errors.New("idngo: "+opListActions+": the service gives the same page whatever the offset"))
+			if stalePages == maxStalePages {
+				yield(nil, findError(opts, "list actions: the service ignores the offset: it returns the same page again and again"))
 				return
 			}
 		}
 	}
 }
 
-// SubmitAction asks for the review of an action whose data is complete. What
-// goes through a WebSDK or mobile SDK is submitted by that.
+// SubmitAction requests the review of an action whose data is complete:
 //
 //	POST /resources/applicantActions/{actionID}/review/status/pending
 //
-// It is careful. The answer may be completed already. IDnGO documents none; one
-// that lacks the action is completed by GetAction. Errors: [ErrInvalidArgument],
-// [*APIError], [ErrOutcomeUnknown].
+// A WebSDK or mobile SDK submits by itself. The review may be completed already in the answer. The
+// answer is not documented. If it has no action, SubmitAction fetches the action with GetAction. It
+// is not idempotent. It returns [ErrActionMismatch] if the service answers with another action.
+// Other errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkID("actionID", actionID); err != nil {
+	if err := checkArguments(opSubmitAction, checkID("actionID", actionID)); err != nil {
 		return nil, err
 	}
 	action := new(Action)
-	cl := &call{
-		operation: opSubmitAction, method: http.MethodPost, careful: true, bodyless: true,
-		path: actionPath(actionID) + "/review/status/pending", ids: []string{actionID},
+	submit := &request{
+		operation: opSubmitAction, method: http.MethodPost, emptyOK: true, pathValues: []string{actionID},
+		path: actionPath(actionID) + "/review/status/pending",
 	}
-	err := c.call(ctx, cl, action, opts)
-	if err != nil {
+	if err := c.call(ctx, submit, action, opts); err != nil {
 		return nil, err
 	}
-	if action.ID != "" {
+	caller := submit.options.caller
+	if action.ID == actionID {
 		return action, nil
 	}
-	if action, err = c.GetAction(ctx, actionID, cl.sameHeader); err != nil {
-		return nil, fmt.Errorf("idngo: %s: it was submitted, but could not be fetched: %w", opSubmitAction, err)
+	var err error
+	if action.ID != "" {
+		err = checkMatch(caller, part{"id", action.ID, actionID})
+	} else {
+		action, err = c.GetAction(ctx, actionID, submit.inherit)
 	}
-	if action.ID = actionID; action.Review.ReviewStatus == "" && action.Review.ReviewResult.empty() {
-		return nil, fmt.Errorf("idngo: %s: it was submitted, but neither answer holds the action", opSubmitAction)
+	if errors.Is(err, ErrActionMismatch) {
+		return nil, &oneline.Error{Method: caller, Text: errorDetail(err), Causes: []error{err}, Unknown: ErrOutcomeUnknown}
+	}
+	if err != nil {
+		return nil, methodError(caller, "it was submitted, but could not be fetched", err)
+	}
+	if action.Review.ReviewStatus == "" && action.Review.ReviewResult.empty() {
+		return nil, &oneline.Error{Method: caller, Text: "it was submitted, but neither answer has the review"}
 	}
 	return action, nil
 }
 
-// WaitParams say how often to look. Zero fields stand for the defaults.
+// WaitParams are the arguments of [Client.WaitForReview]. Zero fields mean the defaults.
 type WaitParams struct {
-	// MinInterval is the first interval (default 1 s). It grows by half from
-	// poll to poll, up to MaxInterval (default 15 s); each is jittered by up to a
-	// tenth either way.
-	MinInterval, MaxInterval time.Duration
-	// OnPoll is called with what each successful poll has shown.
+	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
+	// to poll up to MaxInterval. Each interval varies at random by a tenth.
+	MinInterval time.Duration
+	// MaxInterval is the longest interval (default 15 s).
+	MaxInterval time.Duration
+	// OnPoll is called with the action of each successful poll. Nil: it is not.
 	OnPoll func(*Action)
 }
 
-// WaitForReview polls GetAction until the review is completed and returns the
-// action; whether it was approved, [Action.Approved] says. The context decides
-// how long: give it a deadline, since nothing completes by itself in the
-// vendor's sandbox. Webhooks are the vendor's advice where you can have them.
+// WaitForReview polls GetAction until the review is completed and returns the action.
+// [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
+// vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Failures that are worth another try do not end it; refusals (4xx) do. When
-// the context ends it returns the last action seen, nil if none was, and an
-// error that matches the context's and, if the last poll failed, its error.
+// Failures that may pass, such as a 503, do not end it. Refusals (4xx) do. If the context ends, it
+// returns the last action that it has fetched, nil if there is none, and an error that matches the
+// context's error and, if the last poll failed, the error of that poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
-	p, err := p.withDefaults()
-	if err := errors.Join(checkID("actionID", actionID), err); err != nil {
+	const method = "WaitForReview"
+	p, problem := p.withDefaults()
+	if err := checkArguments(method, c.check(), checkID("actionID", actionID), problem); err != nil {
 		return nil, err
 	}
+	opts = append(slices.Clone(opts), calledBy(method))
 	var last *Action
 	for interval := p.MinInterval; ; interval = min(interval+interval/2+1, p.MaxInterval) {
-		action, failure := c.GetAction(ctx, actionID, opts...)
+		action, err := c.GetAction(ctx, actionID, opts...)
 		delay := time.Duration(float64(interval) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // spreads polls, guards nothing
 		switch {
-		case failure == nil:
+		case err == nil:
 			last = action
 			if p.OnPoll != nil {
 				p.OnPoll(action)
@@ -355,58 +456,82 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 				return action, nil
 			}
 		case ctx != nil && ctx.Err() != nil: // below
-		case !transient(failure):
-			return last, failure
+		case !transient(err):
+			return last, err
 		default:
 			var api *APIError
-			if errors.As(failure, &api) {
+			if errors.As(err, &api) {
 				delay = max(delay, min(api.RetryAfter, c.policy.MaxRetryAfter))
 			}
 		}
-		if err := wait(ctx, delay); err != nil {
-			err = fmt.Errorf("idngo: WaitForReview: not completed: %w", err)
-			if failure != nil {
-				err = fmt.Errorf("%w; last poll: %w", err, failure)
+		if ended := exchange.Wait(ctx, delay); ended != nil {
+			if err != nil {
+				return last, methodError(method, "not completed", ended, methodError(method, "last poll", err))
 			}
-			return last, err
+			return last, methodError(method, "not completed", ended)
 		}
 	}
 }
 
-// ActionExpectation is what a backend knows of the action that somebody claims
-// a result of.
+// ActionExpectation is what a backend knows about an action whose result somebody reports.
 type ActionExpectation struct {
 	// ApplicantID is IDnGO's id of the applicant. Required.
 	ApplicantID string
-	// ExternalActionID and LevelName are compared when they are not empty.
-	ExternalActionID, LevelName string
+	// ExternalActionID is your own id of the action. It is compared if it is not empty.
+	ExternalActionID string
+	// LevelName is the name of the level. It is compared if it is not empty.
+	LevelName string
 }
 
-// ConfirmAction gets an action whose id and result came from an app or a
-// browser, which can lie, and compares it with what is expected. It fails
-// closed: a part that differs, or that the service does not say, is
-// [ErrActionMismatch], and no action is returned. Whether the one it returns
-// was approved, [Action.Approved] says. Other errors: those of GetAction.
+// ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
+// and compares it with want. It does not look at the verdict: [Client.RequireApproved] does both.
+// If a field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
+// action. Other errors are those of GetAction.
 //
-// The specification's one example of an answer shows neither externalActionId
-// nor a level name, though the API family sends both. Should your account get
-// none, leave them out of want and compare the id that you kept.
-//
-// If you kept the id of the action that you have created, compare that too: one
-// applicant may have many actions.
+// The specification's one example of an answer shows neither externalActionId nor a level name. If
+// your account gets none, leave them out of want and compare the id that you stored when you
+// created the action: one applicant may have many actions.
 func (c *Client) ConfirmAction(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
-	if err := errors.Join(checkID("actionID", actionID), required("ApplicantID", want.ApplicantID)); err != nil {
-		return nil, err
-	}
-	action, err := c.GetAction(ctx, actionID, opts...)
+	return c.confirm(ctx, "ConfirmAction", actionID, want, opts)
+}
+
+// RequireApproved returns an action only if it is the expected one and its review is completed with
+// the answer GREEN. No error means that you may pay out. It is ConfirmAction and [Action.Approved]
+// in one.
+//
+// It returns [ErrNotApproved], with the action for its status and labels, if the review is not
+// completed or its answer is not GREEN. It returns [ErrActionMismatch], without an action, if a
+// field of want differs or is missing. Other errors are those of GetAction.
+func (c *Client) RequireApproved(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
+	const method = "RequireApproved"
+	action, err := c.confirm(ctx, method, actionID, want, opts)
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(
-		mismatch("id", action.ID, actionID),
-		mismatch("applicantId", action.ApplicantID, want.ApplicantID),
-		mismatch("externalActionId", action.ExternalActionID, want.ExternalActionID),
-		mismatch("levelName", action.Review.LevelName, want.LevelName),
+	if action.Approved() {
+		return action, nil
+	}
+	text := "the answer is not GREEN"
+	if !action.Completed() {
+		text = "the review is not completed"
+	}
+	return action, &oneline.Error{Method: method, Text: ErrNotApproved.Error() + ": " + text, Causes: []error{ErrNotApproved}}
+}
+
+func (c *Client) confirm(ctx context.Context, method, actionID string, want ActionExpectation, opts []RequestOption) (*Action, error) {
+	err := checkArguments(method, checkID("actionID", actionID), required("ApplicantID", want.ApplicantID))
+	if err != nil {
+		return nil, err
+	}
+	action, _, err := c.fetchAction(ctx, actionID, append(slices.Clone(opts), calledBy(method)))
+	if err != nil {
+		return nil, err
+	}
+	err = checkMatch(method,
+		part{"id", action.ID, actionID},
+		part{"applicantId", action.ApplicantID, want.ApplicantID},
+		part{"externalActionId", action.ExternalActionID, want.ExternalActionID},
+		part{"levelName", action.Review.LevelName, want.LevelName},
 	)
 	if err != nil {
 		return nil, err
@@ -414,9 +539,69 @@ func (c *Client) ConfirmAction(ctx context.Context, actionID string, want Action
 	return action, nil
 }
 
-// WebSDKLinkParams say for whom a link is and what it opens.
+// GetApplicant fetches an applicant by IDnGO's id:
+//
+//	GET /resources/applicants/{applicantID}/one
+//
+// Start actions only for applicants that are approved, see [Applicant.Approved]. The endpoint is
+// not in the specification of applicant actions. It is documented for the products that IDnGO's API
+// is derived from. It returns [ErrNotFound] for an unknown id, and [ErrActionMismatch] if the
+// service answers with another applicant or with one that has no id. Other errors:
+// [ErrInvalidArgument], [*APIError].
+func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...RequestOption) (*Applicant, error) {
+	if err := checkArguments(opGetApplicant, checkID("applicantID", applicantID)); err != nil {
+		return nil, err
+	}
+	applicant, caller, err := c.fetchApplicant(ctx, opGetApplicant, "", applicantID, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMatch(caller, part{"id", applicant.ID, applicantID}); err != nil {
+		return nil, err
+	}
+	return applicant, nil
+}
+
+// FindApplicant fetches an applicant by your own id of the user:
+//
+//	GET /resources/applicants/-;externalUserId={externalUserID}/one
+//
+// It returns [ErrNotFound] for an unknown user. Its errors and sources are those of GetApplicant.
+func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {
+	if err := checkArguments(opFindApplicant, required("externalUserID", externalUserID)); err != nil {
+		return nil, err
+	}
+	applicant, caller, err := c.fetchApplicant(ctx, opFindApplicant, "-;externalUserId=", externalUserID, opts)
+	if err != nil {
+		return nil, err
+	}
+	if applicant.ID == "" {
+		return nil, checkMatch(caller, part{"id", "", "any"})
+	}
+	if applicant.ExternalUserID == "" { // the one it was found by
+		return applicant, nil
+	}
+	if err := checkMatch(caller, part{"externalUserId", applicant.ExternalUserID, externalUserID}); err != nil {
+		return nil, err
+	}
+	return applicant, nil
+}
+
+// fetchApplicant returns the applicant that prefix and id name in the path, and the method that
+// errors name.
+func (c *Client) fetchApplicant(ctx context.Context, operation, prefix, id string, opts []RequestOption) (*Applicant, string, error) {
+	applicant := new(Applicant)
+	get := &request{
+		operation: operation, method: http.MethodGet, path: "/resources/applicants/" + prefix + url.PathEscape(id) + "/one",
+		idempotent: true, pathValues: []string{id},
+	}
+	err := c.call(ctx, get, applicant, opts)
+	return applicant, get.options.caller, err
+}
+
+// WebSDKLinkParams are the arguments of [Client.CreateWebSDKLink].
 type WebSDKLinkParams struct {
-	// LevelName is the level as the dashboard names it, case included. Required.
+	// LevelName is the name of the level in the dashboard. Capitals count. Required.
 	LevelName string
 	// ExternalUserID is your own id of the applicant. Required.
 	ExternalUserID string
@@ -424,47 +609,49 @@ type WebSDKLinkParams struct {
 	ExternalActionID string
 	// Locale is the language of the page, ISO 639-1. Empty: not sent.
 	Locale string
-	// TTL is how long the link lives, in whole seconds; 0 is not sent and means
-	// the service's default, 30 minutes.
+	// TTL is the lifetime of the link in whole seconds. 0 is not sent and means the service's
+	// default, 30 minutes.
 	TTL time.Duration
 }
 
-// WebSDKLink is a link to send to one user. Anyone who has it can do the verification in their
-// place. It prints as [redacted] in fmt and slog; in JSON it shows the URL.
+// WebSDKLink is a link to send to one user. Whoever has it can do the verification in their place.
+// fmt and slog print it as [redacted]. Its JSON shows the URL.
 type WebSDKLink struct {
-	URL string `json:"url,omitzero"` // the link; the service chooses its scheme, host and form
+	// URL is the link. The service chooses its scheme, host and form.
+	URL string `json:"url,omitzero"`
 }
 
 // String returns [redacted].
 func (WebSDKLink) String() string { return redacted }
 
 // Format writes [redacted] for every verb and flag.
-func (WebSDKLink) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+func (WebSDKLink) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue returns [redacted].
 func (WebSDKLink) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// CreateWebSDKLink makes a link that opens the verification in a browser:
+// CreateWebSDKLink creates a link that opens the verification in a browser:
 //
 //	POST /resources/sdkIntegrations/levels/{levelName}/websdkLink?externalUserId=&externalActionId=&locale=&ttlInSecs=
 //
-// It is repeatable. Errors: [ErrInvalidArgument], [*APIError].
+// It is idempotent. Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts ...RequestOption) (*WebSDKLink, error) {
-	ttl, err := wholeSeconds(p.TTL)
-	if err := errors.Join(checkID("LevelName", p.LevelName), required("ExternalUserID", p.ExternalUserID), err); err != nil {
+	ttl, problem := wholeSeconds(p.TTL)
+	err := checkArguments(opCreateWebSDKLink, checkID("LevelName", p.LevelName), required("ExternalUserID", p.ExternalUserID), problem)
+	if err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		ExternalUserID   string `url:"externalUserId"`
-		ExternalActionID string `url:"externalActionId,omitempty"`
-		Locale           string `url:"locale,omitempty"`
-		TTL              int64  `url:"ttlInSecs,omitempty"`
-	}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl})
 	link := new(WebSDKLink)
-	err = c.call(ctx, &call{
-		operation: opCreateWebSDKLink, method: http.MethodPost, ids: []string{p.LevelName}, query: query,
-		path:   "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
-		usable: func() bool { return link.URL != "" },
+	err = c.call(ctx, &request{
+		operation: opCreateWebSDKLink, method: http.MethodPost, idempotent: true, pathValues: []string{p.LevelName},
+		path: "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
+		query: encodeQuery(struct {
+			ExternalUserID   string `url:"externalUserId"`
+			ExternalActionID string `url:"externalActionId,omitempty"`
+			Locale           string `url:"locale,omitempty"`
+			TTL              int64  `url:"ttlInSecs,omitempty"`
+		}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl}),
+		complete: func() bool { return link.URL != "" },
 	}, link, opts)
 	if err != nil {
 		return nil, err
@@ -477,7 +664,8 @@ const (
 	defaultOrder       = "-createdAt"
 	defaultMinInterval = time.Second
 	defaultMaxInterval = 15 * time.Second
-	// So many pages in a row without anything new are no drift any more.
+	// maxStalePages is the number of consecutive pages without a new action from which the service
+	// is assumed to ignore the offset.
 	maxStalePages = 3
 )
 
@@ -487,14 +675,16 @@ func actionPath(actionID string) string {
 
 // encode checks the params and makes the JSON body of a create.
 func (p CreateActionParams) encode() ([]byte, error) {
-	err := errors.Join(required("ExternalActionID", p.ExternalActionID), validText("ExternalActionID", p.ExternalActionID),
-		validText("Email", p.Email), validText("Phone", p.Phone), checkQuestionnaires(p.Questionnaires))
+	problems := []error{
+		required("ExternalActionID", p.ExternalActionID), validText("ExternalActionID", p.ExternalActionID),
+		validText("Email", p.Email), validText("Phone", p.Phone), checkQuestionnaires(p.Questionnaires),
+	}
 	for _, name := range []string{"externalActionId", "email", "phone", "questionnaires"} {
 		if _, ok := p.Extra[name]; ok {
-			err = errors.Join(err, invalid("Extra", "repeats "+name))
+			problems = append(problems, invalid("Extra", "repeats "+name))
 		}
 	}
-	if err != nil {
+	if err := checkArguments("", problems...); err != nil {
 		return nil, err
 	}
 	body, err := json.Marshal(struct {
@@ -540,14 +730,6 @@ func checkQuestionnaires(questionnaires []Questionnaire) error {
 	return nil
 }
 
-// validText refuses invalid UTF-8, which JSON cannot carry unchanged.
-func validText(name, text string) error {
-	if !utf8.ValidString(text) {
-		return invalid(name, "is not valid UTF-8")
-	}
-	return nil
-}
-
 func (p ListActionsParams) withDefaults() (ListActionsParams, error) {
 	if p.Limit < 0 {
 		return p, invalid("Limit", "is negative")
@@ -583,62 +765,35 @@ func (p WaitParams) withDefaults() (WaitParams, error) {
 	return p, nil
 }
 
-// findOfLevel is FindAction for an action that must be of the level of p. The
-// level is compared when the service says it: IDnGO's own pages never show it.
-func (c *Client) findOfLevel(ctx context.Context, applicantID string, p CreateActionParams, opts []RequestOption) (*Action, error) {
-	action, err := c.FindAction(ctx, applicantID, p.ExternalActionID, opts...)
-	if err != nil {
-		return nil, err
-	}
-	if action.Review.LevelName == "" { // an entry of a list may be short
-		id := action.ID
-		if action, err = c.GetAction(ctx, id, opts...); err != nil {
-			return nil, err
-		}
-		action.ID = id
-	}
-	if level := action.Review.LevelName; level != "" {
-		if err := mismatch("levelName", level, p.LevelName); err != nil {
-			return nil, err
-		}
-	}
-	return action, nil
-}
+// errAcknowledged marks the error of a create that was answered with 2xx. Creating again would make
+// a second action, however long the list takes to show the first.
+var errAcknowledged = errors.New("the answer has no action")
 
-// besides is err, with what an earlier create has left unknown.
-func besides(err, unknown error) error {
-	if unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
-		return err
-	}
-	return fmt.Errorf("%w; an earlier create: %w", err, unknown)
-}
+// A part is a part of an action or applicant, and what is expected of it, which is nothing if want
+// is empty.
+type part struct{ name, got, want string }
 
-// mismatch compares a part of an action with what is expected of it, which is
-// nothing when want is empty. It shows neither.
-func mismatch(part, got, want string) error {
-	switch {
-	case want == "" || got == want:
+// checkMatch returns an ErrActionMismatch that names the parts that differ or are missing, but
+// shows none.
+func checkMatch(method string, parts ...part) error {
+	var problems []string
+	for _, p := range parts {
+		switch {
+		case p.want == "" || p.got == p.want:
+		case p.got == "":
+			problems = append(problems, "the service does not return the "+p.name)
+		default:
+			problems = append(problems, "the "+p.name+" differs")
+		}
+	}
+	if len(problems) == 0 {
 		return nil
-	case got == "":
-		return fmt.Errorf("idngo: %w: the service does not say the %s", ErrActionMismatch, part)
 	}
-	return fmt.Errorf("idngo: %w: the %s differs", ErrActionMismatch, part)
+	return &oneline.Error{
+		Method: method, Text: ErrActionMismatch.Error() + ": " + strings.Join(problems, "; "), Causes: []error{ErrActionMismatch},
+		Transient: parts[0].got == "", // an answer that is no action
+	}
 }
 
-// errAcknowledged: the service has answered a create with 2xx. To create again
-// would make a second action, however long the list takes to show the first.
-var errAcknowledged = errors.New("the answer lacks the action")
-
-// notFoundError: the list was read to its end. It is not the service's 404.
-type notFoundError struct{}
-
-func (notFoundError) Error() string {
-	return "idngo: FindAction: no action has this external id: not found"
-}
-func (notFoundError) Is(target error) bool { return target == ErrNotFound }
-
-// isNotFound tells that from a 404, which means that the applicant is unknown.
-func isNotFound(err error) bool {
-	var none notFoundError
-	return errors.As(err, &none)
-}
+// A turn is the action that calls of EnsureAction take turns for.
+type turn struct{ applicantID, externalActionID string }

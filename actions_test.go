@@ -194,7 +194,7 @@ func TestCreateWebSDKLink(t *testing.T) {
 
 	faultnet.Respond(t, mock, "POST", "/resources/sdkIntegrations/levels/L/websdkLink?externalUserId=u1", 200, `{}`)
 	_, err = client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{LevelName: "L", ExternalUserID: "u1"})
-	require.ErrorContains(t, err, "missing")
+	require.ErrorContains(t, err, "lacks")
 }
 
 // Whatever is wrong is named, before anything is sent.
@@ -269,8 +269,8 @@ func TestBadArguments(t *testing.T) {
 		_, submit := client.SubmitAction(ctx, id)
 		_, waiting := client.WaitForReview(ctx, id, idngo.WaitParams{})
 		_, confirm := client.ConfirmAction(ctx, id, idngo.ActionExpectation{ApplicantID: "p"})
-		_, open := client.OpenImage(ctx, id, "1", idngo.OpenImageParams{})
-		_, openImage := client.OpenImage(ctx, "a", idngo.ImageID(id), idngo.OpenImageParams{})
+		_, open := client.OpenImage(ctx, id, "1", idngo.ImageParams{})
+		_, openImage := client.OpenImage(ctx, "a", idngo.ImageID(id), idngo.ImageParams{})
 		_, list := client.ListActions(ctx, id, idngo.ListActionsParams{})
 		_, find := client.FindAction(ctx, id, "e")
 		_, link := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: id, ExternalUserID: "u"})
@@ -316,10 +316,10 @@ func TestBadArguments(t *testing.T) {
 	add("WaitParams", err)
 	_, err = client.WaitForReview(ctx, "a", idngo.WaitParams{MinInterval: 2, MaxInterval: 1})
 	add("WaitParams", err)
-	_, err = client.DownloadImage(ctx, "a", "1", nil, idngo.OpenImageParams{})
+	_, err = client.DownloadImage(ctx, "a", "1", nil, idngo.ImageParams{})
 	add("w", err)
-	_, err = client.EnsureAction(ctx, "p", good, idngo.WithRepeatable())
-	add("WithRepeatable", err)
+	_, err = client.EnsureAction(ctx, "p", good, idngo.WithIdempotent())
+	add("WithIdempotent", err)
 	_, err = client.GetAction(faultnet.NilContext, "a")
 	add("context", err)
 

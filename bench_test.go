@@ -776,7 +776,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 			return io.Copy(w, res.Body)
 		}},
 		{name: "idngo", download: func(w io.Writer) (int64, error) {
-			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.OpenImageParams{})
+			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.ImageParams{})
 		}},
 	} {
 		b.Run(way.name, func(b *testing.B) {

@@ -1,65 +1,83 @@
 package idngo
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/idngo-go/idngo/internal/lenient"
+	"github.com/idngo-go/idngo/internal/oneline"
+	"github.com/idngo-go/idngo/internal/redact"
+	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// APIError is an answer of the service other than 2xx. Get at it with
-// errors.As, or ask errors.Is for one of the sentinels below.
+// APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
+// one of the sentinels below.
 //
-// IDnGO documents no error body; names and codes are those of its API family.
-// Rely on StatusCode and Code: names and descriptions vary.
+// IDnGO does not document error bodies. Names and codes are those of its API family. Rely on
+// StatusCode and Code: names and descriptions vary.
 //
-// Error, and with it every verb of fmt and slog, shows the description with
-// each value that the call had sent (ids, query, body, credentials; from four
-// characters on) replaced by [redacted]; what else the service chooses to say is
-// its own. The fields hold what the service said, unchanged.
+// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. In it,
+// [redacted] replaces what the call has sent:
+//
+//   - every id in the path, also that of a matrix parameter (-;name=value),
+//   - every value of the query,
+//   - every value of a header given by [WithHeader], and its parts at commas,
+//     semicolons and spaces,
+//   - every string and number of a JSON, NDJSON or form body,
+//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do],
+//     at every depth, but no other names of JSON members,
+//   - the file name of an upload,
+//   - the app token, the secret key, the signature and the timestamp.
+//
+// Each is replaced as it is and as URLs, JSON, HTML and %q write it, from four characters on. Other
+// text is shown as received. The fields hold what the service said, unchanged.
 type APIError struct {
-	// Operation names the endpoint: CreateAction, CreateWebSDKLink, AddImage,
-	// SubmitAction, GetAction, ListActions, OpenImage, CreateAccessToken, Do.
+	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Code is the errorCode of the body, 0 when it has none.
+	// Code is the errorCode of the body, 0 if there is none.
 	Code ErrorCode
-	// Name is the errorName of the body, for example
-	// app-token-signature-mismatch. Often empty.
+	// Name is the errorName of the body, for example app-token-signature-mismatch. It is often
+	// empty.
 	Name string
 	// Description is the service's own text. It may repeat what was sent.
 	Description string
-	// CorrelationID is what the vendor's support asks for.
+	// CorrelationID identifies the request. The vendor's support asks for it.
 	CorrelationID string
-	// RetryAfter is the wait that the answer asked for; 0 when it did not.
+	// RetryAfter is the wait that the answer asked for, 0 if it asked for none.
 	RetryAfter time.Duration
-	// Attempts is how many attempts the call made, this one included.
+	// Attempts is the number of attempts of the call, this one included.
 	Attempts int
 
+	method         string // the method that was called
 	hasRetryAfter  bool
 	outcomeUnknown bool
-	imageChanged   bool   // the second hashing of an upload gave another signature
+	imageChanged   bool   // a second hashing of the upload gave another signature
+	html           bool   // the answer is a web page
+	documented     bool   // the body has the service's form
 	redirectHost   string // where a redirect pointed
 	cause          error  // what else ended the call, if anything
 	safe           string // what Error shows of Name, Description and CorrelationID
 	safeID         string // CorrelationID as logs show it
 }
 
-// Error shows nothing that the call had sent; see [APIError].
-func (e *APIError) Error() string {
+// Error returns the error on one line, without what the call has sent. See [APIError].
+func (e *APIError) Error() string { return "idngo: " + e.method + ": " + e.detail() }
+
+func (e *APIError) detail() string {
 	var b strings.Builder
-	b.WriteString("idngo: ")
-	b.WriteString(e.Operation)
-	b.WriteString(": ")
+	if step := stepOf(e.method, e.Operation); step != "" {
+		b.WriteString(step + ": ")
+	}
 	if e.outcomeUnknown {
-		b.WriteString("outcome unknown: ")
+		b.WriteString(ErrOutcomeUnknown.Error() + ": ")
 	}
 	if e.imageChanged {
 		b.WriteString(ErrImageChanged.Error() + ": ")
@@ -67,6 +85,9 @@ func (e *APIError) Error() string {
 	b.WriteString(strconv.Itoa(e.StatusCode))
 	if text := http.StatusText(e.StatusCode); text != "" {
 		b.WriteString(" " + text)
+	}
+	if e.html {
+		b.WriteString(" (text/html, most likely from a proxy or gateway)")
 	}
 	if e.redirectHost != "" {
 		b.WriteString(", redirect to " + e.redirectHost + " refused")
@@ -85,31 +106,19 @@ func (e *APIError) Error() string {
 }
 
 // Format writes Error for every verb and flag.
-func (e *APIError) Format(f fmt.State, verb rune) { formatError(f, verb, e.Error()) }
-
-// GoString is Error, so that %#v shows no field that the service may have
-// filled with what it was sent.
-func (e *APIError) GoString() string { return e.Error() }
+func (e *APIError) Format(f fmt.State, verb rune) { oneline.Format(f, verb, e.Error()) }
 
 // Is matches the sentinels of this package.
 func (e *APIError) Is(target error) bool {
 	switch target {
-	case ErrUnauthorized:
-		return e.StatusCode == http.StatusUnauthorized
-	case ErrForbidden:
-		return e.StatusCode == http.StatusForbidden
-	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound
-	case ErrConflict:
-		return e.StatusCode == http.StatusConflict
-	case ErrRateLimited:
-		return e.StatusCode == http.StatusTooManyRequests
+	case ErrUnauthorized, ErrForbidden, ErrNotFound, ErrConflict, ErrRateLimited:
+		return target == sentinels[e.StatusCode]
 	case ErrServer:
 		return e.StatusCode >= 500
 	case ErrRedirect:
-		return e.StatusCode >= 300 && e.StatusCode < 400
+		return e.StatusCode >= 300 && e.StatusCode < 400 && e.StatusCode != http.StatusNotModified
 	case ErrSignatureMismatch:
-		return e.Code == CodeSignatureMismatch && !e.imageChanged
+		return e.signatureMismatch() && !e.imageChanged
 	case ErrTimestampExpired:
 		return e.Code == CodeTimestampExpired
 	case ErrDuplicateImage:
@@ -124,15 +133,35 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// Unwrap gives what else ended the call, for example the error of a context
-// that would not have survived the wait for another attempt.
+var sentinels = map[int]error{
+	http.StatusUnauthorized: ErrUnauthorized, http.StatusForbidden: ErrForbidden, http.StatusNotFound: ErrNotFound,
+	http.StatusConflict: ErrConflict, http.StatusTooManyRequests: ErrRateLimited,
+}
+
+// signatureMismatch reports whether the service found the signature wrong. A 401 without a code may
+// say so in its text only.
+func (e *APIError) signatureMismatch() bool {
+	if e.Code != 0 || e.StatusCode != http.StatusUnauthorized {
+		return e.Code == CodeSignatureMismatch
+	}
+	text := strings.ToLower(e.Name + " " + e.Description)
+	return strings.Contains(text, "signature") && !strings.Contains(text, "expired")
+}
+
+// Unwrap returns what else ended the call, for example the error of its context.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// ErrorCode is the errorCode of an error body: the vendor family's number for
-// what went wrong, finer than the HTTP status. Unknown numbers pass through.
+// Timeout reports whether the deadline of the context ended the call.
+func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
+
+// Temporary is Timeout, which makes APIError a [net.Error].
+func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
+
+// ErrorCode is the errorCode of an error body, which is finer than the HTTP status. Unknown numbers
+// pass through.
 type ErrorCode int
 
-// The codes that the vendor family lists for documents and authentication.
+// The codes that the vendor's other products list for documents and authentication.
 const (
 	CodeDuplicateDocument   ErrorCode = 1000 // 409: an exact copy
 	CodeTooManyDocuments    ErrorCode = 1001 // 400
@@ -162,185 +191,210 @@ const (
 	CodeMaxAttemptsExceeded ErrorCode = 9105
 )
 
-// Sentinels for errors.Is. One error may match several of them: an upload
-// refused with 409 and code 1000 is an [ErrConflict] and an
-// [ErrDuplicateImage]; an action created with an answer of 502 is an
-// [ErrServer] and an [ErrOutcomeUnknown].
+// Sentinels for errors.Is. One error may match several of them: an upload refused with 409 and code
+// 1000 matches [ErrConflict] and [ErrDuplicateImage]; a create answered with 502 matches
+// [ErrServer] and [ErrOutcomeUnknown].
 var (
-	// ErrInvalidArgument: refused on this side, before anything was sent. The
-	// text names the field or option, never its value.
+	// ErrInvalidArgument is returned when an argument, option or credential is refused before
+	// anything is sent. The text names the method and what is wrong, never a value.
 	ErrInvalidArgument = errors.New("invalid argument")
 
-	// ErrUnauthorized: the service answered 401.
+	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a wrong app
+	// token, most often one of the other environment (sandbox or production): take token and key
+	// from the same page of the dashboard. Code 4003 means a wrong secret key, see
+	// [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden: the service answered 403.
+	// ErrForbidden is returned when the service answers 403. The app token most likely lacks a
+	// permission: compare its permissions in the dashboard.
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: the service answered 404, or FindAction has seen every
-	// action of the applicant and none carries the external id.
+	// ErrNotFound is returned when the service answers 404, and by FindAction when no action of the
+	// applicant has the external id. A 404 of CreateAction most often means that the applicant or
+	// the level belongs to the other environment, or that the level is named otherwise: capitals
+	// count.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: the service answered 409.
+	// ErrConflict is returned when the service answers 409: the state of the applicant, action or
+	// image does not allow the call. Code says which.
 	ErrConflict = errors.New("conflict")
-	// ErrRateLimited: the service answered 429, and still did when the
-	// attempts were used up.
+	// ErrRateLimited is returned when the last attempt was answered 429. Lower the rate with
+	// [WithRateLimiter].
 	ErrRateLimited = errors.New("rate limited")
-	// ErrServer: the service or a gateway before it answered 5xx.
+	// ErrServer is returned when the service or a gateway before it answers 5xx.
 	ErrServer = errors.New("server error")
 
-	// ErrSignatureMismatch: the signature was found wrong, by the service
-	// (code 4003) or by [Signer.Verify].
+	// ErrSignatureMismatch is returned when the service finds the signature wrong (code 4003, or a
+	// 401 without a code whose text says so), and by [Signer.Verify]. The secret key most likely
+	// belongs to another app token, or a proxy changes requests on their way.
 	ErrSignatureMismatch = errors.New("signature mismatch")
-	// ErrTimestampExpired: the timestamp was more than 60 seconds from the
-	// clock of the service (code 4004) or of [Signer.Verify].
+	// ErrTimestampExpired is returned when the timestamp differs by more than 60 seconds from the
+	// clock of the service (code 4004) or of [Signer.Verify]. The client corrects its clock by
+	// itself once; see [WithClock].
 	ErrTimestampExpired = errors.New("timestamp expired")
 
-	// ErrDuplicateImage: the service has this very image already (code 1000).
+	// ErrDuplicateImage is returned when the service already has this image (code 1000).
 	ErrDuplicateImage = errors.New("duplicate image")
-	// ErrImageTooLarge: the service refused the image for its size (code 1002,
-	// or an upload answered 413).
+	// ErrImageTooLarge is returned when the service refuses an image for its size (code 1002, or an
+	// upload answered 413).
 	ErrImageTooLarge = errors.New("image too large")
-	// ErrImageChanged: the image source gave other bytes when it was sent than
-	// when it was signed.
+	// ErrImageChanged is returned when the image changed between signing and sending.
 	ErrImageChanged = errors.New("image changed while it was being sent")
 
-	// ErrRedirect: the answer was a redirect. It was not followed: net/http
-	// would hand the signing headers to the host it names.
+	// ErrRedirect is returned when the answer is a redirect. It is not followed: net/http would
+	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
-	// ErrOutcomeUnknown: a create, upload or submit may have happened, unseen.
-	// Look before you call again; EnsureAction does.
+	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken
+	// effect although no answer shows it. Look before you call again. EnsureAction does so by
+	// itself.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrActionMismatch: an action is not the one that was expected. The text
-	// says which part differs.
+	// ErrActionMismatch is returned when an action or an applicant is not the one that was asked
+	// for or expected. The text says which part differs.
 	ErrActionMismatch = errors.New("action mismatch")
-	// ErrResponseTooLarge: a JSON answer was larger than 10 MiB.
+	// ErrNotApproved is returned by RequireApproved when the review of the action is not completed
+	// or its answer is not GREEN.
+	ErrNotApproved = errors.New("not approved")
+	// ErrResponseTooLarge is returned when a JSON answer is larger than 10 MiB.
 	ErrResponseTooLarge = errors.New("response too large")
 
-	// ErrWebhookSignature: the digest is missing, malformed, doubled or wrong.
+	// ErrWebhookSignature is returned when the digest of a webhook is missing, malformed, doubled
+	// or wrong.
 	ErrWebhookSignature = errors.New("webhook signature mismatch")
-	// ErrWebhookAlgorithm: the digest algorithm named by the sender is unknown,
+	// ErrWebhookAlgorithm is returned when the digest algorithm that the sender names is unknown,
 	// doubled or not allowed by this receiver.
 	ErrWebhookAlgorithm = errors.New("webhook digest algorithm not allowed")
-	// ErrWebhookTooLarge: the body is larger than the receiver's limit.
+	// ErrWebhookTooLarge is returned when the body of a webhook is larger than the receiver's
+	// limit.
 	ErrWebhookTooLarge = errors.New("webhook too large")
-	// ErrWebhookMalformed: the body is not a JSON object with a type.
+	// ErrWebhookMalformed is returned when the body of a webhook is not a JSON object with a type.
 	ErrWebhookMalformed = errors.New("webhook malformed")
 )
 
-// invalid is an ErrInvalidArgument that names a field and says what is wrong
-// with it. The value itself never goes into it.
+// invalid returns an ErrInvalidArgument that names a field and what is wrong with it. It never
+// holds the value.
 func invalid(field, problem string) error {
-	return fmt.Errorf("idngo: %w: %s %s", ErrInvalidArgument, field, problem)
+	return &oneline.Error{Text: field + " " + problem, Causes: []error{ErrInvalidArgument}}
 }
 
-// callError is the failure of a call that ended without an answer of the
-// service, or with a 2xx that cannot be used.
-type callError struct {
-	operation      string
-	attempts       int
-	text           string // safe to log: no URL, no value that was sent
-	errs           []error
-	outcomeUnknown bool
-	transient      bool // another call may go better
-}
-
-func (e *callError) Error() string {
-	var b strings.Builder
-	b.WriteString("idngo: ")
-	b.WriteString(e.operation)
-	b.WriteString(": ")
-	if e.outcomeUnknown {
-		b.WriteString("outcome unknown: ")
+func invalidIf(field, problem string) error {
+	if problem == "" {
+		return nil
 	}
-	b.WriteString(e.text)
-	if e.attempts > 1 {
-		fmt.Fprintf(&b, " (%d attempts)", e.attempts)
+	return invalid(field, problem)
+}
+
+// checkArguments returns what is wrong with the arguments of a method as one error that begins
+// with ErrInvalidArgument, nil if nothing is.
+func checkArguments(method string, errs ...error) error {
+	var problems []string
+	causes := []error{ErrInvalidArgument}
+	for _, err := range errs {
+		var problem *oneline.Error
+		switch {
+		case errors.As(err, &problem) && errors.Is(err, ErrInvalidArgument):
+			problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
+			causes = append(causes, problem.Causes[1:]...)
+		case err != nil:
+			return err
+		}
 	}
-	return b.String()
-}
-
-func (e *callError) Format(f fmt.State, verb rune) { formatError(f, verb, e.Error()) }
-
-// GoString is Error: %#v would look into the causes.
-func (e *callError) GoString() string { return e.Error() }
-
-// formatError quotes for %q; for every other verb fmt would look into the fields.
-func formatError(f fmt.State, verb rune, text string) {
-	if verb == 'q' {
-		text = strconv.Quote(text)
+	if len(problems) == 0 {
+		return nil
 	}
-	_, _ = io.WriteString(f, text)
+	return &oneline.Error{Method: method, Text: ErrInvalidArgument.Error() + ": " + strings.Join(problems, "; "), Causes: causes}
 }
 
-func (e *callError) Unwrap() []error { return e.errs }
-
-func (e *callError) Is(target error) bool {
-	return target == ErrOutcomeUnknown && e.outcomeUnknown
+// methodError returns an error of a method that calls others. Of an err that names a method already,
+// its text shows the rest.
+func methodError(method, text string, errs ...error) *oneline.Error {
+	e := &oneline.Error{Method: method, Text: text, Causes: errs}
+	for _, err := range errs {
+		if e.Text != "" {
+			e.Text += ": "
+		}
+		e.Text += errorDetail(err)
+	}
+	return e
 }
 
-// transient reports whether the same call may go better another time: what a
-// poller survives.
+// unknownIf returns ErrOutcomeUnknown, or nil if the outcome is known.
+func unknownIf(unknown bool) error {
+	if unknown {
+		return ErrOutcomeUnknown
+	}
+	return nil
+}
+
+// errorDetail returns the text of an error without the method that it names.
+func errorDetail(err error) string {
+	switch err := err.(type) { //nolint:errorlint // a wrapped one says more
+	case *APIError:
+		return err.detail()
+	case *oneline.Error:
+		return err.Detail()
+	}
+	return strings.TrimPrefix(err.Error(), "idngo: ")
+}
+
+// stepOf returns the words for an endpoint, for example "list actions", "" if it is the method's own.
+func stepOf(method, operation string) string {
+	if method == operation {
+		return ""
+	}
+	return strings.ToLower(strings.Join(wordsOf.FindAllString(operation, -1), " "))
+}
+
+var wordsOf = regexp.MustCompile(`WebSDK|[A-Z][a-z]*`)
+
+// transient reports whether the same call may go better another time: what a poller survives.
 func transient(err error) bool {
 	var api *APIError
 	if errors.As(err, &api) {
-		switch s := api.StatusCode; {
-		case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
-			return true
-		case s == http.StatusConflict:
-			return api.hasRetryAfter
-		default:
-			return s >= 500 && s != http.StatusNotImplemented
-		}
+		return retry.Passes(api.StatusCode, api.hasRetryAfter)
 	}
-	var call *callError
-	return errors.As(err, &call) && call.transient
+	var call *oneline.Error
+	return errors.As(err, &call) && call.Transient
 }
 
-// parseErrorBody fills e from the body of an error answer. A body that is not
-// the documented JSON (a gateway's page, nothing, half an object) leaves the
-// fields empty; a member of an unexpected type costs only that member.
+// parseErrorBody fills e from the body of an error answer. It ignores what is not as documented.
 func (e *APIError) parseErrorBody(body []byte) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
-		return
-	}
-	text := func(name string) (s string) {
-		_ = json.Unmarshal(members[name], &s)
-		return s
-	}
-	e.Name, e.Description, e.CorrelationID = text("errorName"), text("description"), text("correlationId")
-	code := strings.Trim(string(members["errorCode"]), `"`)
-	if n, err := strconv.ParseInt(code, 10, 32); err == nil {
-		e.Code = ErrorCode(n)
+	texts := lenient.Members(body, false, "errorName", "description", "correlationId")
+	numbers := lenient.Members(body, true, "errorCode", "code")
+	e.Name, e.Description, e.CorrelationID = texts[0], texts[1], texts[2]
+	e.documented = e.Description != "" || e.CorrelationID != "" || numbers[1] != ""
+	if code, err := strconv.ParseInt(numbers[0], 10, 32); err == nil {
+		e.Code = ErrorCode(code)
 	}
 }
 
-// makeSafe sets what Error shows of the service's own words.
-func (e *APIError) makeSafe(redact func(string) string) {
-	var b strings.Builder
-	for _, part := range []struct{ before, text string }{
-		{" ", e.Name}, {": ", e.Description}, {", correlation id ", e.CorrelationID},
-	} {
-		if part.text != "" {
-			b.WriteString(part.before + oneLine(redact(part.text)))
+// show sets what Error and logs show of the service's words. takeOut takes out what was sent.
+func (e *APIError) show(takeOut func(texts ...string) []string) {
+	texts := takeOut(e.Name, e.Description, e.CorrelationID, e.redirectHost)
+	e.safe = ""
+	for i, before := range []string{" ", ": ", ", correlation id ", ""} {
+		if texts[i] = redact.OneLine(texts[i]); texts[i] != "" && before != "" {
+			e.safe += before + texts[i]
 		}
 	}
-	e.safe, e.safeID = b.String(), oneLine(redact(e.CorrelationID))
-	e.redirectHost = oneLine(redact(e.redirectHost))
+	e.safeID, e.redirectHost = texts[2], texts[3]
 }
 
-// oneLine makes a foreign text fit for a line of a log.
-func oneLine(s string) string {
-	const most = 300
-	if len(s) > most {
-		cut := most
-		for !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
+// checkID refuses what cannot be one segment of a path.
+func checkID(name, id string) error {
+	if id == "." || id == ".." {
+		return invalid(name, "is a dot segment")
 	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
+	return required(name, id)
+}
+
+func required(name, value string) error {
+	if value == "" {
+		return invalid(name, "is empty")
+	}
+	return nil
+}
+
+// validText refuses invalid UTF-8, which JSON cannot carry unchanged.
+func validText(name, text string) error {
+	if !utf8.ValidString(text) {
+		return invalid(name, "is not valid UTF-8")
+	}
+	return nil
 }

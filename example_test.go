@@ -124,7 +124,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// idngo.Client{https://api.idngo.kz} <nil>
-	// idngo: invalid argument: AppToken has spaces or line breaks around it
+	// idngo: NewClient: invalid argument: AppToken has spaces or line breaks around it
 }
 
 func ExampleNewClientFromEnv() {
@@ -132,7 +132,7 @@ func ExampleNewClientFromEnv() {
 	_ = os.Unsetenv("IDNGO_SECRET_KEY")
 	_, err := idngo.NewClientFromEnv()
 	fmt.Println(err)
-	// Output: idngo: invalid argument: IDNGO_SECRET_KEY is empty
+	// Output: idngo: NewClientFromEnv: invalid argument: IDNGO_SECRET_KEY is empty
 }
 
 func ExampleClient_CreateAction() {
@@ -310,7 +310,7 @@ func ExampleClient_ConfirmAction() {
 	fmt.Println(err)
 	// Output:
 	// approved: false
-	// idngo: action mismatch: the applicantId differs
+	// idngo: ConfirmAction: action mismatch: the applicantId differs
 }
 
 func ExampleClient_CreateWebSDKLink() {
@@ -431,7 +431,7 @@ func ExampleClient_OpenImage() {
 	client, end := example()
 	defer end()
 	action, image := exampleAction(client)
-	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.OpenImageParams{Preview: true})
+	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.ImageParams{Preview: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -447,7 +447,7 @@ func ExampleClient_DownloadImage() {
 	defer end()
 	action, image := exampleAction(client)
 	var file bytes.Buffer // an *os.File, more often
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.OpenImageParams{})
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.ImageParams{})
 	fmt.Println(n, file.String(), err)
 	// Output: 9 a picture <nil>
 }
@@ -499,7 +499,7 @@ func ExampleWithBaseURL() {
 	fmt.Println(err)
 	// Output:
 	// a1 <nil>
-	// idngo: invalid argument: base URL is http: off loopback it must be https
+	// idngo: NewClient: invalid argument: base URL is http: off loopback it must be https
 }
 
 func ExampleWithHTTPClient() {
@@ -594,7 +594,7 @@ func ExampleWithLogger() {
 	if _, err := client.GetAction(ctx, "a1"); err != nil {
 		log.Fatal(err)
 	}
-	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200
+	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200 final=true
 }
 
 func ExampleWithClock() {
@@ -624,14 +624,14 @@ func ExampleWithHeader() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// idngo: invalid argument: header is one that the client sets itself
+	// idngo: GetAction: invalid argument: header is one that the client sets itself
 }
 
-func ExampleWithRepeatable() {
+func ExampleWithIdempotent() {
 	ctx := context.Background()
 	client := answering(502, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
 	// Submitting twice is harmless to this caller.
-	_, err := client.SubmitAction(ctx, "a1", idngo.WithRepeatable())
+	_, err := client.SubmitAction(ctx, "a1", idngo.WithIdempotent())
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, idngo.ErrOutcomeUnknown))
 	// Output:
@@ -668,7 +668,7 @@ func ExampleSecret() {
 func ExampleNewSigner() {
 	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token"})
 	fmt.Println(err)
-	// Output: idngo: invalid argument: SecretKey is empty
+	// Output: idngo: NewSigner: invalid argument: SecretKey is empty
 }
 
 func ExampleSigner_Sign() {
@@ -837,7 +837,7 @@ func ExampleNewWebhookVerifier() {
 	fmt.Println(verifier, err)
 	// Output:
 	// true
-	// idngo: invalid argument: webhook secret is empty
+	// idngo: NewWebhookVerifier: invalid argument: webhook secret is empty
 	// idngo.WebhookVerifier([redacted]) <nil>
 }
 

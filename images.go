@@ -1,90 +1,92 @@
 package idngo
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"mime"
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"sync"
-	"sync/atomic"
-	"time"
 
+	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/formbody"
+	"github.com/idngo-go/idngo/internal/oneline"
+	"github.com/idngo-go/idngo/internal/redact"
 )
 
-// ImageSource is where the bytes of an image come from. An upload reads them
-// twice in each attempt, to sign and to send, and holds none of them. Nothing
-// that the caller has opened is closed or left at another position.
+// ImageSource is where the bytes of an image come from. An upload reads them twice in each attempt,
+// to sign and to send, and keeps none of them. It does not close what the caller has opened, and
+// does not change its position.
+//
+// Sources can be compared, so that mocks can match them: two of ImageFile or ImageReaderAt are
+// equal (==) if their arguments are, two of ImageBytes are equal under reflect.DeepEqual, and an
+// ImageReader is equal to itself only.
 type ImageSource interface {
-	// open gives the name, the content and what releases it.
+	// open returns the name, the content and what releases it.
 	open(ctx context.Context) (name string, content formbody.Content, release func(), err error)
 }
 
-// ImageFile is a regular file. It is opened and closed for each reading; its
-// name goes with it, its directory does not.
+// ImageFile is a regular file. It is opened and closed for each reading. Its name is sent, its
+// directory is not.
 func ImageFile(path string) ImageSource { return imageFile(path) }
 
-// ImageBytes is an image that is in memory already. It must not change during
-// the upload.
-func ImageBytes(name string, content []byte) ImageSource {
-	return namedContent{name, formbody.Bytes(content)}
-}
+// ImageBytes is an image in memory. It must not change during the upload.
+func ImageBytes(name string, content []byte) ImageSource { return imageBytes{name, content} }
 
-// ImageReaderAt is the first size bytes of r, whose ReadAt must allow parallel
-// calls, as [io.ReaderAt] says.
+// ImageReaderAt is the first size bytes of r. Its ReadAt must allow parallel calls, as
+// [io.ReaderAt] says.
 func ImageReaderAt(name string, r io.ReaderAt, size int64) ImageSource {
 	if r == nil || size < 0 {
 		return badSource("is a nil reader or has a negative size")
 	}
-	return namedContent{name, formbody.ReaderAt(r, size)}
+	return imageReaderAt{name, r, size}
 }
 
-// ImageReader is a stream. It is read to its end once, before the first
-// attempt, and kept in memory up to 8 MiB, beyond that in a temporary file that
-// is gone when AddImage returns. It can be used once.
+// ImageReader is a stream that can be used once. AddImage reads it to its end before the first
+// attempt, and keeps up to 8 MiB in memory, more in a temporary file that it removes before it
+// returns.
 func ImageReader(name string, r io.Reader) ImageSource {
 	if r == nil {
 		return badSource("is a nil reader")
 	}
-	return &imageStream{name: name, r: r}
+	unused := make(chan struct{}, 1)
+	unused <- struct{}{}
+	return &imageStream{name: name, r: r, unused: unused}
 }
 
-// AddImageParams describe an image of an action.
+// AddImageParams are the arguments of [Client.AddImage].
 type AddImageParams struct {
-	// IDDocType says what it shows; IDDocTypeSelfie for a face authorization.
-	// Required.
+	// IDDocType is what the image shows: IDDocTypeSelfie for a face authorization. Required.
 	IDDocType IDDocType
-	// IDDocSubType is the side of a document. The specification has it in
-	// answers only; that it may be sent is our inference. Left out when empty.
+	// IDDocSubType is the side of a document. Empty: not sent. The specification has it in answers
+	// only; that it may be sent is inferred.
 	IDDocSubType IDDocSubType
-	// Country is three capital letters, ISO 3166-1 alpha-3: KAZ. Required.
+	// Country is three capital letters, ISO 3166-1 alpha-3, for example KAZ. Required.
 	Country string
-	// Image is the image itself. Required. The vendor takes JPEG, PNG, PDF, MP4,
-	// WEBM and MOV up to 50 MB (one page says 64); that is left to the service.
+	// Image is the image. Required. The vendor accepts JPEG, PNG, PDF, MP4, WEBM and MOV up to 50
+	// MB (one page says 64 MB). The client does not check that.
 	Image ImageSource
-	// ContentType is the media type of the image. Empty: by the extension of its
-	// name, else by its first 512 bytes.
+	// ContentType is the media type of the image. Empty: the type of the extension of its name,
+	// else of its first 512 bytes.
 	ContentType string
-	// Progress is called as image bytes leave: at 0 and at the end of each
-	// attempt and at most 20 times a second between. It is called by one goroutine
-	// at a time and never after AddImage has returned. It delays its own upload
-	// and nothing else; a panic in it reaches the caller of AddImage.
+	// Progress is called as image bytes are sent: at 0 and at the end of each attempt and at most
+	// 20 times a second between. One goroutine at a time calls it, and none after AddImage has
+	// returned. It delays its own upload only. A panic in it reaches the caller of AddImage. Nil:
+	// it is not called.
 	Progress func(UploadProgress)
 }
 
-// UploadProgress is how far an upload is.
+// UploadProgress says how far an upload is.
 type UploadProgress struct {
-	// Sent and Total count bytes of the image, without what wraps it.
-	Sent, Total int64
-	// Attempt counts from 1. A new attempt begins at 0 bytes again.
+	// Sent is the number of bytes of the image that were sent.
+	Sent int64
+	// Total is the size of the image in bytes.
+	Total int64
+	// Attempt counts from 1. A new attempt starts at 0 bytes again.
 	Attempt int
 }
 
@@ -92,53 +94,75 @@ type UploadProgress struct {
 //
 //	POST /resources/applicantActions/{actionID}/images
 //
-// It is careful. The image is streamed, in constant memory. Errors:
-// [ErrInvalidArgument], [*APIError] (of it [ErrDuplicateImage],
-// [ErrImageTooLarge]), [ErrImageChanged], [ErrOutcomeUnknown].
+// It is not idempotent. The image is streamed in constant memory. As with net/http, a call whose
+// source blocks in Read returns when that Read does, also if the context has ended. Errors:
+// [ErrInvalidArgument], [*APIError] (it may match [ErrDuplicateImage] and [ErrImageTooLarge]),
+// [ErrImageChanged], [ErrOutcomeUnknown].
 func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams, opts ...RequestOption) (*Image, error) {
-	cl := &call{operation: opAddImage, method: http.MethodPost, path: actionPath(actionID) + "/images", careful: true, ids: []string{actionID}}
-	if err := errors.Join(checkID("actionID", actionID), p.check(), cl.prepare(ctx, opts)); err != nil {
+	upload := &request{operation: opAddImage, method: http.MethodPost, path: actionPath(actionID) + "/images", pathValues: []string{actionID}}
+	err := checkArguments(opAddImage, c.check(), checkID("actionID", actionID), p.check(), upload.apply(ctx, opts), checkNoContentType(upload))
+	if err != nil {
 		return nil, err
 	}
-	if cl.opts.header["Content-Type"] != nil {
-		return nil, invalid("header", "is Content-Type, which names the boundary: for that of the image there is AddImageParams.ContentType")
+	if upload.options.response != nil {
+		*upload.options.response = Response{} // the image may fail before there is an attempt
 	}
-	if cl.opts.response != nil {
-		*cl.opts.response = Response{} // the image may fail before there is an attempt
+	release, err := p.open(ctx, upload)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
+	image := new(Image)
+	upload.complete = func() bool { return image.ID != "" || image.ImageID != "" }
+	if err := c.call(ctx, upload, image, nil); err != nil {
+		return nil, err
+	}
+	return image, nil
+}
+
+func checkNoContentType(upload *request) error {
+	if upload.options.header["Content-Type"] == nil {
+		return nil
+	}
+	return invalid("header", "is Content-Type, which names the boundary: use AddImageParams.ContentType for that of the image")
+}
+
+// open opens the image and makes it the body of upload.
+func (p AddImageParams) open(ctx context.Context, upload *request) (release func(), err error) {
 	metadata, err := json.Marshal(struct {
 		IDDocType    IDDocType    `json:"idDocType"`
 		IDDocSubType IDDocSubType `json:"idDocSubType,omitzero"`
 		Country      string       `json:"country"`
 	}{p.IDDocType, p.IDDocSubType, p.Country})
 	if err != nil {
-		return nil, invalid("IDDocType", "cannot be encoded as JSON")
+		return nil, checkArguments(opAddImage, invalid("IDDocType", "cannot be encoded as JSON"))
 	}
 	name, content, release, err := p.Image.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
 	body, err := formbody.New(metadata, name, p.ContentType, content)
-	switch {
-	case errors.Is(err, formbody.ErrInvalid):
-		return nil, invalid("ContentType", "is not a media type")
-	case err != nil:
-		return nil, fmt.Errorf("idngo: %s: %w", opAddImage, imageError(err))
+	if err != nil {
+		release()
+		if errors.Is(err, formbody.ErrInvalid) {
+			return nil, checkArguments(opAddImage, invalid("ContentType", "is not a media type"))
+		}
+		return nil, methodError(opAddImage, "", imageError(err))
 	}
-	cl.upload = &upload{body: body, metadata: metadata, name: name, size: content.Size, progress: p.Progress}
-	image := new(Image)
-	cl.usable = func() bool { return image.ID != "" || image.ImageID != "" }
-	if err := c.call(ctx, cl, image, nil); err != nil {
-		return nil, err
+	upload.upload = &formbody.Upload{Body: body}
+	if p.Progress != nil {
+		upload.upload.Progress = func(sent, total int64, attempt int) {
+			p.Progress(UploadProgress{Sent: sent, Total: total, Attempt: attempt})
+		}
 	}
-	return image, nil
+	upload.sentTexts = []string{string(p.IDDocType), string(p.IDDocSubType), p.Country, name, body.FileName()}
+	return release, nil
 }
 
-// OpenImageParams choose what of an image is downloaded.
-type OpenImageParams struct {
-	// Preview asks for a smaller rendering. The specification's table calls the
-	// query parameter isPreview, its address preview, which is what is sent.
+// ImageParams are the arguments of [Client.OpenImage] and [Client.DownloadImage].
+type ImageParams struct {
+	// Preview asks for a smaller picture. The specification's table calls the query parameter
+	// isPreview, its URL preview, which is what is sent.
 	Preview bool
 }
 
@@ -146,65 +170,111 @@ type OpenImageParams struct {
 //
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
-// imageID is [Image].ImageID, not its ID. The caller closes the content. It is
-// tried again until the first bytes have come; a connection that breaks later
-// makes Read fail, so that no cut-off image looks whole. Errors:
-// [ErrInvalidArgument], [*APIError].
-func (c *Client) OpenImage(ctx context.Context, actionID string, imageID ImageID, p OpenImageParams, opts ...RequestOption) (*ImageContent, error) {
-	if err := errors.Join(checkID("actionID", actionID), checkID("imageID", string(imageID))); err != nil {
-		return nil, err
-	}
-	cl := &call{
-		operation: opOpenImage, method: http.MethodGet, stream: true, ids: []string{actionID, string(imageID)},
-		path: actionPath(actionID) + "/images/" + url.PathEscape(string(imageID)),
-	}
-	if p.Preview {
-		cl.query = "preview=true"
-	}
-	ans, _, err := c.send(ctx, cl, opts)
+// imageID is [Image].ImageID, not its ID. The caller closes the content. The call is retried until
+// the first bytes have come. A connection that breaks later makes Read fail, so that no cut-off
+// image looks whole. A 2xx that is no image (another status than 200, no byte, or JSON) is an
+// error. Errors: [ErrInvalidArgument], [*APIError].
+func (c *Client) OpenImage(ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption) (*ImageContent, error) {
+	err := checkArguments(opOpenImage, checkID("actionID", actionID), checkID("imageID", string(imageID)))
 	if err != nil {
 		return nil, err
 	}
-	return &ImageContent{ReadCloser: ans.content, ContentType: ans.res.Header.Get("Content-Type"), Size: ans.res.ContentLength}, nil
+	open := &request{
+		operation: opOpenImage, method: http.MethodGet, stream: true, idempotent: true, pathValues: []string{actionID, string(imageID)},
+		path: actionPath(actionID) + "/images/" + url.PathEscape(string(imageID)),
+	}
+	if p.Preview {
+		open.query = "preview=true"
+	}
+	answer, attempts, err := c.send(ctx, open, opts)
+	if err != nil {
+		return nil, err
+	}
+	if problem := imageProblem(answer); problem != "" {
+		answer.Stream.Discard()
+		return nil, open.unusable(answer, attempts, problem)
+	}
+	return &ImageContent{
+		ReadCloser:  &imageBody{answer.Stream, func() error { return c.show(open, newFailure(answer.Stream.Failure())) }},
+		ContentType: answer.Header.Get("Content-Type"),
+		Size:        answer.ContentLength,
+	}, nil
+}
+
+// imageProblem returns why a 2xx is no image.
+func imageProblem(answer *exchange.Answer) string {
+	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	switch {
+	case answer.StatusCode != http.StatusOK:
+		return "an image comes with status 200"
+	case mediaType == "application/json":
+		return "it is JSON, not an image"
+	case exchange.IsHTML(answer.Header):
+		return "it is text/html, most likely from a proxy or gateway"
+	case answer.Stream.Empty():
+		return "the image is empty"
+	}
+	return ""
 }
 
 // ImageContent is an image that is being downloaded.
 type ImageContent struct {
 	io.ReadCloser
-	// ContentType is the media type as the service says it. PDFs and videos are
-	// possible.
+	// ContentType is the media type that the service reports. PDFs and videos are possible.
 	ContentType string
-	// Size in bytes; -1 when the service does not say.
+	// Size is the size in bytes, -1 if the service does not report it.
 	Size int64
 }
 
-// DownloadImage writes an image of an action to w and returns how many bytes it
-// wrote. It is [Client.OpenImage] with the copying done: tried again until the
-// first byte reached w, an error if the image was not written whole.
-func (c *Client) DownloadImage(ctx context.Context, actionID string, imageID ImageID, w io.Writer, p OpenImageParams, opts ...RequestOption) (int64, error) {
-	if w == nil {
-		return 0, invalid("w", "is nil")
+// imageBody gives the errors of a download this package's words.
+type imageBody struct {
+	*exchange.Stream
+	explain func() error
+}
+
+func (b *imageBody) Read(p []byte) (int, error) {
+	n, err := b.Stream.Read(p)
+	if err != nil && err != io.EOF {
+		err = b.explain()
 	}
-	content, err := c.OpenImage(ctx, actionID, imageID, p, opts...)
+	return n, err
+}
+
+// DownloadImage writes an image of an action to w and returns the number of bytes that it wrote. It
+// is [Client.OpenImage] and copying in one. It returns an error if the image was not written whole.
+// It writes nothing if there is no image.
+func (c *Client) DownloadImage(ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption) (int64, error) {
+	const method = "DownloadImage"
+	var nilWriter error
+	if w == nil {
+		nilWriter = invalid("w", "is nil")
+	}
+	err := checkArguments(method, checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
+	if err != nil {
+		return 0, err
+	}
+	content, err := c.OpenImage(ctx, actionID, imageID, p, append(opts[:len(opts):len(opts)], calledBy(method))...)
 	if err != nil {
 		return 0, err
 	}
 	defer content.Close()
-	buf := copyBuffers.Get().(*[copyBufferSize]byte)
-	defer copyBuffers.Put(buf)
-	// Not io.Copy: it would leave the buffer to w, and the end to guess whose
-	// error it is.
-	var written int64
+	return copyImage(method, w, content)
+}
+
+// copyImage is io.Copy that tells whose error it is and leaves the buffer to no one else.
+func copyImage(method string, w io.Writer, content io.Reader) (written int64, err error) {
+	buffer := downloadBuffers.Get().(*[64 << 10]byte)
+	defer downloadBuffers.Put(buffer)
 	for {
-		n, err := content.Read(buf[:])
+		n, err := content.Read(buffer[:])
 		if n > 0 {
-			wrote, werr := w.Write(buf[:n])
+			wrote, failed := w.Write(buffer[:n])
 			written += int64(max(0, wrote))
-			if werr == nil && wrote != n {
-				werr = io.ErrShortWrite
+			if failed == nil && wrote != n {
+				failed = io.ErrShortWrite
 			}
-			if werr != nil {
-				return written, fmt.Errorf("idngo: %s: writing the image: %w", opOpenImage, werr)
+			if failed != nil {
+				return written, methodError(method, "writing the image", failed)
 			}
 		}
 		if err == io.EOF {
@@ -216,27 +286,22 @@ func (c *Client) DownloadImage(ctx context.Context, actionID string, imageID Ima
 	}
 }
 
-const (
-	spoolMemory   = 8 << 20
-	progressEvery = 50 * time.Millisecond
-	// What is handed to the network at once. Small pieces show progress on a
-	// slow line, large ones cost less on a fast one.
-	leastPiece, firstPiece, mostPiece = 512, 4 << 10, 64 << 10
-)
+var downloadBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+const spoolMemory = 8 << 20
 
 func (p AddImageParams) check() error {
-	country := invalid("Country", "is not three capital letters")
-	if len(p.Country) == 3 && isUpper(p.Country[0]) && isUpper(p.Country[1]) && isUpper(p.Country[2]) {
-		country = nil
+	var country, image error
+	if len(p.Country) != 3 || !isUpper(p.Country[0]) || !isUpper(p.Country[1]) || !isUpper(p.Country[2]) {
+		country = invalid("Country", "is not three capital letters")
 	}
-	image := error(nil)
 	switch source := p.Image.(type) {
 	case nil:
 		image = invalid("Image", "is missing")
 	case badSource:
 		image = invalid("Image", string(source))
 	}
-	return errors.Join(required("IDDocType", string(p.IDDocType)), validText("IDDocType", string(p.IDDocType)),
+	return checkArguments(opAddImage, required("IDDocType", string(p.IDDocType)), validText("IDDocType", string(p.IDDocType)),
 		validText("IDDocSubType", string(p.IDDocSubType)), country, image)
 }
 
@@ -247,316 +312,67 @@ type imageFile string
 func (f imageFile) open(context.Context) (string, formbody.Content, func(), error) {
 	content, err := formbody.File(string(f))
 	if err != nil {
-		err = fmt.Errorf("idngo: %w: Image: %w", ErrInvalidArgument, imageError(err))
+		err = imageError(err)
+		text := ErrInvalidArgument.Error() + ": Image: " + err.Error()
+		err = &oneline.Error{Method: opAddImage, Text: text, Causes: []error{ErrInvalidArgument, err}}
 	}
 	return filepath.Base(string(f)), content, func() {}, err
 }
 
-type namedContent struct {
+type imageBytes struct {
 	name    string
-	content formbody.Content
+	content []byte
 }
 
-func (s namedContent) open(context.Context) (string, formbody.Content, func(), error) {
-	return s.name, s.content, func() {}, nil
+func (b imageBytes) open(context.Context) (string, formbody.Content, func(), error) {
+	return b.name, formbody.Bytes(b.content), func() {}, nil
+}
+
+type imageReaderAt struct {
+	name string
+	r    io.ReaderAt
+	size int64
+}
+
+func (r imageReaderAt) open(context.Context) (string, formbody.Content, func(), error) {
+	return r.name, formbody.ReaderAt(r.r, r.size), func() {}, nil
 }
 
 type imageStream struct {
-	name string
-	r    io.Reader
-	used atomic.Bool
+	name   string
+	r      io.Reader
+	unused chan struct{} // holds one element until the stream is used
 }
 
 func (s *imageStream) open(ctx context.Context) (string, formbody.Content, func(), error) {
-	if s.used.Swap(true) {
-		return "", formbody.Content{}, nil, invalid("Image", "is an ImageReader that has been used")
+	select {
+	case <-s.unused:
+	default:
+		return "", formbody.Content{}, nil, checkArguments(opAddImage, invalid("Image", "is an ImageReader that has been used"))
 	}
 	content, release, err := formbody.Spool(ctx, s.r, spoolMemory)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = ended(ctx)
+			err = exchange.ContextError(ctx)
 		}
-		err = fmt.Errorf("idngo: %s: reading the image: %w", opAddImage, imageError(err))
+		err = methodError(opAddImage, "reading the image", imageError(err))
 	}
 	return s.name, content, release, err
 }
 
-// badSource is a source that cannot work; it says why when it is used.
+// badSource is a source that cannot work. Its text says why.
 type badSource string
 
 func (badSource) open(context.Context) (string, formbody.Content, func(), error) {
 	panic("idngo: a bad source passed the check")
 }
 
-// imageError gives a changed source its sentinel, and takes the path out of
-// what a file system says: a file may be named after a person.
+// imageError gives a changed source its sentinel, and takes the path out of what a file system
+// says. Other errors stay as they are.
 func imageError(err error) error {
-	var withPath *fs.PathError
-	if errors.As(err, &withPath) {
-		err = &pathlessError{withPath.Op + ": " + withPath.Err.Error(), err}
-	}
+	err = redact.PathError(err)
 	if errors.Is(err, formbody.ErrChanged) {
 		return fmt.Errorf("%w: %w", ErrImageChanged, err)
 	}
 	return err
-}
-
-// pathlessError is an error in other words.
-type pathlessError struct {
-	text string
-	err  error
-}
-
-func (e *pathlessError) Error() string { return e.text }
-func (e *pathlessError) Unwrap() error { return e.err }
-
-// upload is the body of an AddImage, across its attempts.
-type upload struct {
-	ctx      context.Context // the call's: it knows no time-out of an attempt
-	body     *formbody.Body
-	metadata []byte
-	name     string
-	size     int64
-	progress func(UploadProgress)
-}
-
-// sent are the texts that the body shows beside the image.
-func (u *upload) sent() []string { return append(leaves(u.metadata), u.name, u.body.FileName()) }
-
-// changed reports whether the image now gives another signature than the one
-// that req carried. It is asked only after a refusal: the normal path pays
-// nothing for it.
-func (u *upload) changed(signer *Signer, req *http.Request) bool {
-	seconds, err := strconv.ParseInt(req.Header.Get(headerStamp), 10, 64)
-	if err != nil {
-		return false
-	}
-	again := &http.Request{Method: req.Method, URL: req.URL, Body: u.body.Open()}
-	again.GetBody = func() (io.ReadCloser, error) { return untilDone{u.ctx, u.body.Open()}, nil }
-	err = signer.Sign(again, time.Unix(seconds, 0))
-	return errors.Is(err, formbody.ErrChanged) ||
-		err == nil && again.Header.Get(headerSignature) != req.Header.Get(headerSignature)
-}
-
-// untilDone is a body whose reading ends with a context.
-type untilDone struct {
-	ctx context.Context
-	io.ReadCloser
-}
-
-func (r untilDone) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.ReadCloser.Read(p)
-}
-
-// sending is one attempt of an upload. The transport may go on reading its body
-// after the attempt was given up; then it gets nothing more.
-type sending struct {
-	*upload
-	dog     *watchdog
-	attempt int
-
-	mu       sync.Mutex // held during a callback
-	over     bool
-	source   error // what reading the source ended with
-	reported int64 // what Progress was last told; -1 before the first time
-	at       time.Time
-	panicked any
-	exited   bool // a callback ended its goroutine, as a failing test does
-}
-
-func (u *upload) start(ctx context.Context, dog *watchdog, attempt int) *sending {
-	u.ctx = ctx
-	dog.pause() // hashing is no silence of the network
-	return &sending{upload: u, dog: dog, attempt: attempt, reported: -1}
-}
-
-// sign makes req an upload: pass one hashes one reader, and every reader that
-// req gives from then on sends.
-func (s *sending) sign(signer *Signer, req *http.Request, at time.Time) error {
-	req.Header.Set("Content-Type", s.body.ContentType())
-	req.ContentLength = s.body.Size()
-	req.Body = s.body.Open()
-	req.GetBody = func() (io.ReadCloser, error) { return untilDone{s.ctx, s.body.Open()}, nil }
-	if err := signer.Sign(req, at); err != nil {
-		return imageError(err)
-	}
-	req.GetBody = func() (io.ReadCloser, error) { return s.reader(), nil }
-	req.Body = s.reader()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.report(0)
-	if s.panicked != nil {
-		return errors.New("progress callback panicked")
-	}
-	return s.ctx.Err() // the callback may have ended it: then nothing is sent
-}
-
-// end makes the attempt's readers give nothing more and waits for a callback
-// that is running. It panics if one did, and ends the goroutine if one did.
-func (s *sending) end() {
-	s.mu.Lock()
-	s.over = true
-	panicked, exited := s.panicked, s.exited
-	s.panicked, s.exited = nil, false
-	s.mu.Unlock()
-	if panicked != nil {
-		panic(panicked)
-	}
-	if exited {
-		runtime.Goexit()
-	}
-}
-
-// sourceError is what the image's own reader failed with, if it did.
-func (s *sending) sourceError() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.source
-}
-
-// report calls Progress if it is time to. s.mu is held.
-func (s *sending) report(sent int64) {
-	if s.progress == nil || s.panicked != nil || s.exited || sent <= s.reported {
-		return
-	}
-	if now := time.Now(); s.reported >= 0 && sent < s.size && now.Sub(s.at) < progressEvery {
-		return
-	} else {
-		s.at = now
-	}
-	s.reported = sent
-	returned := false
-	defer func() {
-		if !returned {
-			s.panicked = recover()
-			s.exited = s.panicked == nil
-			s.dog.cancel()
-		}
-	}()
-	s.progress(UploadProgress{Sent: sent, Total: s.size, Attempt: s.attempt})
-	returned = true
-}
-
-func (s *sending) reader() io.ReadCloser {
-	return &sendReader{s: s, r: s.body.Open(), piece: firstPiece, last: time.Now()}
-}
-
-// sendReader reads the body for the transport.
-type sendReader struct {
-	s      *sending
-	r      *formbody.Reader
-	closed atomic.Bool
-	piece  int
-	last   time.Time
-}
-
-func (r *sendReader) Read(p []byte) (int, error) {
-	s := r.s
-	s.mu.Lock()
-	over := s.over
-	if !over {
-		s.dog.pause() // the network waits for us, not we for it
-	}
-	s.mu.Unlock()
-	if over {
-		return 0, errAttemptOver
-	}
-	if time.Since(r.last) > s.dog.limit/8 {
-		r.piece = max(min(r.piece, len(p))/2, leastPiece)
-	} else {
-		r.piece = min(r.piece*2, mostPiece)
-	}
-	n, err := r.r.Read(p[:min(len(p), r.piece)])
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return 0, errAttemptOver
-	}
-	if err != nil && err != io.EOF && !r.closed.Load() && s.source == nil {
-		s.source = imageError(err)
-	}
-	s.report(r.r.ContentRead())
-	s.dog.resume()
-	r.last = time.Now()
-	return n, err
-}
-
-func (r *sendReader) Close() error {
-	r.closed.Store(true)
-	return r.r.Close()
-}
-
-var errAttemptOver = errors.New("idngo: the attempt is over")
-
-// imageBody is the body of a download. Only the time inside of Read counts as
-// silence.
-type imageBody struct {
-	c     *Client
-	cl    *call
-	ctx   context.Context
-	req   *http.Request
-	res   *http.Response
-	dog   *watchdog
-	first bytes.Reader // what has come already
-	got   int64
-	err   error // what follows first
-}
-
-// newImageBody waits for the first bytes: until they are there, the call can be
-// tried again.
-func (c *Client) newImageBody(ctx context.Context, cl *call, req *http.Request, res *http.Response, dog *watchdog) (*imageBody, *failure) {
-	b := &imageBody{c: c, cl: cl, ctx: ctx, req: req, res: res, dog: dog}
-	buf := make([]byte, 512)
-	n := 0
-	for n == 0 && b.err == nil {
-		n, b.err = b.fill(buf)
-	}
-	if n == 0 && b.err != io.EOF {
-		_ = res.Body.Close()
-		f := lost(ctx, dog, req, b.err, true)
-		f.res = res
-		return nil, f
-	}
-	dog.pause()
-	b.first.Reset(buf[:n])
-	return b, nil
-}
-
-func (b *imageBody) Read(p []byte) (int, error) {
-	if b.first.Len() > 0 {
-		return b.first.Read(p)
-	}
-	if b.err == nil {
-		b.dog.resume()
-		var n int
-		n, b.err = b.fill(p)
-		b.dog.pause()
-		if n > 0 || b.err == nil {
-			return n, nil
-		}
-	}
-	if b.err == io.EOF {
-		return 0, io.EOF
-	}
-	return 0, b.c.failed(b.cl, lost(b.ctx, b.dog, b.req, b.err, true), 1, false, nil)
-}
-
-// Close gives the connection back, or drops it if the image was not read to its
-// end.
-func (b *imageBody) Close() error {
-	b.dog.stop()
-	return b.res.Body.Close()
-}
-
-// fill reads from the network. An end before the announced size is no end.
-func (b *imageBody) fill(p []byte) (int, error) {
-	n, err := b.res.Body.Read(p)
-	b.got += int64(n)
-	if err == io.EOF && b.res.ContentLength >= 0 && b.got < b.res.ContentLength {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
 }

@@ -10,7 +10,8 @@ import (
 
 // A field has the JSON name in Go's case. An absent field, a null and a zero value decode alike,
 // and a zero value is left out when a model is encoded. Fields that no model names are ignored;
-// [WithResponse] and [WebhookEvent.Raw] have the exact bytes.
+// [WithResponse] and [WebhookEvent.Raw] have the exact bytes. The null of a json.RawMessage reads as
+// nil, but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
 //
 // The specification names few of these fields. The others come from recorded payloads and from the
 // documents of related products of the vendor for the same objects. Any of them may be absent.
@@ -40,12 +41,12 @@ type Action struct {
 	Agreement      json.RawMessage `json:"agreement,omitzero"`      // an object; members not documented
 }
 
-// Completed reports whether the review is completed: only then is the answer final. For nil: false.
+// Completed reports whether the review is completed. The answer is final only then. A nil action is
+// not completed.
 func (a *Action) Completed() bool { return a != nil && a.Review.ReviewStatus == ReviewStatusCompleted }
 
-// Approved reports whether the review is completed and its answer is GREEN. An answer alone is not
-// enough: it may come before the review has ended. An approved action must also be the right one:
-// see [Client.ConfirmAction].
+// Approved reports whether the review is completed and its answer is GREEN: an answer may come
+// earlier. An approved action must also be the right one: see [Client.ConfirmAction].
 func (a *Action) Approved() bool {
 	return a.Completed() && a.Review.ReviewResult.ReviewAnswer == ReviewAnswerGreen
 }
@@ -192,7 +193,7 @@ type FaceMatchInfo struct {
 	FaceContentID2 ImageID `json:"faceContentId2,omitzero"` // the face in the other image
 }
 
-// EmailConfirmationCheckInfo is the detail of an EMAIL_CONFIRMATION check. Not in the specification.
+// EmailConfirmationCheckInfo is the detail of EMAIL_CONFIRMATION checks. Not in the specification.
 type EmailConfirmationCheckInfo struct {
 	Email           string       `json:"email,omitzero"`           // the e-mail address
 	FirstSeenAt     Time         `json:"firstSeenAt,omitzero"`     // when the address was first seen anywhere
@@ -205,7 +206,7 @@ type EmailConfirmationCheckInfo struct {
 	RiskLevel       string       `json:"riskLevel,omitzero"`       // such as low; values not documented
 }
 
-// PhoneConfirmationCheckInfo is the detail of a PHONE_CONFIRMATION check. Not in the specification.
+// PhoneConfirmationCheckInfo is the detail of PHONE_CONFIRMATION checks. Not in the specification.
 type PhoneConfirmationCheckInfo struct {
 	FirstSeenAt           Time         `json:"firstSeenAt,omitzero"`           // when the number was first seen anywhere
 	ConfirmedViaOtp       ReviewAnswer `json:"confirmedViaOtp,omitzero"`       // GREEN if the user entered the code that was sent
@@ -441,7 +442,7 @@ type WebhookEvent struct {
 	ButtonIDs              []string        `json:"buttonIds,omitzero"`              // as in [ReviewResult]
 	ApplicantMemberOf      json.RawMessage `json:"applicantMemberOf,omitzero"`      // the applicant's companies, an array of objects
 	VideoIdentReviewStatus string          `json:"videoIdentReviewStatus,omitzero"` // the status of a video identification
-	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of one
+	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of that
 	NetworkID              string          `json:"networkId,omitzero"`              // the id of a network of applicants
 	KytTxnID               string          `json:"kytTxnId,omitzero"`               // the service's id of a transaction
 	WorkflowRevision       int             `json:"workflowRevision,omitzero"`       // the revision of the workflow
@@ -463,7 +464,7 @@ func (e *WebhookEvent) UnmarshalJSON(data []byte) error {
 //	2006-01-02 15:04:05.000
 //
 // RFC 3339 and other offsets decode too. It encodes in the first form, or in the third, with up to
-// nine digits, if there is a fraction. A null and "" decode as the zero Time, which encodes as null.
+// nine digits, if there is a fraction. Null and "" decode as the zero Time, which encodes as null.
 // A date of an unknown form is no error: it decodes as the zero time.Time and its text.
 //
 // Two decoded Times of the same moment are equal under ==, whatever their forms were. The binary
@@ -968,7 +969,7 @@ func decodeWebhookEvent(body []byte, event *WebhookEvent) error {
 	return nil
 }
 
-// setIfEmpty sets a field from the core if the plain decoding has not set it.
+// setIfEmpty sets a field from the core if the plain decoding has not.
 func setIfEmpty[Field, Core ~string](field *Field, core Core) {
 	if *field == "" {
 		*field = Field(core)
@@ -981,8 +982,8 @@ func (d RequiredIDDocs) clearNulls() {
 	}
 }
 
-// wireAnswer is the answer in a result, or the result itself if it is a string, as the specification
-// documents it. It is empty for any other JSON value.
+// wireAnswer is the answer in a result, or the result itself if it is a string, as it is in the
+// specification. It is empty for any other JSON value.
 type wireAnswer string
 
 func (a *wireAnswer) UnmarshalJSON(data []byte) error {

@@ -534,6 +534,33 @@ func TestModelFields(t *testing.T) {
 	}
 }
 
+// Every field of every model has a comment of its own. The one above a field may
+// be that of a group, so the one behind it counts.
+func TestModelFieldsHaveComments(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "models.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	fields := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		typ, ok := node.(*ast.TypeSpec)
+		if !ok || !typ.Name.IsExported() {
+			return true
+		}
+		if model, ok := typ.Type.(*ast.StructType); ok {
+			for _, field := range model.Fields.List {
+				fields++
+				trailing := strings.TrimSpace(field.Comment.Text())
+				if len(field.Names) == 1 && field.Names[0].Name == "Raw" || typ.Name.Name == "Time" {
+					trailing += field.Doc.Text()
+				}
+				assert.NotEmpty(t, trailing, "%s.%v", typ.Name, field.Names)
+			}
+		}
+		return true
+	})
+	assert.Greater(t, fields, 180, "the test sees the models")
+}
+
 var idInName = regexp.MustCompile(`Id(s?)([A-Z0-9]|$)`)
 
 func goName(jsonName string) string {
@@ -1429,4 +1456,20 @@ func FuzzModels(f *testing.F) {
 			require.Equal(t, string(encoded), string(again), "%T", model)
 		}
 	})
+}
+
+// checkCorpus compares testdata/fuzz with what it is made of.
+func checkCorpus(t *testing.T, corpus map[string]string) {
+	t.Helper()
+	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""
+	for name, want := range corpus {
+		file := filepath.Join("testdata/fuzz", filepath.FromSlash(name))
+		if update {
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		}
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got), name)
+	}
 }

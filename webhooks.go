@@ -18,37 +18,36 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/idngo-go/idngo/internal/exchange"
+	"github.com/idngo-go/idngo/internal/keyedhash"
 	"github.com/idngo-go/idngo/internal/lenient"
 )
 
-// A DigestAlgorithm names how the digest of a webhook was made, in the words
-// of the X-Payload-Digest-Alg header. The service writes them in capitals, and
-// only so are they understood.
+// A DigestAlgorithm names how the digest of a webhook was made, in the words of the
+// X-Payload-Digest-Alg header. The service writes them in capitals, and only so are they
+// understood.
 type DigestAlgorithm string
 
 // The algorithms that the service can be set to use.
 const (
-	// HMACSHA256 is the service's default, and what a delivery without an
-	// X-Payload-Digest-Alg header is taken to use.
+	// HMACSHA256 is the service's default, and what a delivery without an X-Payload-Digest-Alg
+	// header is taken to use.
 	HMACSHA256 DigestAlgorithm = "HMAC_SHA256_HEX"
 	HMACSHA512 DigestAlgorithm = "HMAC_SHA512_HEX"
-	// HMACSHA1 is for old configurations: a verifier accepts it only when
-	// [WithDigestAlgorithms] names it.
+	// HMACSHA1 is for old configurations: a verifier accepts it only when [WithDigestAlgorithms]
+	// names it.
 	HMACSHA1 DigestAlgorithm = "HMAC_SHA1_HEX"
 )
 
-// ParseWebhook decodes the body of a webhook. It verifies nothing: it is for
-// bodies whose signature was checked already, as [WebhookVerifier.Parse] and
-// [WebhookVerifier.Handler] do in one step.
+// ParseWebhook decodes the body of a webhook. It verifies nothing: it is for bodies whose signature
+// was checked already, as [WebhookVerifier.Parse] and [WebhookVerifier.Handler] do in one step.
 //
-// An event is a JSON object with a type that is not empty, known or not;
-// anything else is an [ErrWebhookMalformed]. An id that [WebhookEvent.Key] is made
-// from, ExternalUserID and ClientID too, is taken as its text when it is a number.
-// Any other member of a JSON type that nobody expects is left zero
-// and does not cost the event, as an unknown member does not: an endpoint that
+// An event is a JSON object with a type that is not empty, known or not; anything else is an
+// [ErrWebhookMalformed]. An id that [WebhookEvent.Key] is made from, ExternalUserID and ClientID
+// too, is taken as its text when it is a number. Any other member of a JSON type that nobody
+// expects is left zero and does not cost the event, as an unknown member does not: an endpoint that
 // refuses deliveries for that gets disabled. Raw, a copy of body, has it all.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
@@ -65,29 +64,25 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	return e, nil
 }
 
-// Key returns what to de-duplicate on: it is the same for every delivery of
-// one event and differs between events. The service delivers at least once,
-// again after 30 s, 30 s, 1 min and 5 min when the answer was late or not a
-// 2xx, and not always in order; so keep the keys you have acted on, for some
-// hours, in a place that all receivers share, and write the key in the same
-// transaction as the effect.
+// Key returns what to de-duplicate on: it is the same for every delivery of one event and differs
+// between events. The service delivers at least once, again after 30 s, 30 s, 1 min and 5 min when
+// the answer was late or not a 2xx, and not always in order; so keep the keys you have acted on,
+// for some hours, in a place that all receivers share, and write the key in the same transaction as
+// the effect.
 //
-// It is 32 hexadecimal digits, the first half of a SHA-256, and holds nothing
-// personal: safe as a primary key, a job id, or in a log. It will stay the
-// same in later versions of this package.
+// It is 32 hexadecimal digits, the first half of a SHA-256, and holds nothing personal: safe as a
+// primary key, a job id, or in a log. It will stay the same in later versions of this package.
 //
-// It is made from what tells events apart and never changes on the way: the
-// type, the ids of applicant, action, inspection, network and transaction, your
-// own id of the action, and the time, which is CreatedAtMs, or else CreatedAt,
-// or the text of either if its form is unknown. ReviewStatus, levels and results are
-// left out, since the service may fill those in as they are when it sends, not
-// as they were when it happened. CorrelationID counts only where there is no
-// time at all: it belongs to the request that caused the event, and whether a
-// second delivery keeps it is not documented. For an event with an id of yet
-// another kind, add that id from Raw.
+// It is made from what tells events apart and never changes on the way: the type, the ids of
+// applicant, action, inspection, network and transaction, your own id of the action, and the time,
+// which is CreatedAtMs, or else CreatedAt, or the text of either if its form is unknown.
+// ReviewStatus, levels and results are left out, since the service may fill those in as they are
+// when it sends, not as they were when it happened. CorrelationID counts only where there is no
+// time at all: it belongs to the request that caused the event, and whether a second delivery keeps
+// it is not documented. For an event with an id of yet another kind, add that id from Raw.
 func (e *WebhookEvent) Key() string {
-	// Every part carries its length, so that no value can pass for the end of
-	// one part and the start of the next.
+	// Every part carries its length, so that no value can pass for the end of one part and the
+	// start of the next.
 	buf := make([]byte, 0, 256)
 	add := func(part string) {
 		buf = binary.AppendUvarint(buf, uint64(len(part)))
@@ -127,10 +122,9 @@ func (e *WebhookEvent) Key() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Time returns when the event happened: CreatedAtMs, or CreatedAt when there
-// is no CreatedAtMs or it is in an unknown form, or the zero time. Deliveries
-// arrive out of order; who keeps the state of an action keeps the time of what
-// it came from too, and passes over what is older.
+// Time returns when the event happened: CreatedAtMs, or CreatedAt when there is no CreatedAtMs or
+// it is in an unknown form, or the zero time. Deliveries arrive out of order; who keeps the state
+// of an action keeps the time of what it came from too, and passes over what is older.
 func (e *WebhookEvent) Time() time.Time {
 	if !e.CreatedAtMs.Time.IsZero() {
 		return e.CreatedAtMs.Time
@@ -138,54 +132,55 @@ func (e *WebhookEvent) Time() time.Time {
 	return e.CreatedAt.Time
 }
 
-// A WebhookVerifier checks that webhooks come from the service. It is made by
-// [NewWebhookVerifier], is safe for concurrent use, and prints without its
-// secrets.
+// A WebhookVerifier checks that webhooks come from the service. It is made by [NewWebhookVerifier],
+// is safe for concurrent use, and prints without its secrets.
 type WebhookVerifier struct {
-	// Behind a pointer, and the secrets in closures behind that: fmt prints
-	// unexported fields without asking.
+	// Behind a pointer, and the secrets in closures behind that: fmt prints unexported fields
+	// without asking.
 	rules *webhookRules
 }
 
-// NewWebhookVerifier returns a verifier for webhooks signed with secret. That
-// is the secret of the webhook, as it was set in the dashboard, and not the
-// secret key of the app token.
+// NewWebhookVerifier returns a verifier for webhooks signed with secret. That is the secret of the
+// webhook, as it was set in the dashboard, and not the secret key of the app token.
 func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
-	if err := checkCredential("webhook secret", secret); err != nil {
-		return nil, err
-	}
-	set := webhookSettings{
+	const method = "NewWebhookVerifier"
+	settings := webhookSettings{
 		algorithms:  []DigestAlgorithm{HMACSHA256, HMACSHA512},
 		maxBodySize: defaultMaxBodySize,
 	}
+	problems := []error{checkCredential("webhook secret", secret)}
 	for i, opt := range opts {
 		if opt == nil {
-			return nil, invalid(fmt.Sprintf("webhook option %d", i+1), "is nil")
+			problems = append(problems, invalid(fmt.Sprintf("webhook option %d", i+1), "is nil"))
+			continue
 		}
-		if err := opt(&set); err != nil {
-			return nil, err
-		}
+		problems = append(problems, opt(&settings))
 	}
-	rules := &webhookRules{maxBodySize: set.maxBodySize, allowed: make(map[DigestAlgorithm]digestRule)}
-	for _, alg := range set.algorithms {
-		newHash := alg.newHash()
-		rule := digestRule{size: newHash().Size()}
-		for _, s := range append([]Secret{secret}, set.previous...) {
-			rule.macs = append(rule.macs, newKeyedMAC(newHash, s))
+	if err := checkArguments(method, problems...); err != nil {
+		return nil, err
+	}
+	var keys [][]byte
+	for _, secret := range append([]Secret{secret}, settings.previous...) {
+		keys = append(keys, []byte(secret))
+	}
+	rules := &webhookRules{maxBodySize: settings.maxBodySize, allowed: make(map[DigestAlgorithm]*keyedhash.Set)}
+	for _, alg := range settings.algorithms {
+		set, err := keyedhash.NewSet(alg.newHash(), keys...)
+		if err != nil {
+			return nil, checkArguments(method, invalid("webhook secret or algorithm", "is refused by the Go runtime (FIPS 140-only mode)"))
 		}
-		rules.allowed[alg] = rule
+		rules.allowed[alg] = set
 	}
 	return &WebhookVerifier{rules: rules}, nil
 }
 
-// A WebhookOption sets up a [WebhookVerifier]. A bad value makes
-// [NewWebhookVerifier] fail with [ErrInvalidArgument].
+// A WebhookOption sets up a [WebhookVerifier]. A bad value makes [NewWebhookVerifier] fail with
+// [ErrInvalidArgument].
 type WebhookOption func(*webhookSettings) error
 
-// WithPreviousSecrets accepts deliveries that were signed with one of these
-// secrets as well: while a secret is being rotated, the old one, until the
-// last delivery signed with it has been repeated for the last time. Given
-// twice, it adds.
+// WithPreviousSecrets accepts deliveries that were signed with one of these secrets as well: while
+// a secret is being rotated, the old one, until the last delivery signed with it has been repeated
+// for the last time. Given twice, it adds.
 func WithPreviousSecrets(s ...Secret) WebhookOption {
 	s = slices.Clone(s)
 	return func(set *webhookSettings) error {
@@ -199,11 +194,10 @@ func WithPreviousSecrets(s ...Secret) WebhookOption {
 	}
 }
 
-// WithDigestAlgorithms names the algorithms that are accepted, instead of the
-// default [HMACSHA256] and [HMACSHA512]. The sender chooses among these and no
-// others, so the weakest one named here is what the receiver is worth. A
-// delivery that names no algorithm is taken to use HMACSHA256, and refused
-// when that is not among them.
+// WithDigestAlgorithms names the algorithms that are accepted, instead of the default [HMACSHA256]
+// and [HMACSHA512]. The sender chooses among these and no others, so the weakest one named here is
+// what the receiver is worth. A delivery that names no algorithm is taken to use HMACSHA256, and
+// refused when that is not among them.
 func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	a = slices.Clone(a)
 	return func(set *webhookSettings) error {
@@ -220,9 +214,9 @@ func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	}
 }
 
-// WithMaxBodySize sets the size, in bytes, above which a body is refused; the
-// default is 1 MiB. Nothing is allocated for a body that is declared larger,
-// and of one that turns out larger no more than a byte above n is read.
+// WithMaxBodySize sets the size, in bytes, above which a body is refused; the default is 1 MiB.
+// Nothing is allocated for a body that is declared larger, and of one that turns out larger no more
+// than a byte above n is read.
 func WithMaxBodySize(n int64) WebhookOption {
 	return func(set *webhookSettings) error {
 		if n < 1 {
@@ -233,18 +227,17 @@ func WithMaxBodySize(n int64) WebhookOption {
 	}
 }
 
-// Verify checks the digest in header against body, which must be the bytes as
-// they came: once decoded and encoded again, they never match. It is for
-// bodies that something else has read; [WebhookVerifier.Parse] reads them
-// itself.
+// Verify checks the digest in header against body, which must be the bytes as they came: once
+// decoded and encoded again, they never match. It is for bodies that something else has read;
+// [WebhookVerifier.Parse] reads them itself.
 //
-// The error matches [ErrWebhookAlgorithm] when the algorithm is doubled,
-// unknown or not allowed, and [ErrWebhookSignature] for anything else that is
-// wrong with the digest. Its text says what, without a byte of body, header or
-// secret, and is for your own log: the sender should be told 401 and no more.
+// The error matches [ErrWebhookAlgorithm] when the algorithm is doubled, unknown or not allowed,
+// and [ErrWebhookSignature] for anything else that is wrong with the digest. Its text says what,
+// without a byte of body, header or secret, and is for your own log: the sender should be told 401
+// and no more.
 //
-// The digest is compared in constant time and with every secret, also after
-// one of them has matched.
+// The digest is compared in constant time and with every secret, also after one of them has
+// matched.
 func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	rules, err := v.use()
 	if err != nil {
@@ -253,15 +246,13 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	return rules.verify(body, header)
 }
 
-// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and
-// only then decodes it. Besides the errors of Verify and [ParseWebhook] there
-// is [ErrWebhookTooLarge], before anything was read when the size is declared,
-// and whatever error reading the body gave, wrapped. A limit that was put
-// around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
+// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and only then decodes
+// it. Besides the errors of Verify and [ParseWebhook] there is [ErrWebhookTooLarge], before
+// anything was read when the size is declared, and whatever error reading the body gave, wrapped. A
+// limit that was put around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
 //
-// Whatever the outcome, r.Body can be read from its first byte afterwards. The
-// body that r came with is closed once it was read to its end, else when r.Body
-// is closed.
+// Whatever the outcome, r.Body can be read from its first byte afterwards. The body that r came
+// with is closed once it was read to its end, else when r.Body is closed.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	rules, err := v.use()
 	if err != nil {
@@ -280,8 +271,8 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	return ParseWebhook(body)
 }
 
-// Handler returns a handler that gives handle every event whose signature is
-// good, of types that this package does not know too. It answers
+// Handler returns a handler that gives handle every event whose signature is good, of types that
+// this package does not know too. It answers
 //
 //   - 405 to anything but POST,
 //   - 413 to a body above the limit,
@@ -290,16 +281,15 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 //   - 500 when handle returned an error, so that the event is sent again,
 //   - 200 otherwise,
 //
-// and says no more than that: neither why a signature failed nor the error of
-// handle reaches the sender, or any log. Wrap handle to log its errors; use
-// [WebhookVerifier.Parse] in a handler of your own to log the others.
+// and says no more than that: neither why a signature failed nor the error of handle reaches the
+// sender, or any log. Wrap handle to log its errors; use [WebhookVerifier.Parse] in a handler of
+// your own to log the others.
 //
-// The service takes an answer later than 5 s for a failure: check the
-// [WebhookEvent.Key], store or queue what is to be done, return. The context is
-// the request's, and ends when the sender hangs up; what must go on after that
-// needs [context.WithoutCancel]. A panic in handle is not caught, so it goes to
-// the middleware around, or to net/http. Act on the Type: ReviewStatus may
-// contradict it.
+// The service takes an answer later than 5 s for a failure: check the [WebhookEvent.Key], store or
+// queue what is to be done, return. The context is the request's, and ends when the sender hangs
+// up; what must go on after that needs [context.WithoutCancel]. A panic in handle is not caught, so
+// it goes to the middleware around, or to net/http. Act on the Type: ReviewStatus may contradict
+// it.
 //
 // Handler panics if handle is nil or v was not made by [NewWebhookVerifier].
 //
@@ -329,10 +319,10 @@ func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) er
 	})
 }
 
-// SignWebhook returns the two headers with which the service would deliver
-// body: X-Payload-Digest and X-Payload-Digest-Alg. It is for tests of a
-// receiver, as in the example of [WebhookVerifier.Handler]; a receiver itself
-// has nothing to sign. It panics if alg is not one of the constants.
+// SignWebhook returns the two headers with which the service would deliver body: X-Payload-Digest
+// and X-Payload-Digest-Alg. It is for tests of a receiver, as in the example of
+// [WebhookVerifier.Handler]; a receiver itself has nothing to sign. It panics if alg is not one of
+// the constants.
 func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
 	newHash := alg.newHash()
 	if newHash == nil {
@@ -349,17 +339,14 @@ func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
 // String returns idngo.WebhookVerifier([redacted]).
 func (WebhookVerifier) String() string { return "idngo.WebhookVerifier(" + redacted + ")" }
 
-// GoString is String, for %#v.
-func (v WebhookVerifier) GoString() string { return v.String() }
-
 // Format writes String for every verb and flag.
 func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
 
 // LogValue is String.
 func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
-// The two headers of a delivery. The digest is the HMAC of the body's bytes,
-// in hex, and of nothing else: no header, no address, no time.
+// The two headers of a delivery. The digest is the HMAC of the body's bytes, in hex, and of nothing
+// else: no header, no address, no time.
 const (
 	headerDigest    = "X-Payload-Digest"
 	headerDigestAlg = "X-Payload-Digest-Alg"
@@ -368,8 +355,7 @@ const (
 // defaultMaxBodySize is a thousand times the usual webhook.
 const defaultMaxBodySize = 1 << 20
 
-// newHash returns the constructor of the hash inside, nil for an algorithm
-// that nobody knows.
+// newHash returns the constructor of the hash inside, nil for an algorithm that nobody knows.
 func (a DigestAlgorithm) newHash() func() hash.Hash {
 	switch a {
 	case HMACSHA256:
@@ -384,17 +370,11 @@ func (a DigestAlgorithm) newHash() func() hash.Hash {
 
 type webhookRules struct {
 	maxBodySize int64
-	allowed     map[DigestAlgorithm]digestRule
+	allowed     map[DigestAlgorithm]*keyedhash.Set
 }
 
-// A digestRule is an algorithm that the receiver allows.
-type digestRule struct {
-	size int         // of the digest, in bytes
-	macs []*keyedMAC // one a secret
-}
-
-// use returns the rules. There are none in a WebhookVerifier that
-// NewWebhookVerifier did not make, and such a one accepts nothing.
+// use returns the rules. There are none in a WebhookVerifier that NewWebhookVerifier did not make,
+// and such a one accepts nothing.
 func (v *WebhookVerifier) use() (*webhookRules, error) {
 	if v == nil || v.rules == nil {
 		return nil, invalid("WebhookVerifier", "was not made by NewWebhookVerifier")
@@ -403,8 +383,8 @@ func (v *WebhookVerifier) use() (*webhookRules, error) {
 }
 
 func (rules *webhookRules) verify(body []byte, header http.Header) error {
-	// Names of headers have no case, and a header made by hand may have them
-	// in any: what differs only in case is the same header, doubled.
+	// Names of headers have no case, and a header made by hand may have them in any: what differs
+	// only in case is the same header, doubled.
 	var digest, name string
 	digests, names := 0, 0
 	for key, values := range header {
@@ -426,29 +406,25 @@ func (rules *webhookRules) verify(body []byte, header http.Header) error {
 	case names == 0:
 		name = string(HMACSHA256)
 	}
-	rule, ok := rules.allowed[DigestAlgorithm(name)]
+	keys, ok := rules.allowed[DigestAlgorithm(name)]
 	if !ok {
 		return fmt.Errorf("idngo: %w", ErrWebhookAlgorithm)
 	}
 	var decoded [sha512.Size]byte
-	if len(digest) != hex.EncodedLen(rule.size) {
+	if len(digest) != hex.EncodedLen(keys.Size()) {
 		return fmt.Errorf("idngo: %w: the digest has the wrong length", ErrWebhookSignature)
 	}
 	if _, err := hex.Decode(decoded[:], []byte(digest)); err != nil {
 		return fmt.Errorf("idngo: %w: the digest is not hexadecimal", ErrWebhookSignature)
 	}
-	valid := false
-	for _, mac := range rule.macs {
-		valid = mac.matches(body, decoded[:rule.size]) || valid
-	}
-	if !valid {
+	if !keys.Matches(body, decoded[:keys.Size()]) {
 		return fmt.Errorf("idngo: %w: the digest belongs to another body or another secret", ErrWebhookSignature)
 	}
 	return nil
 }
 
-// readBody reads the body of r to its end, or to one byte above the limit, and
-// puts a body into r that begins with what was read.
+// readBody reads the body of r to its end, or to one byte above the limit, and gives r a body that
+// begins with what was read.
 func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > rules.maxBodySize {
 		return nil, fmt.Errorf("idngo: %w: %d bytes declared", ErrWebhookTooLarge, r.ContentLength)
@@ -456,97 +432,30 @@ func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	body, err := readUpTo(r.Body, rules.maxBodySize, r.ContentLength)
+	const trust = 64 << 10 // unlike an answer of the service, this comes from anybody
+	body, err := exchange.ReadBody(r.Body, r.ContentLength, rules.maxBodySize, trust)
+	cause := err
+	var tooLarge *http.MaxBytesError
 	switch {
-	case err == io.EOF: // and not a wrapped one: that is a failure
+	case err == nil:
 		_ = r.Body.Close()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		return body, nil
-	case err == nil: // there is more than the limit
-		r.Body = bodyAgain{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+	case err == exchange.ErrTooLarge: //nolint:errorlint // and not one of the body's own
+		r.Body = exchange.Replay(body, r.Body, r.Body)
 		return nil, fmt.Errorf("idngo: %w", ErrWebhookTooLarge)
+	case errors.As(err, &tooLarge):
+		err = fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
+	default:
+		err = fmt.Errorf("idngo: reading the webhook: %w", err)
 	}
-	r.Body = bodyAgain{io.MultiReader(bytes.NewReader(body), failedReader{err}), r.Body}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
-	}
-	return nil, fmt.Errorf("idngo: reading the webhook: %w", err)
-}
-
-// A bodyAgain starts with bytes that were read before.
-type bodyAgain struct {
-	io.Reader
-	io.Closer
+	r.Body = exchange.Replay(body, failedReader{cause}, r.Body)
+	return nil, err
 }
 
 type failedReader struct{ err error }
 
 func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
-
-// readUpTo reads limit+1 bytes and returns them without an error, or all that
-// there is and why there is no more: io.EOF, if nothing went wrong. What is
-// declared is only a hint. The buffer starts small and doubles, so that a sender
-// has to send before we allocate: unlike an answer of the service, which readBody
-// reads, this comes from anybody.
-func readUpTo(r io.Reader, limit, declared int64) ([]byte, error) {
-	const first, firstMax = 4 << 10, 64 << 10
-	size := int64(first)
-	if declared > 0 {
-		size = min(declared, firstMax) + 1 // one more, to see the end
-	}
-	buf := make([]byte, 0, size)
-	for {
-		if len(buf) == cap(buf) {
-			// Above a quarter, all at once: whatever was declared, no more than
-			// twice the limit is allocated in all.
-			if size = int64(cap(buf)) * 2; size > limit/2 {
-				size = limit + 1
-			}
-			buf = append(make([]byte, 0, size), buf...)
-		}
-		free := buf[len(buf):cap(buf)]
-		if left := limit - int64(len(buf)); int64(len(free)) > left {
-			free = free[:left+1]
-		}
-		n, err := r.Read(free)
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) > limit {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
-}
-
-// A keyedMAC makes HMACs with one secret. Setting up a key costs as much as
-// hashing a short body, so the states are kept and reused.
-type keyedMAC struct {
-	states sync.Pool // of *macState
-}
-
-type macState struct {
-	hash.Hash
-	sum [sha512.Size]byte // the largest
-}
-
-func newKeyedMAC(newHash func() hash.Hash, secret Secret) *keyedMAC {
-	key := []byte(secret)
-	return &keyedMAC{states: sync.Pool{New: func() any {
-		return &macState{Hash: hmac.New(newHash, key)}
-	}}}
-}
-
-// matches reports whether digest is the HMAC of body.
-func (m *keyedMAC) matches(body, digest []byte) bool {
-	s := m.states.Get().(*macState)
-	s.Reset()
-	s.Write(body)
-	equal := hmac.Equal(s.Sum(s.sum[:0]), digest)
-	m.states.Put(s)
-	return equal
-}
 
 type webhookSettings struct {
 	previous    []Secret

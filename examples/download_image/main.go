@@ -33,12 +33,12 @@ func main() {
 	if flag.NArg() > 0 { // what stands after it was not read
 		log.Fatalf("unexpected argument %q: only flags are taken, such as -preview=false", flag.Arg(0))
 	}
-	if err := run(*actionID, idngo.ImageID(*imageID), *dir, idngo.OpenImageParams{Preview: *preview}); err != nil {
+	if err := run(*actionID, idngo.ImageID(*imageID), *dir, idngo.ImageParams{Preview: *preview}); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(actionID string, imageID idngo.ImageID, dir string, p idngo.OpenImageParams) error {
+func run(actionID string, imageID idngo.ImageID, dir string, p idngo.ImageParams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Hour)
@@ -76,7 +76,7 @@ func run(actionID string, imageID idngo.ImageID, dir string, p idngo.OpenImagePa
 
 // download writes to a temporary name beside the final one and renames the file
 // once it is whole. What fails half-way leaves nothing behind.
-func download(ctx context.Context, client *idngo.Client, actionID string, image idngo.Image, dir string, p idngo.OpenImageParams) (path string, err error) {
+func download(ctx context.Context, client *idngo.Client, actionID string, image idngo.Image, dir string, p idngo.ImageParams) (path string, err error) {
 	name := string(image.ImageID)
 	if p.Preview {
 		name += "-preview"

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,36 +46,60 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// startChromium starts a browser that is gone with the test, and returns where
-// its DevTools are.
+// browser is the one browser of all tests.
+var browser struct {
+	start    sync.Once
+	devTools *url.URL
+	problem  error
+	stop     func()
+}
+
+// startChromium starts the browser, unless another test has, and returns where its
+// DevTools are. It ends with the tests, see TestMain.
 func startChromium(t *testing.T) (devTools *url.URL) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
 	path := findChromium(t)
-	profile := t.TempDir()
+	browser.start.Do(func() { browser.devTools, browser.problem = runChromium(path) })
+	require.NoError(t, browser.problem)
+	return browser.devTools
+}
+
+// stopChromium ends the browser, if there is one.
+func stopChromium() {
+	if browser.stop != nil {
+		browser.stop()
+	}
+}
+
+// runChromium starts a browser.
+func runChromium(path string) (*url.URL, error) {
+	profile, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path,
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-extensions", "--no-proxy-server",
+		"--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
 		"--force-color-profile=srgb", "--user-data-dir="+profile, "--remote-debugging-port=0", "about:blank")
 	cmd.WaitDelay = 5 * time.Second
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	cmd.Stderr = w
-	require.NoError(t, cmd.Start())
-	require.NoError(t, w.Close())
-	t.Cleanup(func() {
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		cancel()
-		_ = cmd.Wait() // killed
-		_ = r.Close()
-		// Its children are a moment behind and may still write.
-		require.Eventually(t, func() bool { return os.RemoveAll(profile) == nil }, 10*time.Second, 50*time.Millisecond)
-	})
-
-	endpoint := make(chan string, 1)
+		return nil, err
+	}
+	endpoint, ended := make(chan string, 1), make(chan struct{})
 	var said bytes.Buffer
 	go func() {
-		defer close(endpoint)
-		lines := bufio.NewScanner(r)
+		defer close(ended)
+		lines := bufio.NewScanner(stderr)
 		for lines.Scan() { // to the end, so that the browser never blocks
 			if _, at, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
 				endpoint <- at
@@ -84,15 +109,22 @@ func startChromium(t *testing.T) (devTools *url.URL) {
 			}
 		}
 	}()
+	browser.stop = func() {
+		cancel()
+		<-ended
+		_ = cmd.Wait() // killed
+		// Its children are a moment behind and may still write.
+		for try := 0; try < 100 && os.RemoveAll(profile) != nil; try++ {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
 	select {
-	case at, ok := <-endpoint:
-		require.True(t, ok, "the browser ended: %s", &said)
-		u, err := url.Parse(at)
-		require.NoError(t, err)
-		return u
+	case at := <-endpoint:
+		return url.Parse(at)
+	case <-ended:
+		return nil, fmt.Errorf("the browser ended: %s", &said)
 	case <-time.After(time.Minute):
-		require.FailNow(t, "the browser does not answer")
-		return nil
+		return nil, errors.New("the browser does not answer")
 	}
 }
 
@@ -134,6 +166,7 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	b.dial(u)
 	go b.read()
 	t.Cleanup(func() {
+		_ = b.try("Page.close", nil, nil) // the browser is everybody's
 		_ = b.conn.Close()
 		<-b.ended
 	})
@@ -144,7 +177,8 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	if phone {
 		scale = 2
 	}
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}, nil)
+	b.call("Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}, nil)
 	b.call("Emulation.setTouchEmulationEnabled", map[string]any{"enabled": phone}, nil)
 	return b
 }

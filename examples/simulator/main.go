@@ -34,7 +34,8 @@ func main() {
 	flag.Float64Var(&o.cfg.WebhookTimeScale, "webhook-time-scale", 1, "`factor` for the pauses before a webhook is sent again: 30 s, 30 s, 1 min, 5 min")
 	flag.DurationVar(&o.cfg.ReviewDelay, "review-delay", simulator.DefaultReviewDelay, "`time` from submit to verdict")
 	flag.BoolVar(&o.cfg.ManualReview, "manual", false, "no verdict but by the page of a WebSDK link")
-	flag.BoolVar(&o.cfg.AnyLevel, "any-level", false, "take a level that is not known for one of face authorizations")
+	flag.BoolVar(&o.cfg.KnownOnly, "known-only", false, "refuse applicants, users and levels that nobody has added; without it any is known and approved")
+	flag.BoolVar(&o.cfg.Strict, "strict", false, "refuse requests whose Accept does not name application/json and POSTs without a Content-Type, as the vendor's FAQ does")
 	flag.Func("outcome", "`verdict` of the reviews: GREEN, RED, RED:LABEL,LABEL, ERROR or onHold (default GREEN)", func(text string) (err error) {
 		o.cfg.Outcome, err = simulator.ParseOutcome(text)
 		return err

@@ -25,9 +25,6 @@ import (
 //
 //nolint:paralleltest // one browser has one keyboard
 func TestPage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
 	devTools := startChromium(t)
 
 	t.Run("approve", func(t *testing.T) {
@@ -184,6 +181,32 @@ func TestPage(t *testing.T) {
 		// Another code in the same address only changes the fragment.
 		b.open(s.link("pay-7", 0), shown)
 		require.Equal(t, "true", b.eval("document.getElementById('message').hidden"))
+	})
+
+	t.Run("decided already", func(t *testing.T) {
+		s := newStage(t)
+		b := newTab(t, devTools, 390, 844, true)
+		link := s.link("pay-9", 0)
+		b.open(link, shown)
+		require.Contains(t, b.eval("document.getElementById('asks').innerText"), "selfie")
+		require.NoError(t, s.simulator.Review(s.action("pay-9").ID, simulator.Outcome{Answer: "RED"}))
+		b.open("about:blank", "true")
+		b.open(link, shown)
+		require.Contains(t, b.eval("document.getElementById('message').innerText"), "decided already: RED")
+		b.keep("phone-decided")
+		require.Empty(t, b.seenProblems())
+	})
+
+	t.Run("the simulator is gone", func(t *testing.T) {
+		s := newStage(t)
+		b := newTab(t, devTools, 390, 844, true)
+		b.open(s.link("pay-10", 0), shown)
+		require.NoError(t, s.simulator.Close())
+		b.tabTo("button")
+		b.press("Enter")
+		b.until("document.getElementById('message').innerText.startsWith('The simulator does not answer')")
+		require.Equal(t, "message", b.eval("document.activeElement.id"))
+		b.keep("phone-gone")
 	})
 
 	t.Run("policy", func(t *testing.T) {

@@ -101,7 +101,7 @@ func imageBytes(ctx context.Context, client *idngo.Client, applicantID string, a
 
 // imageSize reads an image only when the service does not say how large it is.
 func imageSize(ctx context.Context, client *idngo.Client, actionID string, imageID idngo.ImageID) (int64, error) {
-	content, err := client.OpenImage(ctx, actionID, imageID, idngo.OpenImageParams{})
+	content, err := client.OpenImage(ctx, actionID, imageID, idngo.ImageParams{})
 	if err != nil {
 		return 0, err
 	}

@@ -73,7 +73,7 @@ func run(actionID string, p idngo.AddImageParams) error {
 	case errors.Is(err, idngo.ErrOutcomeUnknown):
 		// The connection broke after the image was sent. Sending it again is
 		// harmless in that the service refuses exact copies; whether to do so
-		// without looking is up to you, see idngo.WithRepeatable.
+		// without looking is up to you, see idngo.WithIdempotent.
 		return fmt.Errorf("the image may have arrived, look at the action: %w", err)
 	case err != nil:
 		return err

@@ -1,8 +1,7 @@
-// Package clock learns the clock of a service from the Date headers of its
-// answers.
+// Package clock learns the clock of a service from the Date headers of its answers.
 //
-// It knows two clocks and the time a call took. It must not know which call it
-// was, or what follows from a wrong clock.
+// It knows two clocks and the time a call took. It must not know which call it was, or what follows
+// from a wrong clock.
 package clock
 
 import (
@@ -12,19 +11,16 @@ import (
 )
 
 const (
-	// leastSkew is the difference that Date explains by itself: it has whole
-	// seconds, and the answer has travelled.
+	// leastSkew is the difference that Date explains by itself: it has whole seconds, and the
+	// answer has travelled.
 	leastSkew = 5 * time.Second
-	// plainSkew is the difference from which a refusal without a reason is
-	// explained by the clock.
+	// plainSkew is the difference from which a refusal without a reason is explained by the clock.
 	plainSkew = 30 * time.Second
-	// longestRoundTrip is the duration of an exchange from which its Date is too
-	// imprecise to use.
+	// longestRoundTrip is the duration of an exchange from which its Date is too imprecise to use.
 	longestRoundTrip = 10 * time.Second
 )
 
-// A Clock is a local clock and the offset to the service's. It is safe for
-// concurrent use.
+// A Clock is a local clock and the offset to the service's. It is safe for concurrent use.
 type Clock struct {
 	local  func() time.Time
 	offset atomic.Int64 // nanoseconds to add to the local clock
@@ -45,16 +41,14 @@ func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 // Corrected reports whether there is an offset.
 func (c *Clock) Corrected() bool { return c.offset.Load() != 0 }
 
-// A Reading is what one Date header says. It is zero when the Date cannot be
-// trusted.
+// A Reading is what one Date header says. It is zero when the Date cannot be trusted.
 type Reading struct {
 	offset time.Duration // from the local clock to the service's
 	wrong  time.Duration // from the corrected clock to the service's
 }
 
-// Read reads the Date of an answer to a request that was sent at sent, as
-// time.Now returned it. A cached answer (Age), a slow one and one without a
-// Date give a zero Reading.
+// Read reads the Date of an answer to a request that was sent at sent, as time.Now returned it. A
+// cached answer (Age), a slow one and one without a Date give a zero Reading.
 func (c *Clock) Read(header http.Header, sent time.Time) (reading Reading) {
 	if header.Get("Age") != "" || time.Since(sent) > longestRoundTrip {
 		return reading
@@ -68,13 +62,12 @@ func (c *Clock) Read(header http.Header, sent time.Time) (reading Reading) {
 	return reading
 }
 
-// ExplainsRefusal reports whether the clocks differ so much that a service
-// would refuse a timestamp.
+// ExplainsRefusal reports whether the clocks differ so much that a service would refuse a
+// timestamp.
 func (r Reading) ExplainsRefusal() bool { return r.wrong.Abs() > plainSkew }
 
-// Adopt takes the offset of a reading, if the clock differs by more than the
-// precision of Date. It reports whether the offset has changed noticeably, and
-// returns the offset in force.
+// Adopt takes the offset of a reading, if the clock differs by more than the precision of Date. It
+// reports whether the offset has changed noticeably, and returns the offset in force.
 func (c *Clock) Adopt(reading Reading) (offset time.Duration, changed bool) {
 	if reading.wrong.Abs() <= leastSkew {
 		return c.Offset(), false

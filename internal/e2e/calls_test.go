@@ -68,7 +68,7 @@ var clientCalls = []clientCall{
 }
 
 // silentMethods are the methods of Client that make no call.
-var silentMethods = []string{"String", "GoString", "Format", "LogValue", "CloseIdleConnections"}
+var silentMethods = []string{"String", "Format", "LogValue", "CloseIdleConnections"}
 
 // A method of Client without its tests, its Example or its row in the README is
 // half done.

@@ -78,10 +78,11 @@ func TestConfirmAction(t *testing.T) {
 					return
 				}
 				require.ErrorIs(t, err, idngo.ErrActionMismatch)
-				lines := strings.Split(err.Error(), "\n")
-				require.Len(t, lines, len(strings.Fields(tt.differ)))
+				assert.NotContains(t, err.Error(), "\n")
+				problems := strings.Split(err.Error(), "; ")
+				require.Len(t, problems, len(strings.Fields(tt.differ)))
 				for i, part := range strings.Fields(tt.differ) {
-					assert.Contains(t, lines[i], "the "+part)
+					assert.Contains(t, problems[i], "the "+part)
 				}
 				for _, value := range []string{"app-", "ext-", "5e02f6b", "lvl", "APP-", "Lvl"} {
 					assert.NotContains(t, err.Error(), value)

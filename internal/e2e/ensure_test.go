@@ -780,8 +780,8 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 		good := faultnet.FaceAuthorization("ext-1")
 		//nolint:staticcheck // a nil context is what is tested
 		for name, call := range map[string]func() (*idngo.Action, error){
-			"WithRepeatable": func() (*idngo.Action, error) {
-				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithRepeatable())
+			"WithIdempotent": func() (*idngo.Action, error) {
+				return client.EnsureAction(t.Context(), "app-1", good, idngo.WithIdempotent())
 			},
 			"applicantID":         func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "", good) },
 			"applicantID is dots": func() (*idngo.Action, error) { return client.EnsureAction(t.Context(), "..", good) },

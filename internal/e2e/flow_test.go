@@ -31,7 +31,7 @@ func TestOddIDs(t *testing.T) {
 		assert.Equal(t, "level "+id, page.Items[0].Review.LevelName)
 		_, err = client.GetAction(t.Context(), id)
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
-		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.OpenImageParams{})
+		_, err = client.OpenImage(t.Context(), action.ID, idngo.ImageID(id), idngo.ImageParams{})
 		require.ErrorIs(t, err, idngo.ErrNotFound, "%q", id)
 		_, err = client.CreateAccessToken(
 			t.Context(), idngo.AccessTokenParams{UserID: "user " + id, LevelName: "level " + id, ExternalActionID: id},
@@ -72,7 +72,7 @@ func TestFlow(t *testing.T) {
 	assert.Equal(t, idngo.CheckTypeFaceLiveliness, action.Checks[0].CheckType)
 	require.NotNil(t, action.Checks[0].LivenessInfo)
 	var back strings.Builder
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.OpenImageParams{})
+	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &back, idngo.ImageParams{})
 	require.NoError(t, err)
 	assert.Equal(t, int64(len(picture)), n)
 	assert.Equal(t, picture, back.String())

@@ -79,7 +79,7 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			p := faultnet.Selfie(idngo.ImageFile(path))
 			p.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
 			var response idngo.Response
-			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
 		})
@@ -101,7 +101,7 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			require.NoError(t, err)
 			var response idngo.Response
 			_, err = client.AddImage(
-				t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithRepeatable(),
+				t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(path)), idngo.WithResponse(&response), idngo.WithIdempotent(),
 			)
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
@@ -145,7 +145,7 @@ func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 		}), 3<<20))
 		p.Progress = func(idngo.UploadProgress) { sending.Store(true) }
 		var response idngo.Response
-		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithRepeatable())
+		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
 		require.ErrorIs(t, err, tt.want, name)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
 		if tt.want != idngo.ErrImageChanged {

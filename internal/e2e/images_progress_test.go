@@ -387,7 +387,7 @@ func TestProgressCancels(t *testing.T) {
 						cancel(cause)
 					}
 				}
-				_, err := n.Client().AddImage(ctx, "a1", p, idngo.WithRepeatable())
+				_, err := n.Client().AddImage(ctx, "a1", p, idngo.WithIdempotent())
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
 				assert.Equal(t, tt.unknown, errors.Is(err, idngo.ErrOutcomeUnknown))

@@ -43,18 +43,18 @@ func TestUploadIsTriedAgain(t *testing.T) {
 		"409 with Retry-After": {script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}}, attempts: 2},
 		"503":                  {script: []simulator.Fault{{Kind: simulator.FaultStatus}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
 		"503, idempotent": {
-			script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+			script: []simulator.Fault{{Kind: simulator.FaultStatus}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 		},
 		"503 early, idempotent": {
-			script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+			script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 		},
 		"reset": {script: []simulator.Fault{{Kind: simulator.FaultReset}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
 		"reset, idempotent": {
 			script: []simulator.Fault{{Kind: simulator.FaultReset}, {Kind: simulator.FaultResetEarly}},
-			opts:   []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 3,
+			opts:   []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 3,
 		},
 		"done, but reset": {
-			script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithRepeatable()}, attempts: 2,
+			script: []simulator.Fault{{Kind: simulator.FaultResetAfter}}, opts: []idngo.RequestOption{idngo.WithIdempotent()}, attempts: 2,
 			want: idngo.ErrDuplicateImage,
 		},
 		"garbage": {script: []simulator.Fault{{Kind: simulator.FaultGarbage}}, attempts: 1, want: idngo.ErrOutcomeUnknown},
@@ -163,7 +163,7 @@ func TestAbandonedAttemptSharesNothing(t *testing.T) {
 					idngo.WithHTTPClient(server.Client()), faultnet.RetryAtOnce(3),
 					idngo.WithClock(func() time.Time { now = now.Add(time.Second); return now }))
 				require.NoError(t, err)
-				_, err = client.AddImage(t.Context(), "a1", source.params(), idngo.WithRepeatable())
+				_, err = client.AddImage(t.Context(), "a1", source.params(), idngo.WithIdempotent())
 				require.NoError(t, err)
 				assert.EqualValues(t, 3, attempts.Load())
 				require.Len(t, stamps, 2)

@@ -119,7 +119,7 @@ func TestRateLimiterRefuses(t *testing.T) {
 		})))
 		n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0))
 		var res idngo.Response
-		err := faultnet.CreateAction.Call(t.Context(), client, idngo.WithRepeatable(), idngo.WithResponse(&res))
+		err := faultnet.CreateAction.Call(t.Context(), client, idngo.WithIdempotent(), idngo.WithResponse(&res))
 		require.ErrorIs(t, err, errNoTokens)
 		require.ErrorIs(t, err, idngo.ErrServer)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
@@ -377,7 +377,7 @@ func TestOptionsAreShared(t *testing.T) {
 			return false
 		}
 		client := n.Client()
-		opts := []idngo.RequestOption{idngo.WithHeader("X-Trace", "t-1"), idngo.WithRepeatable()}
+		opts := []idngo.RequestOption{idngo.WithHeader("X-Trace", "t-1"), idngo.WithIdempotent()}
 		var wg sync.WaitGroup
 		for range 8 {
 			for _, op := range faultnet.Operations {
@@ -413,7 +413,7 @@ func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 		image, err := client.AddImage(ctx, action.ID, faultnet.SelfieOf(faultnet.ImageContent))
 		require.NoError(t, err)
 		assert.Equal(t, "AddImage", take())
-		_, err = client.DownloadImage(ctx, action.ID, image.ImageID, io.Discard, idngo.OpenImageParams{})
+		_, err = client.DownloadImage(ctx, action.ID, image.ImageID, io.Discard, idngo.ImageParams{})
 		require.NoError(t, err)
 		assert.Equal(t, "OpenImage", take())
 		_, err = client.SubmitAction(ctx, action.ID)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,11 +89,11 @@ func goldenRequests(file string) map[string]func(context.Context, *idngo.Client)
 			return err
 		},
 		"open_image": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.OpenImageParams{})
+			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{})
 			return err
 		},
 		"open_image_preview": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.OpenImageParams{Preview: true})
+			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{Preview: true})
 			return err
 		},
 		"create_access_token": func(ctx context.Context, c *idngo.Client) error {
@@ -122,7 +123,12 @@ func TestGoldenRequests(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				got = dumpRequest(t, r)
 				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, `{"id":"1","token":"t","url":"u","list":{"items":[],"totalItems":0}}`)
+				if strings.Contains(r.URL.Path, "/images/") {
+					w.Header().Set("Content-Type", "image/jpeg")
+				}
+				segments := strings.Split(r.URL.Path, "/")
+				id := strings.TrimPrefix(segments[min(4, len(segments)-1)], "-")
+				_, _ = io.WriteString(w, `{"id":"`+cmp.Or(id, "1")+`","token":"t","url":"u","list":{"items":[],"totalItems":0}}`)
 			}))
 			defer server.Close()
 			client, err := idngo.NewClient(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey},
@@ -198,7 +204,7 @@ func FuzzRequests(f *testing.F) {
 			"GetAction":    func() error { _, err := client.GetAction(ctx, externalID); return err },
 			"SubmitAction": func() error { _, err := client.SubmitAction(ctx, externalID); return err },
 			"OpenImage": func() error {
-				_, err := client.DownloadImage(ctx, externalID, idngo.ImageID(applicantID), io.Discard, idngo.OpenImageParams{Preview: true})
+				_, err := client.DownloadImage(ctx, externalID, idngo.ImageID(applicantID), io.Discard, idngo.ImageParams{Preview: true})
 				return err
 			},
 			"AddImage": func() error {

@@ -139,7 +139,7 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return err
 		},
 		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			content, err := c.OpenImage(ctx, hiddenAction, hiddenImage, idngo.OpenImageParams{Preview: true}, opts...)
+			content, err := c.OpenImage(ctx, hiddenAction, hiddenImage, idngo.ImageParams{Preview: true}, opts...)
 			if err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			return errors.Join(err, content.Close())
 		},
 		"DownloadImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.DownloadImage(ctx, hiddenAction, hiddenImage, io.Discard, idngo.OpenImageParams{Preview: true}, opts...)
+			_, err := c.DownloadImage(ctx, hiddenAction, hiddenImage, io.Discard, idngo.ImageParams{Preview: true}, opts...)
 			return err
 		},
 		"Do POST": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
@@ -400,7 +400,9 @@ func TestNoSecretIsShown(t *testing.T) {
 							err := do(t.Context(), client, header)
 							if err == nil {
 								// A download, or what needs no answer, may succeed.
-								require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
+								if echo != "" { // without, the malformed answers are well-formed
+									require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
+								}
 								return
 							}
 							assertHidden(t, printedError(err), "the error")
@@ -749,7 +751,7 @@ func invalidArguments(t *testing.T) map[string]error {
 		add("ensure, "+name, err)
 	}
 	_, err = client.EnsureAction(
-		ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithRepeatable(),
+		ctx, hiddenOwner, idngo.CreateActionParams{LevelName: hiddenLevel, ExternalActionID: hiddenExternal}, idngo.WithIdempotent(),
 	)
 	add("idempotent", err)
 	for name, p := range map[string]idngo.AddImageParams{

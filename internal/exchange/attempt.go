@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -11,9 +12,8 @@ import (
 	"github.com/idngo-go/idngo/internal/formbody"
 )
 
-// An attempt is what other goroutines tell of an exchange while it runs: how
-// long nothing has moved, and whether anything was written. It is a
-// formbody.Pacer.
+// An attempt is what other goroutines tell of an exchange while it runs: how long nothing has
+// moved, and whether anything was written. It is a formbody.Pacer.
 type attempt struct {
 	ctx     context.Context // ends when the timeout expires
 	cancel  context.CancelFunc
@@ -61,10 +61,9 @@ func (a *attempt) endUnlessStreamed() {
 	}
 }
 
-// trace returns the hooks that tell whether a connection was given. From then
-// on bytes may have been written. net/http asks for a second connection only
-// when it is sure that the first has carried nothing. Another RoundTripper may
-// do so to try again.
+// trace returns the hooks that tell whether a connection was given. From then on bytes may have
+// been written. net/http asks for a second connection only when it is sure that the first has
+// carried nothing. Another RoundTripper may do so to try again.
 func (a *attempt) trace(standard bool) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) {
@@ -77,12 +76,12 @@ func (a *attempt) trace(standard bool) *httptrace.ClientTrace {
 	}
 }
 
-// written reports whether bytes of the request may have been written. A
-// RoundTripper that reports nothing counts as having written.
+// written reports whether bytes of the request may have been written. A RoundTripper that reports
+// nothing counts as having written.
 func (a *attempt) written() bool { return !a.asked.Load() || a.got.Load() }
 
-// A TimeoutError is the error of an exchange without progress. It is a
-// net.Error and matches context.DeadlineExceeded, as those of net/http do.
+// A TimeoutError is the error of an exchange without progress. It is a net.Error and matches
+// context.DeadlineExceeded, as those of net/http do.
 type TimeoutError time.Duration
 
 func (e TimeoutError) Error() string { return "no answer in " + time.Duration(e).String() }
@@ -105,8 +104,27 @@ func ContextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
+// TimeLeft returns the time until the deadline of a context, the longest duration if it has none.
+func TimeLeft(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return math.MaxInt64
+}
+
+// DeadlineUnless returns context.DeadlineExceeded, or nil if a wait ends in time.
+func DeadlineUnless(inTime bool) error {
+	if inTime {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
 // Wait waits for d, or returns the error of the context if that ends first.
 func Wait(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -117,10 +135,9 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// WaitIfTime waits for d, unless the deadline of the context comes first. It
-// then returns at once.
+// WaitIfTime waits for d, unless the deadline of the context comes first. It then returns at once.
 func WaitIfTime(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+	if TimeLeft(ctx) <= d {
 		return context.DeadlineExceeded
 	}
 	return Wait(ctx, d)

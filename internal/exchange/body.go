@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// trusted is the declared length of an answer up to which room is made at
-	// once. The service is trusted more than a sender of webhooks.
+	// trusted is the declared length of an answer up to which room is made at once. The service is
+	// trusted more than a sender of webhooks.
 	trusted = 1 << 20
-	// maxDrain and drainTime limit what is read of an answer that nobody wants
-	// any more, so that its connection can be used again.
+	// maxDrain and drainTime limit what is read of an answer that nobody wants any more, so that
+	// its connection can be used again.
 	maxDrain  = 256 << 10
 	drainTime = time.Second
 )
 
-// ReadBody reads a body to its end. declared is its announced length, -1 if
-// unknown: a hint, for which room is made at once up to trust bytes. A body
-// above limit is ErrTooLarge, before anything is read if it is declared so. With
-// an error it returns what was read, one byte above the limit at most.
+// ReadBody reads a body to its end. declared is its announced length, -1 if unknown: a hint, for
+// which room is made at once up to trust bytes. A body above limit is ErrTooLarge, before anything
+// is read if it is declared so. With an error it returns what was read, one byte above the limit at
+// most.
 func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	if declared > limit {
 		return nil, ErrTooLarge
@@ -36,8 +36,8 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	buffer := make([]byte, 0, size)
 	for {
 		if len(buffer) == cap(buffer) {
-			// Above a quarter of the limit, grow at once: no more than twice the
-			// limit is allocated in all, whatever is sent.
+			// Above a quarter of the limit, grow at once: no more than twice the limit is allocated
+			// in all, whatever is sent.
 			if size = int64(cap(buffer)) * 2; size > limit/2 {
 				size = limit + 1
 			}
@@ -60,8 +60,8 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	}
 }
 
-// Replay returns a body that starts with what was read before and goes on with
-// rest. Closing it closes closer.
+// Replay returns a body that starts with what was read before and goes on with rest. Closing it
+// closes closer.
 func Replay(read []byte, rest io.Reader, closer io.Closer) io.ReadCloser {
 	return struct {
 		io.Reader
@@ -77,8 +77,8 @@ func discard(body io.ReadCloser, cancel func()) {
 	_ = body.Close()
 }
 
-// A Stream is the body of an answer that is handed out. Only the time inside of
-// Read counts for the timeout.
+// A Stream is the body of an answer that is handed out. Only the time inside of Read counts for the
+// timeout.
 type Stream struct {
 	ctx     context.Context
 	attempt *attempt
@@ -88,8 +88,7 @@ type Stream struct {
 	err     error // what follows first
 }
 
-// openStream waits for the first bytes. Until they are there, the exchange can
-// be made again.
+// openStream waits for the first bytes. Until they are there, the exchange can be made again.
 func openStream(ctx context.Context, attempt *attempt, answer *Answer) (*Answer, *Failure) {
 	s := &Stream{ctx: ctx, attempt: attempt, answer: answer}
 	buffer := make([]byte, 512)
@@ -135,8 +134,7 @@ func (s *Stream) Failure() *Failure {
 	return s.attempt.failure(s.ctx, s.answer.Sent, s.err, true)
 }
 
-// Close gives the connection back, or drops it if the body was not read to its
-// end.
+// Close gives the connection back, or drops it if the body was not read to its end.
 func (s *Stream) Close() error {
 	s.attempt.end()
 	return s.answer.Body.Close()

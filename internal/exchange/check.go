@@ -1,15 +1,19 @@
 package exchange
 
 import (
+	"encoding/json"
+	"io"
+	"mime"
 	"net"
+	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 )
 
-// CheckBaseURL checks a base URL and takes the slashes off its end. problem
-// says what is wrong with it, and is empty if nothing is. It never shows the
-// URL, which may hold a password. insecure allows http for any host, not only
-// for loopback.
+// CheckBaseURL checks a base URL and takes the slashes off its end. problem says what is wrong with
+// it, and is empty if nothing is. It never shows the URL, which may hold a password. insecure
+// allows http for any host, not only for loopback.
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
 	u, err := url.Parse(text)
 	switch {
@@ -39,6 +43,75 @@ func CheckBaseURL(text string, insecure bool) (base, problem string) {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// CheckPath checks an escaped path below the base URL, and returns what is wrong with it, "" if
+// nothing is.
+func CheckPath(path string) (problem string) {
+	if !strings.HasPrefix(path, "/") {
+		return "does not begin with a slash"
+	}
+	if strings.ContainsAny(path, "?#") {
+		return "has a query or a fragment in it"
+	}
+	// net/url ignores RawPath unless it is a complete encoding of Path. It would then send %2F as a
+	// slash.
+	if plain, err := url.PathUnescape(path); err != nil || (&url.URL{Path: plain, RawPath: path}).EscapedPath() != path {
+		return "is not escaped as a URL path is"
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if text, _ := url.PathUnescape(segment); text == "." || text == ".." {
+			return "has a dot segment"
+		}
+	}
+	return ""
+}
+
+// CheckMethod returns what is wrong with a method, "" if nothing is.
+func CheckMethod(method string) (problem string) {
+	if !ValidToken(method) {
+		return "is not an HTTP method"
+	}
+	return ""
+}
+
+// EncodeBody returns the bytes of a body and what is wrong with it, "" if nothing is. body is nil,
+// a []byte that is sent as it is, or a value for encoding/json. A nil pointer, map or slice is no
+// body.
+func EncodeBody(body any) (encoded []byte, problem string) {
+	switch v := reflect.ValueOf(body); v.Kind() {
+	case reflect.Invalid:
+		return nil, ""
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if v.IsNil() {
+			return nil, ""
+		}
+	}
+	switch body := body.(type) {
+	case []byte:
+		return body, ""
+	case io.Reader:
+		return nil, "is a reader: pass its bytes"
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, "cannot be encoded as JSON"
+	}
+	return encoded, ""
+}
+
+// CheckOut returns what is wrong with a value to decode into, "" if nothing is.
+func CheckOut(out any) (problem string) {
+	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		return "is neither nil nor a pointer to decode into"
+	}
+	return ""
+}
+
+// IsHTML reports whether an answer is a web page.
+func IsHTML(header http.Header) bool {
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	return mediaType == "text/html" || mediaType == "application/xhtml+xml"
 }
 
 // ValidToken reports whether s is a token of RFC 9110: a method, a header name.

@@ -1,12 +1,12 @@
-// Package exchange makes one signed HTTP exchange: it builds a request, stamps
-// and signs it, sends it and receives the answer within limits.
+// Package exchange makes one signed HTTP exchange: it builds a request, stamps and signs it, sends
+// it and receives the answer within limits.
 //
-// It helps net/http where a client that signs needs help: a timeout that counts
-// time without progress, whether anything was written, redirects that are not
-// followed, bodies that are read within bounds.
+// It helps net/http where a client that signs needs help: a timeout that counts time without
+// progress, whether anything was written, redirects that are not followed, bodies that are read
+// within bounds.
 //
-// It knows requests and answers of any status. It must not know what a call
-// means, whether it is made again, or how its error is worded.
+// It knows requests and answers of any status. It must not know what a call means, whether it is
+// made again, or how its error is worded.
 package exchange
 
 import (
@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/idngo-go/idngo/internal/clock"
@@ -33,18 +34,17 @@ type Exchanger struct {
 	timeout  time.Duration
 }
 
-// New returns an Exchanger that sends through a copy of hc. The copy follows no
-// redirect. Without a transport of its own it uses the one that all clients of
-// the process share. timeout limits an exchange, or the time without progress
-// of an upload or a download.
+// New returns an Exchanger that sends through a copy of hc. The copy follows no redirect. Without a
+// transport of its own it uses the one that all clients of the process share. timeout limits an
+// exchange, or the time without progress of an upload or a download.
 func New(hc *http.Client, signer *Signer, clock *clock.Clock, timeout time.Duration) *Exchanger {
 	own := *hc
 	if own.Transport == nil {
 		own.Transport = sharedTransport{}
 	}
 	transport := own.Transport
-	// Following a redirect would hand the signing headers to the host it names.
-	// keepRedirect alone keeps http.Client from it; this is the second guard.
+	// Following a redirect would hand the signing headers to the host it names. keepRedirect alone
+	// keeps http.Client from it; this is the second guard.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	own.Transport = keepRedirect{transport}
 	return &Exchanger{
@@ -74,13 +74,13 @@ type Request struct {
 	TraceWrites bool
 	// Attempt counts the exchanges of a call from 1.
 	Attempt int
-	// MaxBody is the limit for the body of a 2xx, MaxErrorBody the length that
-	// any other body is cut to.
+	// MaxBody is the limit for the body of a 2xx, MaxErrorBody the length that any other body is
+	// cut to.
 	MaxBody, MaxErrorBody int64
 }
 
-// An Answer is a response of any status. Its body has been read and closed, but
-// for one that is streamed.
+// An Answer is a response of any status. Its body has been read and closed, but for one that is
+// streamed.
 type Answer struct {
 	*http.Response
 
@@ -242,17 +242,33 @@ func receive(ctx context.Context, attempt *attempt, request *Request, answer *An
 	return nil, failure
 }
 
-// BodyChanged reports whether upload now gives another signature than the one
-// that sent carried at the time at, which means that its source has changed.
-func (e *Exchanger) BodyChanged(ctx context.Context, upload *formbody.Upload, sent *http.Request, at time.Time) bool {
+// RedirectHost returns the host that a Location names, "" if there is none.
+func (a *Answer) RedirectHost() string {
+	location := a.Header.Get(headerLocation)
+	if location == "" {
+		return ""
+	}
+	to, err := a.Sent.URL.Parse(location)
+	if err != nil {
+		return "an address that cannot be read"
+	}
+	return to.Host
+}
+
+// BodyChanged reports whether upload now gives another signature than the one that sent carried,
+// which means that its source has changed.
+func (e *Exchanger) BodyChanged(ctx context.Context, upload *formbody.Upload, sent *http.Request) bool {
+	seconds, err := strconv.ParseInt(sent.Header.Get(HeaderStamp), 10, 64)
+	if err != nil {
+		return false
+	}
 	again := &http.Request{Method: sent.Method, URL: sent.URL}
-	err := e.signer.SignReader(again, at, upload.OpenUntilDone(ctx))
+	err = e.signer.SignReader(again, time.Unix(seconds, 0), upload.OpenUntilDone(ctx))
 	return errors.Is(err, formbody.ErrChanged) ||
 		err == nil && again.Header.Get(HeaderSignature) != sent.Header.Get(HeaderSignature)
 }
 
-// failure returns the failure of an exchange whose answer did not come, or not
-// whole.
+// failure returns the failure of an exchange whose answer did not come, or not whole.
 func (a *attempt) failure(ctx context.Context, req *http.Request, err error, written bool) *Failure {
 	for {
 		// A url.Error shows the whole URL, query included.
@@ -277,8 +293,8 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	return failure
 }
 
-// localFailure returns the failure of an exchange that this side gave up before
-// anything was written.
+// localFailure returns the failure of an exchange that this side gave up before anything was
+// written.
 func localFailure(ctx context.Context, err error) *Failure {
 	if ctx.Err() != nil {
 		return &Failure{Kind: retry.Ended, Err: ContextError(ctx)}

@@ -35,8 +35,8 @@ func NewSigner(token string, key []byte) (*Signer, error) {
 	return &Signer{token: token, hashes: hashes}, nil
 }
 
-// Sign sets the signing headers of req for the time at. It reads the body
-// through GetBody, which must be set where there is a body.
+// Sign sets the signing headers of req for the time at. It reads the body through GetBody, which
+// must be set where there is a body.
 func (s *Signer) Sign(req *http.Request, at time.Time) error {
 	if req.Body == nil || req.Body == http.NoBody {
 		s.SignBytes(req, at, nil)
@@ -58,8 +58,7 @@ func (s *Signer) SignBytes(req *http.Request, at time.Time, body []byte) {
 	s.setHeaders(req, state, stamp)
 }
 
-// SignReader sets the signing headers of req, whose body is what body reads. It
-// closes body.
+// SignReader sets the signing headers of req, whose body is what body reads. It closes body.
 func (s *Signer) SignReader(req *http.Request, at time.Time, body io.ReadCloser) error {
 	state := s.hashes.Get()
 	defer s.hashes.Put(state)
@@ -75,8 +74,7 @@ func (s *Signer) SignReader(req *http.Request, at time.Time, body io.ReadCloser)
 	return nil
 }
 
-// Digest returns the signature of the given parts, in hexadecimal digits. body
-// may be nil.
+// Digest returns the signature of the given parts, in hexadecimal digits. body may be nil.
 func (s *Signer) Digest(stamp, method, uri string, body io.Reader) ([]byte, error) {
 	state := s.hashes.Get()
 	defer s.hashes.Put(state)
@@ -90,8 +88,8 @@ func (s *Signer) Digest(stamp, method, uri string, body io.Reader) ([]byte, erro
 	return hex.AppendEncode(nil, state.Total()), nil
 }
 
-// setHeaders sets the three headers. Their values share one string and one
-// array, so that signing costs two allocations.
+// setHeaders sets the three headers. Their values share one string and one array, so that signing
+// costs two allocations.
 func (s *Signer) setHeaders(req *http.Request, state *keyedhash.State, stampLength int) {
 	text := hex.AppendEncode(state.Buffer[:stampLength], state.Total())
 	state.Buffer = text[:0]
@@ -106,8 +104,8 @@ func (s *Signer) setHeaders(req *http.Request, state *keyedhash.State, stampLeng
 	req.Header[HeaderSignature] = values[2:3:3]
 }
 
-// hashTarget hashes what precedes the body: the timestamp, the method and the
-// request URI. It returns the length of the timestamp, which stays in the buffer.
+// hashTarget hashes what precedes the body: the timestamp, the method and the request URI. It
+// returns the length of the timestamp, which stays in the buffer.
 func hashTarget(state *keyedhash.State, req *http.Request, at time.Time) (stampLength int) {
 	state.Buffer = strconv.AppendInt(state.Buffer[:0], at.Unix(), 10)
 	stampLength = len(state.Buffer)

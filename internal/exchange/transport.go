@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// original is the default transport that net/http starts with, nil if it was
-// replaced before this package was initialized.
+// original is the default transport that net/http starts with, nil if it was replaced before this
+// package was initialized.
 var original, _ = http.DefaultTransport.(*http.Transport)
 
-// shared is the pool of connections of all clients that have no transport of
-// their own. It is made at first use.
+// shared is the pool of connections of all clients that have no transport of their own. It is made
+// at first use.
 var shared = sync.OnceValue(func() *http.Transport {
 	return Tune(original.Clone())
 })
 
 // Tune changes a transport to what many calls to one host need, and returns it.
 func Tune(t *http.Transport) *http.Transport {
-	// The default keeps two connections to a host. A busy backend would open a
-	// new one for nearly every call.
+	// The default keeps two connections to a host. A busy backend would open a new one for nearly
+	// every call.
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 512
-	// A path that is lost without a word is found after 20 seconds, so that a
-	// connection over it fails the calls of that time and not every call.
+	// A path that is lost without a word is found after 20 seconds, so that a connection over it
+	// fails the calls of that time and not every call.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 10 * time.Second}
 	return t
 }
 
-// sharedTransport is the transport of clients that have none of their own: the
-// shared pool or, when somebody has replaced http.DefaultTransport, as mocks and
-// tracers do, what it was replaced by.
+// sharedTransport is the transport of clients that have none of their own: the shared pool or, when
+// somebody has replaced http.DefaultTransport, as mocks and tracers do, what it was replaced by.
 type sharedTransport struct{}
 
 func (sharedTransport) current() http.RoundTripper {
@@ -60,8 +59,8 @@ func closeIdle(t http.RoundTripper) {
 	}
 }
 
-// keepRedirect hides the address of a redirect from http.Client, which throws
-// an answer away whose Location it cannot read. showLocation puts it back.
+// keepRedirect hides the address of a redirect from http.Client, which throws an answer away whose
+// Location it cannot read. showLocation puts it back.
 type keepRedirect struct{ http.RoundTripper }
 
 const (

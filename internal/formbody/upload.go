@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// An Upload is a body and who is told how far it has been sent. It serves all
-// attempts of one call.
+// An Upload is a body and who is told how far it has been sent. It serves all attempts of one call.
 type Upload struct {
 	*Body
-	// Progress is called with the bytes of the content that were sent, their
-	// total, and the number of the attempt: at 0, at the end, and at most 20
-	// times a second between. Nil: nobody is told.
+	// Progress is called with the bytes of the content that were sent, their total, and the number
+	// of the attempt: at 0, at the end, and at most 20 times a second between. Nil: nobody is told.
 	Progress func(sent, total int64, attempt int)
 }
 
@@ -30,8 +28,8 @@ type Pacer interface {
 
 const (
 	progressEvery = 50 * time.Millisecond
-	// The bytes that are handed to the network at once. Small pieces show
-	// progress on a slow line, large ones cost less on a fast one.
+	// The bytes that are handed to the network at once. Small pieces show progress on a slow line,
+	// large ones cost less on a fast one.
 	leastPiece, firstPiece, mostPiece = 512, 4 << 10, 64 << 10
 )
 
@@ -40,8 +38,8 @@ var (
 	errPanicked    = errors.New("the progress callback panicked")
 )
 
-// A Sending is one attempt of an Upload. The transport may go on reading its
-// body after the attempt was given up. It then reads nothing more.
+// A Sending is one attempt of an Upload. The transport may go on reading its body after the attempt
+// was given up. It then reads nothing more.
 type Sending struct {
 	upload  *Upload
 	ctx     context.Context
@@ -57,8 +55,7 @@ type Sending struct {
 	exited   bool // a callback ended its goroutine, as a failing test does
 }
 
-// Begin begins an attempt. It pauses pacer: hashing is not waiting for the
-// network.
+// Begin begins an attempt. It pauses pacer: hashing is not waiting for the network.
 func (u *Upload) Begin(ctx context.Context, pacer Pacer, attempt int) *Sending {
 	pacer.Pause()
 	return &Sending{upload: u, ctx: ctx, pacer: pacer, attempt: attempt, reported: -1}
@@ -82,8 +79,8 @@ func (r untilDone) Read(p []byte) (int, error) {
 	return r.ReadCloser.Read(p)
 }
 
-// Start tells Progress that the attempt starts. An error means that the
-// callback panicked or that the context has ended. Nothing may be sent then.
+// Start tells Progress that the attempt starts. An error means that the callback panicked or that
+// the context has ended. Nothing may be sent then.
 func (s *Sending) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,9 +96,8 @@ func (s *Sending) Reader() io.ReadCloser {
 	return &sendReader{sending: s, reader: s.upload.Open(), piece: firstPiece, last: time.Now()}
 }
 
-// End makes the readers of the attempt read nothing more, and waits for a
-// callback that is running. It panics if a callback did, and ends the goroutine
-// if a callback did.
+// End makes the readers of the attempt read nothing more, and waits for a callback that is running.
+// It panics if a callback did, and ends the goroutine if a callback did.
 func (s *Sending) End() {
 	s.mu.Lock()
 	s.over = true
@@ -180,8 +176,7 @@ func (r *sendReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pause stops the timeout while the content is read. It reports whether the
-// attempt goes on.
+// pause stops the timeout while the content is read. It reports whether the attempt goes on.
 func (s *Sending) pause() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

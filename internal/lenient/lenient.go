@@ -44,6 +44,19 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 	return core, nil
 }
 
+// Problem says what is wrong with a text that was decoded with err, "" if err is nil. It does not
+// use the words of encoding/json, which may hold a piece of the text.
+func Problem(err error) string {
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &syntax):
+		return "it is not JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")"
+	}
+	return "it is not of the expected shape"
+}
+
 // DecodeNested is Decode for an UnmarshalJSON method below the v of a Decode. It
 // returns only errors that may pass through encoding/json: data that is not an
 // object leaves v zero.
@@ -255,3 +268,20 @@ func unquote(data []byte) (string, error) {
 }
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// Members returns the named members of a JSON object that are strings and, if numbers is true, those
+// that are numbers, as they stand. Other members, and all of a text that is no object, are "".
+func Members(data []byte, numbers bool, names ...string) []string {
+	texts := make([]string, len(names))
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return texts
+	}
+	for i, name := range names {
+		value := bytes.TrimSpace(members[name])
+		if json.Unmarshal(value, &texts[i]) != nil && numbers && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
+			texts[i] = string(value)
+		}
+	}
+	return texts
+}

@@ -335,3 +335,29 @@ func TestDigits(t *testing.T) {
 		assert.Equal(t, test.want, Digits([]byte(test.text)), test.text)
 	}
 }
+
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		data string
+		want []string
+	}{
+		"texts and numbers": {data: `{"a":"x","b": 4003,"c":"4003"}`, want: []string{"x", "4003", "4003"}},
+		"other types":       {data: `{"a":{"x":1},"b":[1],"c":true}`, want: []string{"", "", ""}},
+		"null":              {data: `{"a":null}`, want: []string{"", "", ""}},
+		"cut off":           {data: `{"a":"x`, want: []string{"", "", ""}},
+		"no object":         {data: `["a"]`, want: []string{"", "", ""}},
+		"nothing":           {data: ``, want: []string{"", "", ""}},
+		"escapes":           {data: `{"a":"\u0041\n"}`, want: []string{"A\n", "", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, Members([]byte(test.data), true, "a", "b", "c"))
+		})
+	}
+}
+
+func TestMembers_of_strings_only(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{"x", "", "7"}, Members([]byte(`{"a":"x","b":7,"c":"7"}`), false, "a", "b", "c"))
+}

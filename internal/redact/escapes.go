@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A decoder appends to dst what the escape that begins text stands for. It
-// returns the length of the escape, 0 if none begins there.
+// A decoder appends to dst what the escape that begins text stands for. It returns the length of
+// the escape, 0 if none begins there.
 type decoder func(dst, text []byte) (plain []byte, length int)
 
 // undo undoes the escapes of a text, each of which begins with one of signs.

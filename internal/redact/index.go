@@ -42,8 +42,7 @@ func newReading(number int, plain string, escapes []escape) reading {
 	}
 }
 
-// windows is a set of all pieces of one length of a text. It may hold a few
-// that are not in it.
+// windows is a set of all pieces of one length of a text. It may hold a few that are not in it.
 type windows struct {
 	bits  []uint64
 	shift uint
@@ -82,8 +81,8 @@ func (w windows) has(piece uint64) bool {
 	return w.bits[bit/64]>>(bit%64)&1 != 0
 }
 
-// mayHold reports whether a text may hold value, of four bytes at least: it
-// holds the first and the last bytes.
+// mayHold reports whether a text may hold value, of four bytes at least: it holds the first and the
+// last bytes.
 func (r *Redactor) mayHold(value []byte) bool {
 	for i := range r.readings {
 		if r.readings[i].mayHold(value) {
@@ -135,8 +134,8 @@ func (r *reading) search(value string, found func(span)) {
 	}
 }
 
-// position returns where the text stands at a place of plain. A place within an
-// escape becomes its start or, for the end of a span, its end.
+// position returns where the text stands at a place of plain. A place within an escape becomes its
+// start or, for the end of a span, its end.
 func (r *reading) position(plain int, end bool) int {
 	next := sort.Search(len(r.escapes), func(i int) bool { return r.escapes[i].plainEnd > plain })
 	if next < len(r.escapes) && r.escapes[next].plainStart < plain {

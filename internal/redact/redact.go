@@ -1,13 +1,12 @@
 // Package redact takes what a call has sent out of a text that is to be shown.
 //
-// A value that was sent is found as it is and as URLs, JSON, HTML and Go's %q
-// write it. Values below four characters stay: they would take words apart.
+// A value that was sent is found as it is and as URLs, JSON, HTML and Go's %q write it. Values
+// below four characters stay: they would take words apart.
 //
-// The texts are short and what was sent may be large. A Redactor therefore
-// indexes the texts and then reads what was sent once, without copying it.
+// The texts are short and what was sent may be large. A Redactor therefore indexes the texts and
+// then reads what was sent once, without copying it.
 //
-// It knows texts and encodings. It must not know who sent what, or where a text
-// is shown.
+// It knows texts and encodings. It must not know who sent what, or where a text is shown.
 package redact
 
 import (
@@ -32,9 +31,9 @@ const Mark = "[redacted]"
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to
-	// twice that, so that no value is shown by half: of a value above shown, the
-	// first shown bytes tell that it stands there.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that, so
+	// that no value is shown by half: of a value above shown, the first shown bytes tell that it
+	// stands there.
 	shown = 1 << 10
 )
 
@@ -63,8 +62,8 @@ func New(texts ...string) *Redactor {
 	return r
 }
 
-// Texts returns the texts without the values that were given. A text above 1 KiB
-// is cut, and ends with an ellipsis.
+// Texts returns the texts without the values that were given. A text above 1 KiB is cut, and ends
+// with an ellipsis.
 func (r *Redactor) Texts() []string {
 	slices.SortFunc(r.spans, func(a, b span) int {
 		if a.text != b.text {
@@ -132,8 +131,8 @@ func (r *Redactor) Values(values ...string) {
 	}
 }
 
-// Header takes out the value of a header, and its parts at commas, semicolons
-// and spaces. Of a part name=value it takes out the value too.
+// Header takes out the value of a header, and its parts at commas, semicolons and spaces. Of a part
+// name=value it takes out the value too.
 func (r *Redactor) Header(value string) {
 	r.Value(value)
 	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' }) {
@@ -144,8 +143,7 @@ func (r *Redactor) Header(value string) {
 	}
 }
 
-// Path takes out each segment of an escaped path, and the values of matrix
-// parameters in it.
+// Path takes out each segment of an escaped path, and the values of matrix parameters in it.
 func (r *Redactor) Path(path string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		r.unescaped(segment, url.PathUnescape)
@@ -181,9 +179,8 @@ func (r *Redactor) unescaped(text string, unescape func(string) (string, error))
 	}
 }
 
-// Body takes out each string and number of a JSON or NDJSON body, but for the
-// names of members, and each value of a form. Of any other body it takes out
-// the whole.
+// Body takes out each string and number of a JSON or NDJSON body, but for the names of members, and
+// each value of a form. Of any other body it takes out the whole.
 func (r *Redactor) Body(body []byte) {
 	if r.longest == 0 {
 		return
@@ -223,8 +220,8 @@ func isJSON(body []byte) bool {
 	return c == '{' || c == '[' || c == '"' || c == '-' || isDigit(c)
 }
 
-// json reads the literals of a JSON text. It takes any text for JSON: one that
-// breaks off has values too.
+// json reads the literals of a JSON text. It takes any text for JSON: one that breaks off has
+// values too.
 func (r *Redactor) json(body []byte) {
 	for i := 0; i < len(body); {
 		c := body[i]
@@ -269,8 +266,7 @@ func stringLiteral(text []byte) (literal []byte, escaped bool) {
 	return text, false
 }
 
-// isName reports whether a colon follows, which makes a string the name of a
-// member.
+// isName reports whether a colon follows, which makes a string the name of a member.
 func isName(body []byte, after int) bool {
 	for after < len(body) {
 		switch body[after] {
@@ -291,8 +287,8 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	r.bytes(literal)
 }
 
-// decode undoes the escapes of value in a buffer that is used again. Of a long
-// value it decodes no more than a text can hold.
+// decode undoes the escapes of value in a buffer that is used again. Of a long value it decodes no
+// more than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) <= 2*shown {
@@ -313,8 +309,7 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	return r.scratch
 }
 
-// bytes is Value for a piece of a body. It copies the value only if a text may
-// hold it.
+// bytes is Value for a piece of a body. It copies the value only if a text may hold it.
 func (r *Redactor) bytes(value []byte) {
 	if len(value) < shortest {
 		return
@@ -334,12 +329,12 @@ func isNumeric(c byte) bool {
 
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// Quoted empties what a text quotes. Errors of the standard library quote what
-// the other side has sent: headers, status lines and addresses.
+// Quoted empties what a text quotes. Errors of the standard library quote what the other side has
+// sent: headers, status lines and addresses.
 func Quoted(text string) string { return quoted.ReplaceAllString(text, `"…"`) }
 
-// OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes,
-// and what does not print becomes a space.
+// OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes, and what does not
+// print becomes a space.
 func OneLine(text string) string {
 	const most = 300
 	if len(text) > most {
@@ -357,9 +352,8 @@ func OneLine(text string) string {
 	}, text)
 }
 
-// PathError takes the path out of the error of a file system, since a path may
-// be named after a person. Of a file that does not exist it leaves the last
-// element. Other errors stay as they are.
+// PathError takes the path out of the error of a file system, since a path may be named after a
+// person. Of a file that does not exist it leaves the last element. Other errors stay as they are.
 func PathError(err error) error {
 	var withPath *fs.PathError
 	if !errors.As(err, &withPath) {
@@ -381,8 +375,7 @@ type pathlessError struct {
 func (e *pathlessError) Error() string { return e.text }
 func (e *pathlessError) Unwrap() error { return e.err }
 
-// Names takes out the keys of every map within value, at every depth, as JSON
-// writes them.
+// Names takes out the keys of every map within value, at every depth, as JSON writes them.
 func (r *Redactor) Names(value any) {
 	if r.longest > 0 && value != nil {
 		r.names(reflect.ValueOf(value))

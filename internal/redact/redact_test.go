@@ -66,8 +66,7 @@ func TestTexts(t *testing.T) {
 	assert.Equal(t, []string{"[redacted]", "", "no [redacted]", "plain"}, r.Texts())
 }
 
-// FuzzRedactor: whatever was sent is in no text in any escaping, and what was
-// not sent stays.
+// FuzzRedactor: whatever was sent is in no text in any escaping, and what was not sent stays.
 func FuzzRedactor(f *testing.F) {
 	f.Add("alice@example.com", "before ", " after", uint8(0))
 	f.Add("a b+c/d%", "x%", "&amp;", uint8(1))

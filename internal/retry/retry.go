@@ -46,6 +46,7 @@ type Failure struct {
 	// far from our clock.
 	Status        int
 	HasRetryAfter bool
+	RetryAfter    time.Duration
 	ClockWrong    bool
 }
 
@@ -133,6 +134,87 @@ func Classify(err error, written bool) Kind {
 	return NotSent
 }
 
+// Policy says how often a call is made and after what delays.
+type Policy struct {
+	MaxAttempts        int
+	MinDelay, MaxDelay time.Duration
+	MaxRetryAfter      time.Duration // a longer one ends the call
+}
+
+// WithDefaults returns the policy with the defaults for zero fields, and what is
+// wrong with it, "" if nothing is.
+func (p Policy) WithDefaults() (full Policy, problem string) {
+	if p.MaxAttempts < 0 || p.MinDelay < 0 || p.MaxDelay < 0 || p.MaxRetryAfter < 0 {
+		return p, "has a negative field"
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = 3
+	}
+	if p.MinDelay == 0 {
+		p.MinDelay = 500 * time.Millisecond
+		if p.MaxDelay > 0 {
+			p.MinDelay = min(p.MinDelay, p.MaxDelay)
+		}
+	}
+	if p.MaxDelay == 0 {
+		p.MaxDelay = max(8*time.Second, p.MinDelay)
+	}
+	if p.MaxRetryAfter == 0 {
+		p.MaxRetryAfter = time.Minute
+	}
+	if p.MinDelay > p.MaxDelay {
+		return p, "has a MinDelay above its MaxDelay"
+	}
+	return p, ""
+}
+
+// Tries counts the attempts of one call and what they have come to.
+type Tries struct {
+	Policy     Policy
+	Idempotent bool // the call may be made more than once
+	HasEffect  bool // an attempt may have taken effect
+
+	Made       int  // attempts that failed
+	Unknown    bool // one of them may have taken effect, unseen
+	waits      int
+	clockTried bool
+}
+
+// Next counts a failed attempt. It returns whether another one follows, and after
+// what delay. left is the time until the deadline; inTime is false if the wait for
+// the next attempt would not end before it. random returns numbers in [0,1).
+func (t *Tries) Next(failed Failure, left time.Duration, random func() float64) (delay time.Duration, again, inTime bool) {
+	t.Made++
+	t.Unknown = t.Unknown || t.HasEffect && OutcomeUnknown(failed)
+	verdict := Decide(failed, t.Idempotent)
+	switch {
+	case verdict == Stop, t.Made >= t.Policy.MaxAttempts, failed.RetryAfter > t.Policy.MaxRetryAfter:
+		return 0, false, true
+	case verdict == AgainAtOnce:
+		again, t.clockTried = !t.clockTried, true
+		return 0, again, true
+	}
+	delay = Delay(t.waits, t.Policy.MinDelay, t.Policy.MaxDelay, random())
+	least := max(delay, failed.RetryAfter)
+	delay = max(delay, Spread(failed.RetryAfter, random()))
+	t.waits++
+	if delay >= left {
+		delay = least // there is no time to spread
+	}
+	return delay, delay < left, delay < left
+}
+
+// Passes reports whether a status is one that may be gone at the next call.
+func Passes(status int, hasRetryAfter bool) bool {
+	switch status {
+	case http.StatusTooManyRequests:
+		return true
+	case http.StatusConflict:
+		return hasRetryAfter
+	}
+	return serverFault(status)
+}
+
 // Delay is the wait after the n-th failure, counted from 0: lowest doubled n
 // times, highest at the most, half of it fixed and half of it random. random
 // is in [0,1).
@@ -147,6 +229,12 @@ func Delay(n int, lowest, highest time.Duration, random float64) time.Duration {
 	}
 	d = min(d, highest)
 	return d/2 + time.Duration(float64(d-d/2)*random)
+}
+
+// Spread returns a wait that was asked for, up to a tenth longer, so that many
+// callers do not come back at one instant. random is in [0,1).
+func Spread(asked time.Duration, random float64) time.Duration {
+	return asked + min(time.Duration(float64(asked)*0.1*random), math.MaxInt64-asked)
 }
 
 // After reads a Retry-After header: whole seconds, or an HTTP date, which is

@@ -22,9 +22,11 @@ type call struct {
 	query   url.Values
 	body    []byte
 	upload  *upload
+	size    int64  // of the body
+	note    string // what a person should know about it
 }
 
-// route is one of the eight calls.
+// route is one of the ten calls.
 type route struct {
 	operation string
 	method    string
@@ -35,14 +37,46 @@ type route struct {
 }
 
 var routes = []route{
-	{operation: "CreateAction", method: "POST", pattern: "/resources/applicantActions/-/forApplicant/{}", handle: (*Server).createAction},
-	{operation: "CreateWebSDKLink", method: "POST", pattern: "/resources/sdkIntegrations/levels/{}/websdkLink", handle: (*Server).createLink},
-	{operation: "AddImage", method: "POST", pattern: "/resources/applicantActions/{}/images", multipart: true, handle: (*Server).addImage},
-	{operation: "SubmitAction", method: "POST", pattern: "/resources/applicantActions/{}/review/status/pending", handle: (*Server).submitAction},
-	{operation: "GetAction", method: "GET", pattern: "/resources/applicantActions/{}/one", handle: (*Server).getAction},
-	{operation: "ListActions", method: "GET", pattern: "/resources/applicantActions/-;applicantId={}", handle: (*Server).listActions},
-	{operation: "OpenImage", method: "GET", pattern: "/resources/applicantActions/{}/images/{}", binary: true, handle: (*Server).openImage},
-	{operation: "CreateAccessToken", method: "POST", pattern: "/resources/accessTokens", handle: (*Server).createAccessToken},
+	{
+		operation: "CreateAction", method: "POST", pattern: "/resources/applicantActions/-/forApplicant/{}",
+		handle: (*Server).createAction,
+	},
+	{
+		operation: "CreateWebSDKLink", method: "POST", pattern: "/resources/sdkIntegrations/levels/{}/websdkLink",
+		handle: (*Server).createLink,
+	},
+	{
+		operation: "AddImage", method: "POST", pattern: "/resources/applicantActions/{}/images", multipart: true,
+		handle: (*Server).addImage,
+	},
+	{
+		operation: "SubmitAction", method: "POST", pattern: "/resources/applicantActions/{}/review/status/pending",
+		handle: (*Server).submitAction,
+	},
+	{
+		operation: "GetAction", method: "GET", pattern: "/resources/applicantActions/{}/one",
+		handle: (*Server).getAction,
+	},
+	{
+		operation: "ListActions", method: "GET", pattern: "/resources/applicantActions/-;applicantId={}",
+		handle: (*Server).listActions,
+	},
+	{
+		operation: "OpenImage", method: "GET", pattern: "/resources/applicantActions/{}/images/{}", binary: true,
+		handle: (*Server).openImage,
+	},
+	{
+		operation: "CreateAccessToken", method: "POST", pattern: "/resources/accessTokens",
+		handle: (*Server).createAccessToken,
+	},
+	{
+		operation: "FindApplicant", method: "GET", pattern: "/resources/applicants/-;externalUserId={}/one",
+		handle: (*Server).getApplicantOfUser,
+	},
+	{
+		operation: "GetApplicant", method: "GET", pattern: "/resources/applicants/{}/one",
+		handle: (*Server).getApplicant,
+	},
 }
 
 // unknownRoute is every other path.
@@ -62,6 +96,11 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		}
 	}()
 	w.Header().Set("Date", s.date())
+	if len(out.record.Target) > maxTarget {
+		out.record.Target = out.record.Target[:100] + "..."
+		out.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+		return
+	}
 
 	fault := s.faults.draw(rt.operation)
 	if fault.early() {
@@ -87,6 +126,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	if out.record.Signature, p = s.authorize(r, body); p != nil {
 		if out.record.Signature == VerdictSignature {
 			out.record.StringToSign = body.stringToSign()
+			out.record.Note = s.explainSignature(r, c)
 		}
 		out.write(p)
 		return
@@ -96,18 +136,20 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		out.inject(fault, nil)
 		return
 	}
-	if p = rt.check(c); p == nil {
+	if p = rt.check(c, s.cfg.Strict); p == nil {
 		p = malformed
 	}
 	if p == nil {
 		p = rt.handle(s, c)
 	}
+	out.record.Note = c.note
 	out.inject(fault, p)
 }
 
 // finish enters a request into the books.
 func (s *Server) finish(record Request) {
 	s.stats.request(record)
+	s.journal.request(record, s.now())
 	if s.cfg.OnRequest != nil {
 		s.cfg.OnRequest(record)
 	}
@@ -131,14 +173,16 @@ func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *rep
 		}
 	}
 	body.drain()
+	c.size = body.size
 	if errors.Is(body.err, errBodyTooLarge) {
-		malformed = refusal(http.StatusRequestEntityTooLarge, fmt.Sprintf("Body above %d bytes", s.cfg.Limits.RequestBody)).with("Connection", "close")
+		text := fmt.Sprintf("Body above %d bytes", s.cfg.Limits.RequestBody)
+		malformed = refusal(http.StatusRequestEntityTooLarge, text).with("Connection", "close")
 	}
 	return c, malformed
 }
 
 // check refuses what has the wrong method, Content-Type, Accept or query.
-func (rt *route) check(c *call) *reply {
+func (rt *route) check(c *call, strict bool) *reply {
 	r := c.request
 	if rt.handle == nil {
 		return refusal(http.StatusNotFound, "No such resource")
@@ -146,7 +190,7 @@ func (rt *route) check(c *call) *reply {
 	if r.Method != rt.method {
 		return refusal(http.StatusMethodNotAllowed, "Method not allowed").with("Allow", rt.method)
 	}
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost && (strict || rt.multipart || c.size > 0) {
 		want := "application/json"
 		if rt.multipart {
 			want = "multipart/form-data"
@@ -155,12 +199,11 @@ func (rt *route) check(c *call) *reply {
 			return refusal(http.StatusUnsupportedMediaType, "Content-Type must be "+want)
 		}
 	}
-	if asks := acceptsJSON(r); asks == rt.binary {
-		text := "Add the header Accept: application/json"
-		if rt.binary {
-			text = "This answer is binary: leave out Accept: application/json"
-		}
-		return refusal(http.StatusMethodNotAllowed, text)
+	switch {
+	case rt.binary && acceptsJSON(r, true):
+		return refusal(http.StatusMethodNotAllowed, "This answer is binary: leave out Accept: application/json")
+	case !rt.binary && !acceptsJSON(r, strict):
+		return refusal(http.StatusMethodNotAllowed, "Add the header Accept: application/json")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -202,9 +245,9 @@ func (s *Server) createAction(c *call) *reply {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	owner := s.applicants[c.ids[0]]
-	if owner == nil {
-		return refusal(http.StatusNotFound, "Applicant not found")
+	owner, refused := s.findApplicant(c.ids[0])
+	if refused != nil {
+		return refused
 	}
 	if s.cfg.Quirks.ConflictOnDuplicate && s.findAction(owner, request.ExternalActionID) != nil {
 		return refusal(http.StatusConflict, "Action with this externalActionId already exists")
@@ -218,23 +261,28 @@ func (s *Server) createAction(c *call) *reply {
 
 // newAction adds an action. The mutex is held.
 func (s *Server) newAction(owner *applicant, level string, request createRequest, body []byte) (*action, *reply) {
-	kind, refused := s.levelKind(level)
+	kind, refused := s.levelKind(level, len(request.Questionnaires) > 0)
 	if refused != nil {
 		return nil, refused
 	}
+	forced, err := suffixOutcome(request.ExternalActionID)
+	if err != nil {
+		return nil, refusal(http.StatusBadRequest, err.Error())
+	}
 	if len(s.created) >= s.cfg.Limits.Actions || s.actionBytes+int64(len(body)) > s.cfg.Limits.ActionMemory {
-		return nil, refusal(http.StatusBadRequest, "The simulator is full: it keeps no more actions")
+		return nil, refusal(http.StatusBadRequest, "The simulator is full: it keeps no more actions. POST "+controlRoot+"reset empties it")
 	}
 	s.actionBytes += int64(len(body))
 	now := s.now()
 	a := &action{
 		id: s.ids.object(now), externalActionID: request.ExternalActionID, levelName: level, kind: kind,
 		applicant: owner, request: request, body: slices.Clip(body), created: now,
-		reviewID: s.ids.attempt(), attemptID: s.ids.attempt(), status: statusInit,
+		reviewID: s.ids.attempt(), attemptID: s.ids.attempt(), status: statusInit, forced: forced,
 	}
 	s.actions[a.id] = a
 	s.created = append(s.created, a)
 	owner.actions = append(owner.actions, a)
+	s.changed(a)
 	return a, nil
 }
 
@@ -246,18 +294,6 @@ func (s *Server) findAction(owner *applicant, externalActionID string) *action {
 		}
 	}
 	return nil
-}
-
-// levelKind says what a level is for. The mutex is held.
-func (s *Server) levelKind(level string) (string, *reply) {
-	kind, ok := s.levels[level]
-	if !ok && !s.cfg.AnyLevel {
-		return "", refusal(http.StatusNotFound, "Level not found")
-	}
-	if !ok {
-		kind = ActionFaceAuth
-	}
-	return kind, nil
 }
 
 // actionAnswer is the answer of create and submit, of which IDnGO documents
@@ -281,10 +317,17 @@ func (s *Server) submitAction(c *call) *reply {
 		return refusal(http.StatusNotFound, "Action not found")
 	}
 	a.submits++
-	if a.status == statusInit {
+	started := a.status == statusInit
+	if started {
+		c.note = missingImage(a)
 		s.startReview(a)
 	}
-	return s.actionAnswer(a)
+	p := s.actionAnswer(a)
+	if started {
+		s.reviewAtOnce(a)
+	}
+	s.changed(a)
+	return p
 }
 
 func (s *Server) getAction(c *call) *reply {
@@ -312,9 +355,9 @@ func (s *Server) listActions(c *call) *reply {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	owner := s.applicants[c.ids[0]]
-	if owner == nil {
-		return refusal(http.StatusNotFound, "Applicant not found")
+	owner, refused := s.findApplicant(c.ids[0])
+	if refused != nil {
+		return refused
 	}
 	all := owner.actions
 	page := wirePage{Items: []wireAction{}, TotalItems: len(all)}
@@ -382,11 +425,11 @@ func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, refused := s.levelKind(level); refused != nil {
+	if _, refused := s.levelKind(level, false); refused != nil {
 		return ticket{}, refused
 	}
-	if s.users[user] == nil {
-		return ticket{}, refusal(http.StatusNotFound, "Applicant not found")
+	if _, refused := s.findUser(user); refused != nil {
+		return ticket{}, refused
 	}
 	return ticket{
 		user: user, externalActionID: c.query.Get("externalActionId"), levelName: level,
@@ -481,10 +524,16 @@ func number(query url.Values, name string, absent, least int) (int, *reply) {
 	return int(n), nil
 }
 
-// acceptsJSON wants JSON named: the vendor answers 405 to Accept: */*.
-func acceptsJSON(r *http.Request) bool {
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		if media, _, err := mime.ParseMediaType(part); err == nil && media == "application/json" {
+// acceptsJSON reports whether the Accept header takes JSON. With named it has to be
+// named: the vendor's FAQ answers 405 to anything else.
+func acceptsJSON(r *http.Request, named bool) bool {
+	values := r.Header.Values("Accept")
+	if len(values) == 0 {
+		return !named
+	}
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		media, _, err := mime.ParseMediaType(part)
+		if err == nil && (media == "application/json" || !named && (media == "*/*" || media == "application/*")) {
 			return true
 		}
 	}

@@ -74,8 +74,8 @@ func TestWholeFlow(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	s, c := start(t, simulator.Config{})
-	s.AddLevel("a/б c", simulator.ActionFaceAuth)
+	s, c := start(t, simulator.Config{KnownOnly: true, Strict: true})
+	require.NoError(t, s.AddLevel("a/б c", simulator.ActionFaceAuth))
 	id := c.create("a")
 	const ok = `{"externalActionId":"b"}`
 	action := "/resources/applicantActions/" + id
@@ -183,14 +183,14 @@ func TestEmailLevel(t *testing.T) {
 }
 
 func TestAnyLevel(t *testing.T) {
-	_, c := start(t, simulator.Config{AnyLevel: true})
+	_, c := start(t, simulator.Config{KnownOnly: true, AnyLevel: true})
 	target := strings.Split(createTarget, "?")[0] + "?levelName=" + url.QueryEscape("какой угодно")
 	assert.Equal(t, 200, c.do("POST", target, []byte(`{"externalActionId":"a"}`)).status)
 }
 
 func TestList(t *testing.T) {
 	s, c := start(t, simulator.Config{})
-	s.AddApplicant("another", "other")
+	require.NoError(t, s.AddApplicant("another", "other"))
 	var ids []string
 	for n := range 12 {
 		ids = append(ids, c.create(fmt.Sprint("a", n)))
@@ -269,7 +269,7 @@ func TestQuirks(t *testing.T) {
 		c.create("a")
 		assert.Equal(t, 409, c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`)).status)
 		assert.Len(t, s.Actions(), 1)
-		s.AddApplicant("another", "other")
+		require.NoError(t, s.AddApplicant("another", "other"))
 		assert.Equal(t, 200, c.do("POST", "/resources/applicantActions/-/forApplicant/another?levelName=action-liveness", []byte(`{"externalActionId":"a"}`)).status)
 	})
 }
@@ -335,9 +335,9 @@ func TestAccessToken(t *testing.T) {
 }
 
 func TestApplicantsAreRenamed(t *testing.T) {
-	s, c := start(t, simulator.Config{})
+	s, c := start(t, simulator.Config{KnownOnly: true})
 	id := c.create("a")
-	s.AddApplicant(simulator.DefaultApplicantID, "007")
+	require.NoError(t, s.AddApplicant(simulator.DefaultApplicantID, "007"))
 	assert.Equal(t, 404, c.do("POST", "/resources/accessTokens?userId=JamesBond007&levelName=action-liveness", nil).status)
 	assert.Equal(t, 200, c.do("POST", "/resources/accessTokens?userId=007&levelName=action-liveness", nil).status)
 	assert.Equal(t, id, c.get(id)["id"])

@@ -3,13 +3,14 @@ package simulator
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"net/http"
-	"regexp"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -121,18 +122,67 @@ func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
 	return VerdictOK, nil
 }
 
-var tokenShape = regexp.MustCompile(`^(?:[a-z]+:)?([^.:]+)\.([^.:]+)$`)
+// explainSignature says what a wrong signature was made of, where it is one of the
+// usual mistakes; "" where it is not. The bytes of an upload are not kept: for one
+// only the mistakes without a body are found.
+func (s *Server) explainSignature(r *http.Request, c *call) string {
+	given := strings.TrimSpace(r.Header.Get("X-App-Access-Sig"))
+	stamp, target, body := r.Header.Get("X-App-Access-Ts"), requestTarget(r), string(c.body)
+	path, _, _ := strings.Cut(target, "?")
+	decoded, _ := url.PathUnescape(target)
+	withoutPrefix := strings.TrimPrefix(target, s.cfg.PathPrefix)
+	for _, mistake := range []struct{ text, signed string }{
+		{"it is the right one, but not in lowercase hex", stamp + r.Method + target + body},
+		{"it was made without the body", stamp + r.Method + target},
+		{"it was made without the query", stamp + r.Method + path + body},
+		{"it was made without query and body", stamp + r.Method + path},
+		{"it was made with the method in lowercase", stamp + strings.ToLower(r.Method) + target + body},
+		{"it was made without the method", stamp + target + body},
+		{"it was made without the timestamp", r.Method + target + body},
+		{"it was made over the unescaped target", stamp + r.Method + decoded + body},
+		{"it was made with + for a space, where the target has %20", stamp + r.Method + strings.ReplaceAll(target, "%20", "+") + body},
+		{"it was made with %20 for a space, where the target has +", stamp + r.Method + strings.ReplaceAll(target, "+", "%20") + body},
+		{"it was made with the host", stamp + r.Method + r.Host + target + body},
+		{"it was made with scheme and host", stamp + r.Method + "http://" + r.Host + target + body},
+		{"it was made without the path prefix", stamp + r.Method + withoutPrefix + body},
+		{"it was made without the leading slash", stamp + r.Method + strings.TrimPrefix(target, "/") + body},
+		{"it was made with {} as the body of a request without one", stamp + r.Method + target + "{}"},
+	} {
+		mac := hmac.New(sha256.New, []byte(s.cfg.SecretKey))
+		_, _ = io.WriteString(mac, mistake.signed) // a hash never fails
+		sum := mac.Sum(nil)
+		inBase64 := given == base64.StdEncoding.EncodeToString(sum)
+		if inBase64 || strings.EqualFold(given, hex.EncodeToString(sum)) {
+			return "the signature is wrong: " + mistake.text
+		}
+	}
+	return ""
+}
+
+// splitToken is the public and the private part of an app token of the vendor's
+// form, prefix:public.private.
+func splitToken(token string) (public, private string, ok bool) {
+	if prefix, rest, found := strings.Cut(token, ":"); found {
+		if prefix == "" || strings.Trim(prefix, lower) != "" {
+			return "", "", false
+		}
+		token = rest
+	}
+	public, private, ok = strings.Cut(token, ".")
+	return public, private, ok && public != "" && private != "" && !strings.ContainsAny(public+private, ".:")
+}
 
 // checkToken tells the three ways in which an app token is wrong apart.
 func (s *Server) checkToken(token string) *reply {
 	if token == s.cfg.AppToken {
 		return nil
 	}
-	given, own := tokenShape.FindStringSubmatch(token), tokenShape.FindStringSubmatch(s.cfg.AppToken)
+	public, private, ok := splitToken(token)
+	ownPublic, ownPrivate, ownOK := splitToken(s.cfg.AppToken)
 	switch {
-	case given == nil:
+	case !ok:
 		return unauthorized(4000, "app-token-invalid-format", "Invalid format of the app token")
-	case own != nil && given[1] == own[1] && given[2] != own[2]:
+	case ownOK && public == ownPublic && private != ownPrivate:
 		return unauthorized(4002, "app-token-private-part-mismatch", "Private part of the app token mismatch")
 	default:
 		return unauthorized(4001, "app-token-not-found", "App token is not found in this environment")

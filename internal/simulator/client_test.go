@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -157,6 +158,11 @@ func (c *client) do(method, target string, body []byte, changes ...change) resul
 	r, err := c.try(method, target, body, changes...)
 	require.NoError(c.t, err)
 	return r
+}
+
+// memoryDial is the DialContext of a transport to a simulator in memory.
+func memoryDial(s *simulator.Server) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 }
 
 const (

@@ -8,19 +8,27 @@ import (
 	"time"
 )
 
-// ParseFaults reads faults from the value of a flag: items of the form
-// what=probability, separated by commas.
+// ParseFaults reads faults from the value of a flag: items with commas between
+// them. An item is what goes wrong, then for which call, then how often.
 //
-//	429=0.1            a status before the effect
-//	429:2=0.1          the same with Retry-After: 2, in whole seconds
-//	503-after=0.05     a status after the effect
-//	503-early=0.05     a status before the body was read
-//	reset=0.05         the other kinds by their names; slow is slow-headers
-//	slow:2s=0.1        with a delay
-//	503@AddImage=0.2   for one call only
-//	seed=7             the seed
+//	item   = what [ "@" call ] ( "=" probability | "#" count ) | "seed=" number
+//	what   = status [ "-after" | "-early" ] [ ":" seconds ] | kind [ ":" delay ]
 //
-// Nothing between two commas is skipped, so that "" is no faults at all.
+// How often is a probability from 0 to 1, or a count: the next so many requests.
+//
+//	reset-after@CreateAction#1   the next create is done, and its answer is lost
+//	429:2@GetAction#3            the next three get 429 with Retry-After: 2
+//	429=0.1                      one request in ten, a status before the effect
+//	503-after=0.05               a status after the effect
+//	503-early=0.05               a status before the body was read
+//	reset=0.05                   the other kinds by their names; slow is slow-headers
+//	slow:2s=0.1                  with a delay
+//	seed=7                       the seed of the probabilities
+//
+// The calls are named as the client names its operations. The counts come before
+// the probabilities, each counts down by itself, and the first one that is for a
+// call strikes. Nothing between two commas is skipped, so that "" is no faults at
+// all.
 func ParseFaults(text string) (*Faults, error) {
 	f := &Faults{}
 	for item := range strings.SplitSeq(text, ",") {
@@ -28,32 +36,49 @@ func ParseFaults(text string) (*Faults, error) {
 		if item == "" {
 			continue
 		}
-		what, value, ok := strings.Cut(item, "=")
-		if !ok {
-			return nil, fmt.Errorf("simulator: fault %q: has the form what=probability, such as 429=0.1", item)
-		}
-		if what == "seed" {
-			seed, err := strconv.ParseUint(value, 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("simulator: fault %q: the seed is a whole number", item)
-			}
-			f.Seed = seed
-			continue
-		}
-		fault, err := parseFault(what)
-		if err != nil {
+		if err := f.parse(item); err != nil {
 			return nil, fmt.Errorf("simulator: fault %q: %w", item, err)
 		}
-		probability, err := strconv.ParseFloat(value, 64)
-		if err != nil || !(probability >= 0 && probability <= 1) {
-			return nil, fmt.Errorf("simulator: fault %q: the probability is a number from 0 to 1", item)
-		}
-		f.Chances = append(f.Chances, Chance{Fault: fault, Probability: probability})
 	}
 	return f, nil
 }
 
-// parseFault reads what stands before the equals sign.
+// parse adds one item.
+func (f *Faults) parse(item string) error {
+	at := strings.IndexAny(item, "=#")
+	if at < 0 {
+		return errors.New("it is not said how often: what=probability such as 429=0.1, or what#count such as 429#1")
+	}
+	what, value, counted := item[:at], item[at+1:], item[at] == '#'
+	if what == "seed" && !counted {
+		seed, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return errors.New("the seed is a whole number")
+		}
+		f.Seed = seed
+		return nil
+	}
+	fault, err := parseFault(what)
+	if err != nil {
+		return err
+	}
+	if counted {
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil || n == 0 {
+			return errors.New("the count is a whole number from 1")
+		}
+		f.Counts = append(f.Counts, Count{Fault: fault, N: int(n)})
+		return nil
+	}
+	probability, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(probability >= 0 && probability <= 1) {
+		return errors.New("the probability is a number from 0 to 1")
+	}
+	f.Chances = append(f.Chances, Chance{Fault: fault, Probability: probability})
+	return nil
+}
+
+// parseFault reads what stands before the sign that says how often.
 func parseFault(what string) (Fault, error) {
 	what, operation, limited := strings.Cut(what, "@")
 	if limited && operation == "" { // more likely a variable that is not set than every call
@@ -96,4 +121,27 @@ func parseFault(what string) (Fault, error) {
 		f.Delay = delay
 	}
 	return f, f.complete()
+}
+
+// String is the fault as [ParseFaults] reads it, without how often.
+func (f Fault) String() string {
+	text := string(f.Kind)
+	switch f.Kind {
+	case FaultStatus:
+		text = strconv.Itoa(f.Status)
+	case FaultStatusAfter:
+		text = strconv.Itoa(f.Status) + "-after"
+	case FaultEarlyStatus:
+		text = strconv.Itoa(f.Status) + "-early"
+	}
+	switch {
+	case f.RetryAfter != "":
+		text += ":" + f.RetryAfter
+	case f.Delay != 0:
+		text += ":" + f.Delay.String()
+	}
+	if f.Operation != "" {
+		text += "@" + f.Operation
+	}
+	return text
 }

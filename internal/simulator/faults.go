@@ -70,11 +70,18 @@ type Chance struct {
 	Probability float64
 }
 
-// Faults are what goes wrong: first the script, then chances.
+// Count is a fault that strikes the next N requests that it is for.
+type Count struct {
+	Fault
+	N int
+}
+
+// Faults are what goes wrong: first the script, then counts, then chances.
 type Faults struct {
 	Seed       uint64   // the same seed and the same order of requests give the same faults
 	Operations []string // the calls that have faults; empty: all
 	Chances    []Chance
+	Counts     []Count // each counts down by itself; the first that suits a request strikes
 
 	// Script is what happens to the next requests, one after the other. An
 	// entry that names an operation waits for it. FaultNone spares a request.
@@ -87,10 +94,18 @@ func (s *Server) SetFaults(f *Faults) error {
 	if f == nil {
 		f = &Faults{}
 	}
-	script, chances := slices.Clone(f.Script), slices.Clone(f.Chances)
+	script, counts, chances := slices.Clone(f.Script), slices.Clone(f.Counts), slices.Clone(f.Chances)
 	for i := range script {
 		if err := script[i].complete(); err != nil {
 			return fmt.Errorf("simulator: Script[%d]: %w", i, err)
+		}
+	}
+	for i := range counts {
+		if err := counts[i].complete(); err != nil {
+			return fmt.Errorf("simulator: Counts[%d]: %w", i, err)
+		}
+		if counts[i].N < 1 {
+			return fmt.Errorf("simulator: Counts[%d]: %d requests: from 1", i, counts[i].N)
 		}
 	}
 	byOperation := map[string]float64{}
@@ -114,24 +129,43 @@ func (s *Server) SetFaults(f *Faults) error {
 	}
 	for _, operation := range f.Operations {
 		if !knownOperation(operation) {
-			return fmt.Errorf("simulator: Operations: %q is not a call", operation)
+			return fmt.Errorf("simulator: Operations: %q is not a call: one of %s", operation, operationNames())
 		}
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	s.faults.script, s.faults.chances = script, chances
+	s.faults.seed, s.faults.script, s.faults.counts, s.faults.chances = f.Seed, script, counts, chances
 	s.faults.operations = slices.Clone(f.Operations)
 	s.faults.random = rand.New(rand.NewPCG(f.Seed, 0x1d900))
+	s.journal.settingsChanged()
 	return nil
+}
+
+// Faults is what is still to go wrong, in the grammar of [ParseFaults]; a script
+// has none and is left out.
+func (s *Server) Faults() string {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	var items []string
+	for _, c := range s.faults.counts {
+		items = append(items, fmt.Sprintf("%v#%d", c.Fault, c.N))
+	}
+	for _, c := range s.faults.chances {
+		items = append(items, fmt.Sprintf("%v=%v", c.Fault, c.Probability))
+	}
+	if s.faults.seed != 0 {
+		items = append(items, fmt.Sprintf("seed=%d", s.faults.seed))
+	}
+	return strings.Join(items, ",")
 }
 
 // complete checks a Fault and fills in the defaults.
 func (f *Fault) complete() error {
 	if !slices.Contains(faultKinds, f.Kind) {
-		return fmt.Errorf("kind %q is unknown", f.Kind)
+		return fmt.Errorf("kind %q is unknown: a status such as 503, 503-after or 503-early, or one of %s", f.Kind, faultNames())
 	}
 	if f.Operation != "" && !knownOperation(f.Operation) {
-		return fmt.Errorf("operation %q is not a call", f.Operation)
+		return fmt.Errorf("operation %q is not a call: one of %s", f.Operation, operationNames())
 	}
 	if f.Delay < 0 && f.Kind != FaultWrongDate {
 		return fmt.Errorf("delay %v is negative", f.Delay)
@@ -187,12 +221,34 @@ func knownOperation(name string) bool {
 		slices.ContainsFunc(routes, func(rt route) bool { return rt.operation == name })
 }
 
+// operationNames are the names of all calls, for a message.
+func operationNames() string {
+	names := make([]string, 0, len(routes)+1)
+	for _, rt := range routes {
+		names = append(names, rt.operation)
+	}
+	return strings.Join(append(names, unknownRoute.operation), ", ")
+}
+
+// faultNames are the kinds that have no status, for a message.
+func faultNames() string {
+	var names []string
+	for _, kind := range faultKinds {
+		if kind != FaultNone && kind != FaultStatus && kind != FaultStatusAfter && kind != FaultEarlyStatus {
+			names = append(names, string(kind))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // faultSource says what happens to the next request.
 type faultSource struct {
 	mu         sync.Mutex
 	random     *rand.Rand
+	seed       uint64
 	operations []string
 	script     []Fault
+	counts     []Count
 	chances    []Chance
 }
 
@@ -205,6 +261,17 @@ func (f *faultSource) draw(operation string) Fault {
 	if len(f.script) > 0 && f.script[0].suits(operation) {
 		fault := f.script[0]
 		f.script = f.script[1:]
+		return fault
+	}
+	for i := range f.counts {
+		count := &f.counts[i]
+		if !count.suits(operation) {
+			continue
+		}
+		fault := count.Fault
+		if count.N--; count.N == 0 {
+			f.counts = slices.Delete(f.counts, i, i+1)
+		}
 		return fault
 	}
 	if len(f.chances) == 0 {
@@ -357,6 +424,10 @@ func (x *exchange) reset() {
 		return
 	}
 	raw := conn
+	if memory, ok := raw.(*memoryConn); ok {
+		memory.Reset()
+		return
+	}
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		raw = t.NetConn()
 	}

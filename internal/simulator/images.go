@@ -1,22 +1,19 @@
 package simulator
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"hash"
-	"image"
-	_ "image/gif" // so that their resolution is known
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +34,18 @@ type storedImage struct {
 	resolution                           *wireResolution
 	added                                time.Time
 	content                              [][]byte // nil: not kept
+	shared                               bool     // content is counted for no memory
+}
+
+// drop gives up the bytes of an image.
+func (i *storedImage) drop(budget *memoryBudget) {
+	for _, piece := range i.content {
+		if i.shared {
+			break
+		}
+		budget.used.Add(-int64(len(piece)))
+	}
+	i.content = nil
 }
 
 func (i *storedImage) record(actionID string) ImageRecord {
@@ -104,6 +113,7 @@ func (s *Server) addImage(c *call) *reply {
 	i.id, i.imageID, i.previewID, i.added = s.ids.object(s.now()), s.ids.image(), s.ids.image(), s.now()
 	i.content, u.done = content.take(&s.images), true
 	a.images = append(a.images, i)
+	s.changed(a)
 	return answer(s.wireImage(a, i))
 }
 
@@ -163,12 +173,6 @@ func (s *Server) readUpload(r *http.Request, body *signedBody, boundary string) 
 	return u, nil
 }
 
-var (
-	countryShape = regexp.MustCompile(`^[A-Z]{3}$`)
-	// A boundary may be empty by the letter of mime, but not of multipart.
-	boundaryShape = regexp.MustCompile(`^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$`)
-)
-
 func (u *upload) readMetadata(part *multipart.Part) *reply {
 	text, err := io.ReadAll(io.LimitReader(part, maxMetadata+1))
 	var meta imageMetadata
@@ -178,7 +182,7 @@ func (u *upload) readMetadata(part *multipart.Part) *reply {
 	if meta.IDDocType == "" {
 		return refusal(http.StatusBadRequest, "Field idDocType is required")
 	}
-	if !countryShape.MatchString(meta.Country) {
+	if len(meta.Country) != 3 || strings.Trim(meta.Country, upper) != "" {
 		return refusal(http.StatusBadRequest, "Field country is not a country code of three capital letters")
 	}
 	u.meta = &meta
@@ -206,7 +210,13 @@ func (u *upload) readContent(part *multipart.Part, into *imageBuffer) *reply {
 func multipartBoundary(r *http.Request) (string, bool) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	boundary := params["boundary"]
-	return boundary, err == nil && media == "multipart/form-data" && boundaryShape.MatchString(boundary)
+	return boundary, err == nil && media == "multipart/form-data" && isBoundary(boundary)
+}
+
+// isBoundary reports whether text is a boundary of RFC 2046. It may be empty by the
+// letter of mime, but not of multipart.
+func isBoundary(text string) bool {
+	return text != "" && len(text) <= 70 && !strings.HasSuffix(text, " ") && strings.Trim(text, lower+upper+digit+"'()+_,./:=? -") == ""
 }
 
 // memoryBudget bounds the image bytes of a server, those of uploads under way
@@ -320,11 +330,7 @@ func (b *imageBuffer) resolution() *wireResolution {
 	for _, piece := range b.pieces {
 		readers = append(readers, bytes.NewReader(piece))
 	}
-	config, _, err := image.DecodeConfig(io.MultiReader(readers...))
-	if err != nil {
-		return nil
-	}
-	return &wireResolution{config.Width, config.Height}
+	return imageSize(bufio.NewReader(io.MultiReader(readers...)))
 }
 
 // fileKind is what the vendor calls mimeType: "jpg", not a media type. It is

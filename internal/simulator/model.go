@@ -44,17 +44,22 @@ type action struct {
 	outcome             Outcome
 	checks              []wireCheck
 	timer               *time.Timer // of the review that is to come
+	forced              *Outcome    // what its external id asks for
+	revision            uint64      // of its last change, see journal
 }
 
 func (a *action) record() ActionRecord {
 	return ActionRecord{
-		ID: a.id, ApplicantID: a.applicant.id, ExternalActionID: a.externalActionID,
+		ID: a.id, ApplicantID: a.applicant.ID, ExternalActionID: a.externalActionID,
 		LevelName: a.levelName, Type: a.kind,
 		Email: a.request.Email, Phone: a.request.Phone, Body: a.body,
 		CreatedAt: a.created, Submits: a.submits, Reviews: a.reviews,
 		ReviewStatus: a.status, Outcome: a.outcome, Images: len(a.images),
 	}
 }
+
+// changed marks an action as changed. The mutex is held.
+func (s *Server) changed(a *action) { a.revision = s.journal.changed() }
 
 // What goes over the wire.
 type (
@@ -160,7 +165,7 @@ type (
 func (s *Server) wire(a *action) wireAction {
 	w := wireAction{
 		ID: a.id, CreatedAt: a.created.Format(dateForm), ClientID: clientID,
-		ExternalActionID: a.externalActionID, ApplicantID: a.applicant.id, Type: wireType(a.kind),
+		ExternalActionID: a.externalActionID, ApplicantID: a.applicant.ID, Type: wireType(a.kind),
 		Review: wireReview{
 			ReviewID: a.reviewID, AttemptID: a.attemptID, AttemptCnt: a.reviews, LevelName: a.levelName,
 			CreateDate: a.created.Format(dateZoneForm), ReviewStatus: a.status,

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -44,6 +43,7 @@ type pageView struct {
 	ActionID         string   `json:"actionId"`
 	ExternalActionID string   `json:"externalActionId"`
 	LevelName        string   `json:"levelName"`
+	Asks             string   `json:"asks"` // what the level asks for
 	ReviewStatus     string   `json:"reviewStatus"`
 	ReviewAnswer     string   `json:"reviewAnswer,omitempty"`
 	RejectLabels     []string `json:"rejectLabels,omitempty"`
@@ -88,9 +88,8 @@ func pageFile(name string) *reply {
 	if err != nil {
 		panic("simulator: " + err.Error()) // embedded
 	}
-	types := map[string]string{"html": "text/html", "js": "text/javascript", "css": "text/css"}
 	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
-	return p.with("Content-Type", types[name[strings.LastIndex(name, ".")+1:]]+"; charset=utf-8")
+	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
 }
 
 // pageCall opens the action of a link, and decides it when there is a decision.
@@ -115,28 +114,37 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	case ticketExpired:
 		return refusal(http.StatusGone, "This link has expired. Ask for a new one.")
 	}
-	owner := s.users[t.user]
-	if owner == nil { // got another external user id since
-		return refusal(http.StatusNotFound, "The applicant of this link is not known here any more.")
+	a, refused := s.openTicket(t)
+	if refused != nil {
+		return refused
 	}
-	a := s.findAction(owner, t.externalActionID)
-	if a == nil {
-		a, refused = s.newAction(owner, t.levelName, createRequest{ExternalActionID: t.externalActionID}, nil)
-		if refused != nil {
-			return refused
-		}
-	}
+	owner := a.applicant
 	if decide != nil {
 		s.decide(a, outcome)
 	}
 	view := pageView{
-		ApplicantID: owner.id, ExternalUserID: owner.externalUserID, ActionID: a.id,
-		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels,
+		ApplicantID: owner.ID, ExternalUserID: owner.ExternalUserID, ActionID: a.id,
+		ExternalActionID: a.externalActionID, LevelName: a.levelName, ReviewStatus: a.status, Labels: pageLabels, Asks: asksFor(a),
 	}
 	if a.status == statusCompleted {
 		view.ReviewAnswer, view.RejectLabels = a.outcome.Answer, a.outcome.RejectLabels
 	}
 	return answer(view)
+}
+
+// asksFor says what a person would be asked for.
+func asksFor(a *action) string {
+	switch a.kind {
+	case ActionFaceAuth:
+		return "a selfie, which is compared with the face of the profile"
+	case ActionQuestionnaire:
+		return "answers to a questionnaire"
+	case ActionEmail:
+		return "a code that was sent by e-mail"
+	case ActionPaymentMethod:
+		return "documents about a payment method or a source of money"
+	}
+	return "the steps of an action of the type " + a.kind
 }
 
 // readPageRequest takes JSON from the page itself. A form of another site can

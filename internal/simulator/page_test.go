@@ -85,13 +85,15 @@ func TestPageFiles(t *testing.T) {
 // TestPageKeepsItsPolicy looks for what the policy would block, and for what
 // could turn data into markup.
 func TestPageKeepsItsPolicy(t *testing.T) {
-	html, err := os.ReadFile("page/page.html")
-	require.NoError(t, err)
-	assert.NotRegexp(t, `(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script[^>]*>[^<]`, string(html))
-	assert.Contains(t, string(html), `<meta name="viewport" content="width=device-width, initial-scale=1">`)
-	script, err := os.ReadFile("page/page.js")
-	require.NoError(t, err)
-	assert.NotRegexp(t, `innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|\.style`, string(script))
+	for _, name := range []string{"page/page", "console/console"} {
+		html, err := os.ReadFile(name + ".html")
+		require.NoError(t, err)
+		assert.NotRegexp(t, `(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script[^>]*>[^<]`, string(html))
+		assert.Contains(t, string(html), `<meta name="viewport" content="width=device-width, initial-scale=1">`)
+		script, err := os.ReadFile(name + ".js")
+		require.NoError(t, err)
+		assert.NotRegexp(t, `innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|\.style`, string(script))
+	}
 }
 
 func TestPageDecides(t *testing.T) {
@@ -158,7 +160,7 @@ func TestPageTakesAnExistingAction(t *testing.T) {
 
 func TestPageRefusals(t *testing.T) {
 	clock := time.Now()
-	s, c := start(t, simulator.Config{Clock: func() time.Time { return clock }, Limits: simulator.Limits{Actions: 1}})
+	s, c := start(t, simulator.Config{KnownOnly: true, Clock: func() time.Time { return clock }, Limits: simulator.Limits{Actions: 1}})
 	b := c.open(t, c.link(t, "a"))
 	approve := func() map[string]any { return map[string]any{"outcome": "approve"} }
 	for name, test := range map[string]struct {
@@ -197,9 +199,9 @@ func TestPageRefusals(t *testing.T) {
 	r := b.post("session", map[string]any{})
 	assert.Equal(t, 400, r.status, "full")
 
-	s.AddApplicant(simulator.DefaultApplicantID, "renamed")
+	require.NoError(t, s.AddApplicant(simulator.DefaultApplicantID, "renamed"))
 	assert.Equal(t, 404, b.post("session", map[string]any{}).status)
-	s.AddApplicant(simulator.DefaultApplicantID, "JamesBond007")
+	require.NoError(t, s.AddApplicant(simulator.DefaultApplicantID, "JamesBond007"))
 
 	clock = clock.Add(time.Minute)
 	r = b.post("decision", approve())

@@ -19,6 +19,8 @@ type Request struct {
 	Signature Verdict   // what its three headers were worth
 	Fault     FaultKind // what was done to it on purpose
 
+	Note string // what a person should know about it, such as why a review will fail
+
 	// StringToSign is what should have been signed, when the signature was
 	// wrong: timestamp, method, target, and the body as its length and SHA-256.
 	StringToSign string
@@ -166,6 +168,19 @@ func (b *statsBook) request(r Request) {
 	case VerdictMissing, VerdictMalformed, VerdictToken:
 		b.stats.RefusedCredentials++
 	}
+}
+
+func (b *statsBook) requests() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stats.Requests
+}
+
+// reset forgets the counts; connections stay.
+func (b *statsBook) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats = Stats{}
 }
 
 // connection is the ConnState of our own servers. A hijacked connection is

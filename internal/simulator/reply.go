@@ -14,6 +14,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   [][]byte // in pieces, since images are kept so
+	text   string   // what a refusal says
 }
 
 // errorBody is the vendor's error.
@@ -32,12 +33,12 @@ func answer(v any) *reply {
 
 // refusal is an error without a code of its own.
 func refusal(status int, description string) *reply {
-	return jsonReply(status, errorBody{Description: description, Code: status, CorrelationID: newCorrelationID()})
+	return jsonReply(status, errorBody{Description: description, Code: status, CorrelationID: newCorrelationID()}).saying(description)
 }
 
 // codedRefusal is an error of the vendor's table.
 func codedRefusal(status, code int, name, description string) *reply {
-	return jsonReply(status, errorBody{description, status, newCorrelationID(), code, name})
+	return jsonReply(status, errorBody{description, status, newCorrelationID(), code, name}).saying(description)
 }
 
 func unauthorized(code int, name, description string) *reply {
@@ -51,6 +52,11 @@ func jsonReply(status int, v any) *reply {
 	}
 	p.header.Set("Content-Type", "application/json")
 	p.body = [][]byte{encodeJSON(v)}
+	return p
+}
+
+func (p *reply) saying(text string) *reply {
+	p.text = text
 	return p
 }
 

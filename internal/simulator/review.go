@@ -3,7 +3,6 @@ package simulator
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,37 +25,68 @@ type Outcome struct {
 	OnHold bool
 }
 
-var (
-	answers    = []string{"GREEN", "RED", "ERROR", "YELLOW", "IGNORED"}
-	labelShape = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
-)
+var answers = []string{"GREEN", "RED", "ERROR", "YELLOW", "IGNORED"}
+
+// isLabel reports whether text has the form of a reject label.
+func isLabel(text string) bool {
+	return text != "" && len(text) <= 64 && strings.Contains(upper, text[:1]) && strings.Trim(text, upper+digit+"_") == ""
+}
 
 // ParseOutcome reads the value of a flag: an answer, with reject labels after a
-// colon: "GREEN", "RED", "RED:BAD_FACE_MATCHING,FRAUDULENT_LIVENESS", "ERROR",
-// "onHold". A RED without labels gets BAD_FACE_MATCHING; a RED may be tried
-// again (RETRY).
+// colon: "GREEN", "RED", "RED:BAD_FACE_MATCHING,FRAUDULENT_LIVENESS",
+// "RED-FINAL:FORGERY", "ERROR", "onHold". A RED without labels gets
+// BAD_FACE_MATCHING; the user may try again (RETRY) unless it is a RED-FINAL.
 func ParseOutcome(text string) (Outcome, error) {
 	if strings.EqualFold(text, statusOnHold) {
 		return Outcome{OnHold: true}, nil
 	}
 	name, labels, _ := strings.Cut(text, ":")
 	o := Outcome{Answer: strings.ToUpper(name)}
+	final := o.Answer == "RED-FINAL"
+	if final {
+		o.Answer = "RED"
+	}
 	if labels != "" {
 		o.RejectLabels = strings.Split(labels, ",")
 	}
 	if o.Answer == "RED" {
 		o.RejectType = "RETRY"
+		if final {
+			o.RejectType = "FINAL"
+		}
 		if labels == "" {
 			o.RejectLabels = []string{"BAD_FACE_MATCHING"}
 		}
 	}
 	if name == "" {
-		return Outcome{}, errors.New("simulator: outcome: GREEN, RED, ERROR or onHold")
+		return Outcome{}, errors.New("simulator: outcome: GREEN, RED, RED:LABEL, RED-FINAL:LABEL, ERROR or onHold")
 	}
 	if err := o.complete(); err != nil {
 		return Outcome{}, fmt.Errorf("simulator: %w", err)
 	}
 	return o, nil
+}
+
+// suffixOutcome is the outcome that an external action id asks for by its end,
+// such as "pay-1#RED:FORGERY"; nil when it asks for none. Labels that are none
+// are an error, since whoever wrote them would wonder about the verdict.
+func suffixOutcome(externalActionID string) (*Outcome, error) {
+	at := strings.LastIndexByte(externalActionID, '#')
+	if at < 0 {
+		return nil, nil
+	}
+	suffix := externalActionID[at+1:]
+	switch name, _, labelled := strings.Cut(suffix, ":"); {
+	case suffix == "GREEN", suffix == "RED", suffix == "RED-FINAL", suffix == "ERROR", suffix == statusOnHold:
+	case labelled && (name == "RED" || name == "RED-FINAL"):
+	default:
+		return nil, nil
+	}
+	o, err := ParseOutcome(suffix)
+	if err != nil {
+		return nil, fmt.Errorf("externalActionId ends with #%s: a reject label has capital letters, digits and _", suffix)
+	}
+	return &o, nil
 }
 
 // Review decides an action as a person would, whatever its status: one that
@@ -88,12 +118,27 @@ func (o *Outcome) complete() error {
 		return fmt.Errorf("outcome: reject type %q: FINAL or RETRY", o.RejectType)
 	}
 	for _, label := range o.RejectLabels {
-		if !labelShape.MatchString(label) {
+		if !isLabel(label) {
 			return fmt.Errorf("outcome: reject label %q: capital letters, digits and _", label)
 		}
 	}
 	o.RejectLabels = slices.Clone(o.RejectLabels)
 	return nil
+}
+
+// String is the outcome as [ParseOutcome] reads it, comments aside.
+func (o Outcome) String() string {
+	text := o.Answer
+	switch {
+	case o.OnHold:
+		return statusOnHold
+	case o.Answer == "RED" && o.RejectType == "FINAL":
+		text = "RED-FINAL"
+	}
+	if len(o.RejectLabels) > 0 {
+		text += ":" + strings.Join(o.RejectLabels, ",")
+	}
+	return text
 }
 
 func (o Outcome) wire() *wireResult {
@@ -107,6 +152,7 @@ func (s *Server) startReview(a *action) {
 	s.notify(a, eventPending)
 	switch {
 	case s.cfg.ManualReview || s.closed:
+	case s.cfg.ReviewDelay == NoReviewDelay: // see reviewAtOnce
 	case s.cfg.ReviewDelay < 0:
 		s.review(a)
 	default:
@@ -124,6 +170,14 @@ func (s *Server) startReview(a *action) {
 	}
 }
 
+// reviewAtOnce is the review without a delay, for after submit has its answer. The
+// mutex is held.
+func (s *Server) reviewAtOnce(a *action) {
+	if s.cfg.ReviewDelay == NoReviewDelay && !s.cfg.ManualReview && a.status == statusPending {
+		s.review(a)
+	}
+}
+
 // stopReview takes back a review that is to come. The mutex is held.
 func (s *Server) stopReview(a *action) {
 	if a.timer != nil && a.timer.Stop() {
@@ -132,14 +186,27 @@ func (s *Server) stopReview(a *action) {
 	a.timer = nil
 }
 
-// review is the review that needs no person. A face authorization without an
-// image cannot be judged: that is an ERROR.
+// review is the review that needs no person. What the external id asks for comes
+// before the outcome of the simulator. A face authorization without an image
+// cannot be judged: that is an ERROR, unless the external id asks for another end
+// than GREEN. The mutex is held.
 func (s *Server) review(a *action) {
-	if a.kind == ActionFaceAuth && len(a.images) == 0 {
+	switch forced := a.forced; {
+	case missingImage(a) != "" && (forced == nil || forced.Answer == "GREEN"):
 		s.decide(a, Outcome{Answer: "ERROR", ModerationComment: "There is no image to compare"})
-		return
+	case forced != nil:
+		s.decide(a, *forced)
+	default:
+		s.decide(a, s.outcome)
 	}
-	s.decide(a, s.outcome)
+}
+
+// missingImage says why an action cannot be judged; "" when it can.
+func missingImage(a *action) string {
+	if a.kind != ActionFaceAuth || len(a.images) > 0 {
+		return ""
+	}
+	return "a face authorization without an image ends with ERROR: upload one first, or let a person decide"
 }
 
 // decide gives a verdict. The mutex is held.
@@ -149,6 +216,7 @@ func (s *Server) decide(a *action, o Outcome) {
 		a.status = statusPending
 		s.notify(a, eventPending)
 	}
+	defer s.changed(a)
 	if o.OnHold {
 		a.status = statusOnHold
 		s.notify(a, eventOnHold)

@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +33,10 @@ const (
 
 	// DefaultReviewDelay is the time from submit to completed.
 	DefaultReviewDelay = 300 * time.Millisecond
+
+	// NoReviewDelay is a delay of nothing: submit answers with the status pending,
+	// and every later request sees the verdict.
+	NoReviewDelay time.Duration = math.MinInt64
 )
 
 // Kinds of actions for [Server.AddLevel]. The specification shows only
@@ -42,6 +46,7 @@ const (
 	ActionFaceAuth      = "selfieAuth"
 	ActionQuestionnaire = "questionnaire"
 	ActionEmail         = "email"
+	ActionPaymentMethod = "paymentMethod"
 )
 
 // Config is what a simulator is made of. The zero Config is a useful one.
@@ -49,7 +54,7 @@ type Config struct {
 	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
 
 	Outcome      Outcome       // verdict of the reviews; default GREEN
-	ReviewDelay  time.Duration // from submit to completed; 0 is DefaultReviewDelay, negative: before submit is answered
+	ReviewDelay  time.Duration // from submit to completed; 0: DefaultReviewDelay; NoReviewDelay: none; other negative ones: within submit
 	ManualReview bool          // nothing is reviewed by itself, as in the vendor's sandbox: see Server.Review and the page
 
 	// Clock is the server's clock: the 60 s window, the Date header, every
@@ -57,16 +62,32 @@ type Config struct {
 	// is off is a fault worth testing. Delays do not follow it.
 	Clock func() time.Time
 
-	AnyLevel   bool   // an unknown level is a face authorization, instead of a 404
+	KnownOnly bool // refuse applicants, users and levels that AddApplicant and AddLevel have not named; default: any is known and approved
+	AnyLevel  bool // with KnownOnly: take unknown levels nonetheless
+
+	NoDefaults bool // without the default applicant and levels
+
+	// Strict refuses what the specification's own curl examples send: a request
+	// whose Accept does not name application/json, and a POST without a
+	// Content-Type. The vendor's FAQ asks for both headers.
+	Strict bool
+
 	PathPrefix string // "/idngo": what every path begins with; it is part of what is signed
 
-	WebhookURL        string            // http or https, loopback only; "": no deliveries
+	// Remote lets Start and Serve take addresses off loopback, and webhooks go to
+	// private addresses and to names without a dot, as in a network of containers.
+	// The control API then takes more values of Host, see the package comment.
+	Remote       bool
+	AllowedHosts []string // further host names, without a port, that the control API and the console are asked under
+
+	WebhookURL        string            // http or https, loopback unless Remote; "": no deliveries
+	WebhookHandler    http.Handler      // gets the deliveries in memory, instead of WebhookURL
 	WebhookSecret     string            // default DefaultWebhookSecret
 	WebhookAlgorithm  string            // HMAC_SHA256_HEX (default), HMAC_SHA512_HEX, HMAC_SHA1_HEX
 	WebhookTimeScale  float64           // what the schedule 30 s, 30 s, 1 min, 5 min is multiplied by; 0 is 1
 	WebhookDuplicates int               // how many more times each event is delivered, though it was accepted
 	WebhookShuffle    bool              // what follows an applicantActionPending overtakes it; copies come at any time
-	WebhookTransport  http.RoundTripper // default: a transport of its own that dials loopback addresses only
+	WebhookTransport  http.RoundTripper // default: a transport of its own that dials only where webhooks may go
 
 	Faults *Faults // what goes wrong on purpose; nil: nothing
 	Quirks Quirks  // documented oddities of the wire
@@ -109,9 +130,13 @@ const (
 	// MaxImageSize is the largest image: 64 MB by the vendor's error table.
 	MaxImageSize = 64 << 20
 
-	maxJSONBody   = 1 << 20 // above: 413
-	maxTickets    = 10_000  // access tokens, and links; the oldest go
-	maxApplicants = 100_000
+	maxJSONBody = 1 << 20  // above: 413
+	maxTarget   = 16 << 10 // bytes of a request target; above: 414
+	maxTickets  = 10_000   // access tokens, and links; the oldest go
+	maxLevels   = 10_000
+
+	maxApplicants   = 100_000  // of those that nobody has added, the oldest without an action go
+	applicantMemory = 64 << 20 // bytes of them all
 )
 
 // Server is a simulator. It is an [http.Handler], and with [Server.Start] a
@@ -121,30 +146,32 @@ type Server struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // what Close waits for
-	courier *courier       // delivers webhooks
+	clock   atomic.Pointer[func() time.Time]
+	courier *courier // delivers webhooks
 	faults  faultSource
 	stats   statsBook
+	journal *journal
 	images  memoryBudget
+	memory  *memoryNetwork
+	streams atomic.Int32 // consoles that are open
 
-	mu          sync.Mutex // guards what follows
-	closed      bool
-	listeners   []*http.Server
-	baseURL     string
-	outcome     Outcome
-	applicants  map[string]*applicant // by applicant id
-	users       map[string]*applicant // by external user id
-	levels      map[string]string     // name to kind of action
-	actions     map[string]*action
-	created     []*action // in order of creation
-	actionBytes int64
-	tokens      *ticketBox
-	links       *ticketBox
-	ids         idMaker
-}
-
-type applicant struct {
-	id, externalUserID, inspectionID string
-	actions                          []*action // in order of creation
+	mu             sync.Mutex // guards what follows
+	closed         bool
+	inMemory       bool // memory is being served
+	listeners      []*http.Server
+	baseURL        string
+	outcome        Outcome
+	applicants     map[string]*applicant // by applicant id
+	users          map[string]*applicant // by external user id
+	guests         []*applicant          // those that nobody has added, oldest first
+	applicantBytes int64
+	levels         map[string]string // name to kind of action
+	actions        map[string]*action
+	created        []*action // in order of creation
+	actionBytes    int64
+	tokens         *ticketBox
+	links          *ticketBox
+	ids            idMaker
 }
 
 // New makes a simulator. It has [DefaultApplicantID], the three default levels,
@@ -155,27 +182,56 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	s := &Server{
-		cfg:        cfg,
-		outcome:    cfg.Outcome,
-		applicants: map[string]*applicant{},
-		users:      map[string]*applicant{},
-		levels: map[string]string{
-			LevelFaceAuth:      ActionFaceAuth,
-			LevelQuestionnaire: ActionQuestionnaire,
-			LevelEmail:         ActionEmail,
-		},
-		actions: map[string]*action{},
-		tokens:  newTicketBox(maxTickets),
-		links:   newTicketBox(maxTickets),
+		cfg:     cfg,
+		journal: newJournal(),
 		images:  memoryBudget{limit: cfg.Limits.ImageMemory},
-		courier: newCourier(cfg),
+		memory:  newMemoryNetwork(),
 	}
+	s.clock.Store(&cfg.Clock)
+	s.courier = newCourier(cfg, s.journal, s.now)
 	if err := s.SetFaults(cfg.Faults); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.AddApplicant(DefaultApplicantID, DefaultExternalUserID)
+	s.empty()
 	return s, nil
+}
+
+// empty puts the state of a new simulator in place. The mutex is held, or nobody
+// else has the simulator yet.
+func (s *Server) empty() {
+	for _, a := range s.created {
+		s.stopReview(a)
+		for _, i := range a.images {
+			i.drop(&s.images)
+		}
+	}
+	s.outcome = s.cfg.Outcome
+	s.applicants, s.users = map[string]*applicant{}, map[string]*applicant{}
+	s.guests, s.applicantBytes = nil, 0
+	s.levels = map[string]string{}
+	s.actions, s.created, s.actionBytes = map[string]*action{}, nil, 0
+	s.tokens, s.links = newTicketBox(maxTickets), newTicketBox(maxTickets)
+	if s.cfg.NoDefaults {
+		return
+	}
+	s.levels[LevelFaceAuth] = ActionFaceAuth
+	s.levels[LevelQuestionnaire] = ActionQuestionnaire
+	s.levels[LevelEmail] = ActionEmail
+	_ = s.putApplicant(wireApplicant{ID: DefaultApplicantID, ExternalUserID: DefaultExternalUserID}, false) // there is room
+}
+
+// Reset forgets actions, tokens, links, applicants and levels that were added,
+// requests, deliveries and counts, and puts outcome and faults of the Config back
+// in place. Clock and webhook URL stay.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	s.empty()
+	s.mu.Unlock()
+	_ = s.SetFaults(s.cfg.Faults) // they were valid before
+	s.stats.reset()
+	s.courier.forget()
+	s.journal.reset()
 }
 
 // ServeHTTP answers one request. A fault that breaks the connection panics
@@ -188,6 +244,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal(http.StatusServiceUnavailable, "The simulator is closed").writeTo(w)
 	case ok && strings.HasPrefix(path, pageRoot):
 		s.servePage(w, r, strings.TrimPrefix(path, pageRoot))
+	case ok && (path == "" || path == "/" || strings.HasPrefix(path, controlRoot)):
+		s.serveControl(w, r, path)
 	default:
 		if !ok {
 			path = ""
@@ -196,26 +254,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Start listens on addr, a loopback address such as "127.0.0.1:8080"; "" is a
-// free port of 127.0.0.1. It returns the base URL for clients and serves until
-// Close.
+// Start listens on addr, such as "127.0.0.1:8080"; "" is a free port of
+// 127.0.0.1. It returns the base URL for clients and serves until Close. Addresses
+// off loopback need [Config.Remote].
 func (s *Server) Start(addr string) (baseURL string, err error) {
 	addr = cmp.Or(addr, "127.0.0.1:0")
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", fmt.Errorf("simulator: address: %w", err)
 	}
-	if !isLoopback(host) {
+	if !s.cfg.Remote && !isLoopback(host) {
 		return "", fmt.Errorf("simulator: address %q: only loopback addresses are listened on, such as 127.0.0.1:8080", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("simulator: %w", err)
 	}
-	baseURL = "http://" + l.Addr().String() + s.cfg.PathPrefix
-	s.mu.Lock()
-	s.baseURL = cmp.Or(s.baseURL, baseURL)
-	s.mu.Unlock()
+	baseURL = "http://" + dialable(l.Addr()) + s.cfg.PathPrefix
+	if isLoopback(host) {
+		s.mu.Lock()
+		s.baseURL = cmp.Or(s.baseURL, baseURL)
+		s.mu.Unlock()
+	}
 	server, err := s.admit(l)
 	if err != nil {
 		return "", errors.Join(err, l.Close())
@@ -227,9 +287,19 @@ func (s *Server) Start(addr string) (baseURL string, err error) {
 	return baseURL, nil
 }
 
+// dialable is an address under which this machine reaches a listener: that of
+// all interfaces becomes the one of loopback.
+func dialable(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
+}
+
 // Serve serves the connections of l until Close, and closes l. A TCP listener
-// has to be a loopback one; others, such as one made of [net.Pipe], are free.
-// With those it works in a bubble of testing/synctest.
+// has to be a loopback one unless [Config.Remote] is set; others, such as one made
+// of [net.Pipe], are free.
 func (s *Server) Serve(l net.Listener) error {
 	server, err := s.admit(l)
 	if err != nil {
@@ -255,6 +325,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 
 	s.cancel()
+	_ = s.memory.Close()
 	var errs []error
 	if first {
 		for _, server := range listeners {
@@ -266,33 +337,23 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// AddApplicant makes known an approved applicant. An applicant that is known
-// already keeps its actions and gets the new external user id. There is room for
-// 100,000; further ones are not known.
-func (s *Server) AddApplicant(applicantID, externalUserID string) {
+// AddLevel makes known a level, and which kind of action it is for.
+func (s *Server) AddLevel(name, actionType string) error {
+	if name == "" || actionType == "" {
+		return errors.New("simulator: AddLevel: the name or the kind of action is empty")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.applicants[applicantID]
-	if a == nil {
-		if len(s.applicants) >= maxApplicants {
-			return
-		}
-		a = &applicant{id: applicantID, inspectionID: s.ids.object(s.now())}
-		s.applicants[applicantID] = a
+	if _, known := s.levels[name]; !known && len(s.levels) >= maxLevels {
+		return fmt.Errorf("simulator: AddLevel: there is room for %d levels", maxLevels)
 	}
-	if s.users[a.externalUserID] == a {
-		delete(s.users, a.externalUserID)
-	}
-	a.externalUserID = externalUserID
-	s.users[externalUserID] = a
+	s.levels[name] = actionType
+	s.journal.settingsChanged()
+	return nil
 }
 
-// AddLevel makes known a level, and which kind of action it is for.
-func (s *Server) AddLevel(name, actionType string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.levels[name] = actionType
-}
+// WebhookSecret is what webhooks are signed with.
+func (s *Server) WebhookSecret() string { return s.cfg.WebhookSecret }
 
 // SetOutcome changes the verdict of the reviews that end from now on.
 func (s *Server) SetOutcome(o Outcome) error {
@@ -302,6 +363,17 @@ func (s *Server) SetOutcome(o Outcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outcome = o
+	s.journal.settingsChanged()
+	return nil
+}
+
+// SetClock puts another clock in place of [Config.Clock].
+func (s *Server) SetClock(clock func() time.Time) error {
+	if clock == nil {
+		return errors.New("simulator: SetClock: the clock is nil")
+	}
+	s.clock.Store(&clock)
+	s.journal.settingsChanged()
 	return nil
 }
 
@@ -313,30 +385,40 @@ func (c *Config) complete() error {
 	c.WebhookAlgorithm = cmp.Or(c.WebhookAlgorithm, "HMAC_SHA256_HEX")
 	c.WebhookTimeScale = cmp.Or(c.WebhookTimeScale, 1)
 	c.ReviewDelay = cmp.Or(c.ReviewDelay, DefaultReviewDelay)
-	c.Limits.Actions = cmp.Or(c.Limits.Actions, 20_000)
-	c.Limits.ImagesPerAction = cmp.Or(c.Limits.ImagesPerAction, 200)
-	c.Limits.ActionMemory = cmp.Or(c.Limits.ActionMemory, 64<<20)
-	c.Limits.ImageMemory = cmp.Or(c.Limits.ImageMemory, 128<<20)
-	c.Limits.RequestBody = cmp.Or(c.Limits.RequestBody, 1<<30)
+	c.Limits.complete()
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if !regexp.MustCompile(`^[!-~]+$`).MatchString(c.AppToken) {
+	if strings.Trim(c.AppToken, printable) != "" {
 		return errors.New("AppToken: only printable ASCII without spaces goes into a header")
 	}
-	if c.PathPrefix != "" && !regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`).MatchString(c.PathPrefix) {
+	if !isPathPrefix(c.PathPrefix) {
 		return fmt.Errorf("PathPrefix %q: begins with a slash, ends without one, and has nothing to escape", c.PathPrefix)
 	}
 	if l := c.Limits; l.Actions < 0 || l.ImagesPerAction < 0 || l.ActionMemory < 0 || l.ImageMemory < 0 || l.RequestBody < 0 {
 		return errors.New("Limits: negative")
 	}
+	if err := c.completeWebhooks(); err != nil {
+		return err
+	}
+	return c.Outcome.complete()
+}
+
+// completeWebhooks checks the fields about webhooks.
+func (c *Config) completeWebhooks() error {
+	if c.WebhookHandler != nil {
+		if c.WebhookURL != "" || c.WebhookTransport != nil {
+			return errors.New("WebhookHandler stands alone, without WebhookURL and WebhookTransport")
+		}
+		c.WebhookURL = memoryURL
+	}
 	if c.WebhookURL != "" {
-		if err := checkWebhookURL(c.WebhookURL); err != nil {
+		if err := checkWebhookURL(c.WebhookURL, c.Remote); err != nil {
 			return err
 		}
 	}
-	if digests[c.WebhookAlgorithm] == nil {
-		return fmt.Errorf("WebhookAlgorithm %q is unknown", c.WebhookAlgorithm)
+	if newDigest(c.WebhookAlgorithm) == nil {
+		return fmt.Errorf("WebhookAlgorithm %q is unknown: HMAC_SHA256_HEX, HMAC_SHA512_HEX or HMAC_SHA1_HEX", c.WebhookAlgorithm)
 	}
 	if scale := c.WebhookTimeScale; math.IsNaN(scale) || scale < 0 || scale > 1000 {
 		return fmt.Errorf("WebhookTimeScale %v: from 0 to 1000", scale)
@@ -344,13 +426,53 @@ func (c *Config) complete() error {
 	if c.WebhookDuplicates < 0 || c.WebhookDuplicates > 100 {
 		return fmt.Errorf("WebhookDuplicates %d: from 0 to 100", c.WebhookDuplicates)
 	}
-	return c.Outcome.complete()
+	return nil
+}
+
+func (l *Limits) complete() {
+	l.Actions = cmp.Or(l.Actions, 20_000)
+	l.ImagesPerAction = cmp.Or(l.ImagesPerAction, 200)
+	l.ActionMemory = cmp.Or(l.ActionMemory, 64<<20)
+	l.ImageMemory = cmp.Or(l.ImageMemory, 128<<20)
+	l.RequestBody = cmp.Or(l.RequestBody, 1<<30)
+}
+
+// No regular expressions here: what a package computes when the program starts is
+// linked into every program that imports it, used or not.
+const (
+	lower      = "abcdefghijklmnopqrstuvwxyz"
+	upper      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digit      = "0123456789"
+	printable  = lower + upper + digit + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+	unreserved = lower + upper + digit + "._~-"
+)
+
+// isPathPrefix reports whether text is empty or slashes with names between them.
+func isPathPrefix(text string) bool {
+	if text == "" {
+		return true
+	}
+	rest, ok := strings.CutPrefix(text, "/")
+	for name := range strings.SplitSeq(rest, "/") {
+		ok = ok && name != "" && strings.Trim(name, unreserved) == ""
+	}
+	return ok
 }
 
 // admit makes the server of one listener and counts it among the tasks.
 func (s *Server) admit(l net.Listener) (*http.Server, error) {
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !s.cfg.Remote && !tcp.IP.IsLoopback() {
 		return nil, fmt.Errorf("simulator: listener on %v: only loopback addresses are served", tcp)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.admitLocked()
+}
+
+// admitLocked is admit for a listener that needs no check. The mutex is held.
+func (s *Server) admitLocked() (*http.Server, error) {
+	if s.closed {
+		return nil, fmt.Errorf("simulator: %w", http.ErrServerClosed)
 	}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(s.serveTracked),
@@ -359,14 +481,30 @@ func (s *Server) admit(l net.Listener) (*http.Server, error) {
 		ConnState:         s.stats.connection,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, fmt.Errorf("simulator: %w", http.ErrServerClosed)
-	}
 	s.tasks.Add(1)
 	s.listeners = append(s.listeners, server)
 	return server, nil
+}
+
+// Dial connects to the simulator in memory: a real HTTP connection without a
+// port, which virtual time understands. It is what a transport's DialContext can
+// call.
+func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
+	s.mu.Lock()
+	if !s.inMemory {
+		server, err := s.admitLocked()
+		if err != nil {
+			s.mu.Unlock()
+			return nil, err
+		}
+		s.inMemory = true
+		go func() {
+			defer s.tasks.Done()
+			_ = server.Serve(s.memory) // ends with ErrServerClosed
+		}()
+	}
+	s.mu.Unlock()
+	return s.memory.dial(ctx)
 }
 
 // serveTracked is ServeHTTP for connections of our own, whose end Close can
@@ -396,7 +534,7 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-func (s *Server) now() time.Time { return s.cfg.Clock().UTC() }
+func (s *Server) now() time.Time { return (*s.clock.Load())().UTC() }
 
 func (s *Server) date() string { return s.now().Format(http.TimeFormat) }
 

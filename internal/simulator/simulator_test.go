@@ -362,10 +362,11 @@ func TestManyClients(t *testing.T) {
 
 func TestRoomForApplicants(t *testing.T) {
 	t.Parallel()
-	s, c := start(t, simulator.Config{})
-	for i := range 100_000 {
-		s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i))
+	s, c := start(t, simulator.Config{KnownOnly: true})
+	for i := range 99_999 {
+		require.NoError(t, s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i)))
 	}
+	require.ErrorContains(t, s.AddApplicant("applicant-99999", "user-99999"), "there is no room")
 	list := "/resources/applicantActions/-;applicantId=applicant-"
 	assert.Equal(t, 200, c.do("GET", list+"99998", nil).status, "the last but one: the default applicant is there too")
 	assert.Equal(t, 404, c.do("GET", list+"99999", nil).status)

@@ -1,11 +1,45 @@
 package simulator
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
+
+// Applicants that nobody has added and that have no action are forgotten, oldest
+// first.
+func TestGuestsMakeRoom(t *testing.T) {
+	t.Parallel()
+	s, err := New(Config{})
+	require.NoError(t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	find := func(user string) *applicant {
+		a, refused := s.findUser(user)
+		require.Nil(t, refused)
+		return a
+	}
+	kept, gone := find("kept"), find("gone")
+	_, refused := s.newAction(kept, "level", createRequest{ExternalActionID: "a"}, nil)
+	require.Nil(t, refused)
+	long := strings.Repeat("x", 1<<20)
+	for n := range 100 {
+		find(fmt.Sprint(n, long))
+		assert.LessOrEqual(t, s.applicantBytes, int64(applicantMemory))
+	}
+	assert.Same(t, kept, s.applicants[kept.ID])
+	assert.NotContains(t, s.applicants, gone.ID)
+	assert.NotContains(t, s.users, "gone")
+	assert.Contains(t, s.applicants, DefaultApplicantID)
+	assert.Less(t, len(s.applicants), 100)
+	assert.Len(t, s.users, len(s.applicants))
+	_, refused = s.findUser(strings.Repeat("x", applicantMemory))
+	assert.Equal(t, 400, refused.status)
+}
 
 func TestOldestTicketsGo(t *testing.T) {
 	now := time.Now()

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -37,6 +38,9 @@ var retryDelays = []time.Duration{30 * time.Second, 30 * time.Second, time.Minut
 
 const (
 	deliveryTimeout = 5 * time.Second
+	// memoryTimeout is longer: with a thousand simulators in one process, a handler may
+	// get its turn late.
+	memoryTimeout = 30 * time.Second
 	// minTimeout is what a scaled down time-out does not go below: a receiver
 	// needs the time it needs.
 	minTimeout      = time.Second
@@ -44,8 +48,17 @@ const (
 	deliveryWorkers = 8
 )
 
-var digests = map[string]func() hash.Hash{
-	"HMAC_SHA1_HEX": sha1.New, "HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New,
+// newDigest is the hash of an algorithm's name; nil for an unknown one.
+func newDigest(algorithm string) func() hash.Hash {
+	switch algorithm {
+	case "HMAC_SHA1_HEX":
+		return sha1.New
+	case "HMAC_SHA256_HEX":
+		return sha256.New
+	case "HMAC_SHA512_HEX":
+		return sha512.New
+	}
+	return nil
 }
 
 // event is a webhook in the shape of the specification's examples, with what
@@ -72,14 +85,14 @@ type event struct {
 // OnHold, and what OnHold lacks, are the oddities of the specification's
 // examples: a receiver has to go by the type. The mutex is held.
 func (s *Server) notify(a *action, kind string) {
-	if s.cfg.WebhookURL == "" {
+	if s.courier.target() == "" {
 		return
 	}
 	now := s.now()
 	e := event{
-		ApplicantID: a.applicant.id, ApplicantActionID: a.id, ExternalApplicantActions: a.externalActionID,
-		InspectionID: a.applicant.inspectionID, CorrelationID: newCorrelationID(), LevelName: a.levelName,
-		SandboxMode: true, ExternalUserID: a.applicant.externalUserID, Type: kind, ReviewStatus: statusCompleted,
+		ApplicantID: a.applicant.ID, ApplicantActionID: a.id, ExternalApplicantActions: a.externalActionID,
+		InspectionID: a.applicant.InspectionID, CorrelationID: newCorrelationID(), LevelName: a.levelName,
+		SandboxMode: true, ExternalUserID: a.applicant.ExternalUserID, Type: kind, ReviewStatus: statusCompleted,
 		CreatedAt: now.Format(dateZoneForm), CreatedAtMs: now.Format(dateMillisForm), ClientID: clientID,
 	}
 	var hold time.Duration
@@ -101,33 +114,50 @@ type courier struct {
 	cfg       Config
 	client    *http.Client
 	transport *http.Transport // own; nil when one was given
+	handler   *handlerServer  // of deliveries in memory; nil when there are none
+	journal   *journal
+	now       func() time.Time
 	ctx       context.Context
 	cancel    context.CancelFunc
 	tasks     sync.WaitGroup // workers and timers
 
 	mu      sync.Mutex
 	closed  bool
+	url     string
 	queues  map[any][]*delivery // what waits in order; by action, or by delivery once it is a retry
 	ready   []any               // keys of queues that no worker is at
 	workers int
-	timers  map[*time.Timer]struct{}
+	timers  map[*time.Timer]*delivery
 	stats   Stats
 }
 
 type delivery struct {
 	kind, actionID string
 	body           []byte
-	attempt        int // how many were made
+	attempt        int    // how many were made
+	number         uint64 // in the journal
+	once           bool   // sent again by hand: no further attempt follows
 }
 
-func newCourier(cfg Config) *courier {
-	c := &courier{cfg: cfg, queues: map[any][]*delivery{}, timers: map[*time.Timer]struct{}{}}
+func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
+	c := &courier{
+		cfg: cfg, url: cfg.WebhookURL, journal: journal, now: now,
+		queues: map[any][]*delivery{}, timers: map[*time.Timer]*delivery{},
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	transport := cfg.WebhookTransport
 	if transport == nil {
 		dialer := &net.Dialer{Control: refuseOtherHosts}
+		if cfg.Remote {
+			dialer.Control = refusePublicHosts
+		}
+		dial := dialer.DialContext
+		if cfg.WebhookHandler != nil {
+			c.handler = newHandlerServer(c.ctx, cfg.WebhookHandler)
+			dial = c.handler.dial
+		}
 		c.transport = &http.Transport{
-			DialContext: dialer.DialContext, MaxIdleConnsPerHost: deliveryWorkers, IdleConnTimeout: time.Minute,
+			DialContext: dial, MaxIdleConnsPerHost: deliveryWorkers, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: deliveryTimeout,
 		}
 		transport = c.transport
@@ -136,6 +166,9 @@ func newCourier(cfg Config) *courier {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       max(min(c.scaled(deliveryTimeout), deliveryTimeout), minTimeout),
+	}
+	if cfg.WebhookHandler != nil {
+		c.client.Timeout = memoryTimeout
 	}
 	return c
 }
@@ -153,6 +186,7 @@ func (c *courier) send(event delivery, hold time.Duration) {
 		}
 		c.stats.WebhooksOutstanding++
 		d := &delivery{kind: event.kind, actionID: event.actionID, body: event.body}
+		d.number = c.journal.delivery(d, c.now())
 		if !c.cfg.WebhookShuffle {
 			c.queue(d.actionID, d)
 			continue
@@ -166,6 +200,81 @@ func (c *courier) send(event delivery, hold time.Duration) {
 		default:
 			c.queueAfter(time.Duration(wait*float64(step)/2), d)
 		}
+	}
+}
+
+// sendOne takes an event that is sent once, whatever else is duplicated or
+// shuffled.
+func (c *courier) sendOne(event delivery) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return 0, errors.New("simulator: it is closed")
+	case c.stats.WebhooksOutstanding >= maxOutstanding:
+		return 0, fmt.Errorf("simulator: %d deliveries are waiting already", maxOutstanding)
+	}
+	c.stats.WebhookEvents++
+	c.stats.WebhooksOutstanding++
+	event.number = c.journal.delivery(&event, c.now())
+	c.queue(&event, &event)
+	return event.number, nil
+}
+
+// resend sends a delivery of the journal again, once.
+func (c *courier) resend(number uint64) error {
+	d, ok := c.journal.find(number)
+	if !ok {
+		return fmt.Errorf("there is no delivery %d, or 500 others came since", number)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return errors.New("the simulator is closed")
+	case c.url == "":
+		return errors.New(errNoWebhookURL)
+	case c.stats.WebhooksOutstanding >= maxOutstanding:
+		return fmt.Errorf("%d deliveries are waiting already", maxOutstanding)
+	}
+	c.stats.WebhooksOutstanding++
+	d.once = true
+	c.queue(d, d)
+	return nil
+}
+
+// target is where deliveries go.
+func (c *courier) target() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.url
+}
+
+// setTarget changes it, for attempts that begin from now on.
+func (c *courier) setTarget(url string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.url = url
+}
+
+// forget drops what is waiting, and the counts.
+func (c *courier) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopTimers()
+	for key, waiting := range c.queues {
+		c.queues[key] = waiting[:min(len(waiting), 1)] // a worker may be at the first
+	}
+	c.stats = Stats{}
+}
+
+// stopTimers drops what is to come later. The mutex is held.
+func (c *courier) stopTimers() {
+	for timer := range c.timers {
+		if timer.Stop() {
+			c.tasks.Done()
+		}
+		delete(c.timers, timer)
 	}
 }
 
@@ -197,7 +306,7 @@ func (c *courier) queueAfter(wait time.Duration, d *delivery) {
 			c.queue(d, d)
 		}
 	})
-	c.timers[timer] = struct{}{}
+	c.timers[timer] = d
 }
 
 // work delivers until nothing is ready.
@@ -207,10 +316,10 @@ func (c *courier) work() {
 	for len(c.ready) > 0 && !c.closed {
 		key := c.ready[0]
 		c.ready = c.ready[1:]
-		d := c.queues[key][0]
+		d, url := c.queues[key][0], c.url
 		c.stats.WebhookAttempts++
 		c.mu.Unlock()
-		made := c.attempt(d)
+		made := c.attempt(d, url)
 		c.mu.Lock()
 		if c.closed {
 			made.Last, made.Next = true, 0
@@ -251,32 +360,35 @@ func (c *courier) settle(made Delivery) {
 	default:
 		return
 	}
-	c.stats.WebhooksOutstanding--
+	c.stats.WebhooksOutstanding = max(c.stats.WebhooksOutstanding-1, 0) // 0 after a reset
 }
 
 // attempt makes one, and says what follows it. Anything but a 2xx within the
 // time-out has failed.
-func (c *courier) attempt(d *delivery) Delivery {
+func (c *courier) attempt(d *delivery, url string) Delivery {
 	d.attempt++
 	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
-	var err error
-	if made.Status, err = c.post(d.body); err != nil {
+	begin := time.Now()
+	status, text, err := c.post(url, d.body)
+	if made.Status = status; err != nil {
 		made.Problem = c.problem(err)
 	}
 	made.Accepted = made.Status/100 == 2
-	made.Last = made.Accepted || d.attempt > len(retryDelays) || c.ctx.Err() != nil
+	made.Last = made.Accepted || d.once || d.attempt > len(retryDelays) || c.ctx.Err() != nil
 	if !made.Last {
 		made.Next = c.scaled(retryDelays[d.attempt-1])
 	}
+	c.journal.attempt(d.number, made, text, c.now(), time.Since(begin))
 	return made
 }
 
-func (c *courier) post(body []byte) (status int, err error) {
-	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, c.cfg.WebhookURL, bytes.NewReader(body))
+// post sends a body once, and returns the beginning of the answer's.
+func (c *courier) post(url string, body []byte) (status int, text []byte, err error) {
+	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return 0, err // the URL was parsed before
+		return 0, nil, err // the URL was parsed before
 	}
-	mac := hmac.New(digests[c.cfg.WebhookAlgorithm], []byte(c.cfg.WebhookSecret))
+	mac := hmac.New(newDigest(c.cfg.WebhookAlgorithm), []byte(c.cfg.WebhookSecret))
 	mac.Write(body)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "idngo-simulator")
@@ -284,11 +396,12 @@ func (c *courier) post(body []byte) (status int, err error) {
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
 	response, err := c.client.Do(r)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
+	text, _ = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
 	_ = response.Body.Close()
-	return response.StatusCode, nil
+	return response.StatusCode, text, nil
 }
 
 // problem is the kind of an error. Its text has the URL in it, and whoever wants
@@ -318,17 +431,15 @@ func (c *courier) scaled(d time.Duration) time.Duration {
 func (c *courier) close() {
 	c.mu.Lock()
 	c.closed = true
-	for timer := range c.timers {
-		if timer.Stop() {
-			c.tasks.Done()
-		}
-		delete(c.timers, timer)
-	}
+	c.stopTimers()
 	c.mu.Unlock()
 	c.cancel()
 	c.tasks.Wait()
 	if c.transport != nil {
 		c.transport.CloseIdleConnections()
+	}
+	if c.handler != nil {
+		c.handler.close()
 	}
 }
 
@@ -344,13 +455,16 @@ func (c *courier) count(into *Stats) {
 }
 
 // checkWebhookURL refuses what would send made-up events to somebody else.
-func checkWebhookURL(text string) error {
+func checkWebhookURL(text string, remote bool) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		return errors.New("WebhookURL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.User != nil:
 		return errors.New("WebhookURL: http or https, without a user")
+	case remote && isNear(u.Hostname()):
+	case remote:
+		return fmt.Errorf("WebhookURL: host %q is neither a private address nor a name without a dot", u.Hostname())
 	case !isLoopback(u.Hostname()):
 		return fmt.Errorf("WebhookURL: host %q is not a loopback one, such as 127.0.0.1", u.Hostname())
 	}
@@ -363,6 +477,38 @@ func refuseOtherHosts(_, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("simulator: webhooks go to loopback addresses only, not to %s", address)
 	}
 	return nil
+}
+
+// refusePublicHosts sees to it that a name leads into a private network.
+func refusePublicHosts(_, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !isPrivate(to.Addr()) {
+		return fmt.Errorf("simulator: webhooks go to private addresses only, not to %s", address)
+	}
+	return nil
+}
+
+func isPrivate(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+}
+
+// isNear reports whether a host can only be on this machine or in a private
+// network: a private address, a name without a dot such as a container's, or one
+// that ends with a name that is nobody's on the internet.
+func isNear(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return isPrivate(ip)
+	}
+	name := strings.ToLower(host)
+	if name == "" || !strings.Contains(name, ".") {
+		return name != ""
+	}
+	for _, end := range []string{".localhost", ".internal", ".local", ".test"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // prettyJSON lays out compact JSON as the vendor's deliveries are: one member a

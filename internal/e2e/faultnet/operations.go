@@ -78,7 +78,7 @@ var (
 	DownloadImage = Operation{
 		Name: "OpenImage",
 		Call: func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := client.DownloadImage(ctx, "5e02f6b1", "4711", io.Discard, idngo.OpenImageParams{}, opts...)
+			_, err := client.DownloadImage(ctx, "5e02f6b1", "4711", io.Discard, idngo.ImageParams{}, opts...)
 			return err
 		},
 	}

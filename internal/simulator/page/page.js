@@ -9,13 +9,18 @@ const button = form.querySelector("button");
 let labelsShown = false;
 
 async function post(path, body) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(body),
-    credentials: "omit",
-    cache: "no-store",
-  });
+  let response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify(body),
+      credentials: "omit",
+      cache: "no-store",
+    });
+  } catch {
+    throw new Error("The simulator does not answer. It was stopped, or cannot be reached from here: start it again and ask for a new link.");
+  }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
     throw new Error(answer.description || "The simulator answered " + response.status + ".");
@@ -31,7 +36,7 @@ function say(text, kind) {
 }
 
 function show(view) {
-  for (const name of ["externalUserId", "applicantId", "externalActionId", "actionId", "levelName"]) {
+  for (const name of ["externalUserId", "applicantId", "externalActionId", "actionId", "levelName", "asks"]) {
     byId(name).textContent = view[name];
   }
   let status = view.reviewStatus;
@@ -73,8 +78,14 @@ async function open() {
   byId("action").hidden = true;
   form.hidden = true;
   try {
-    show(await post("api/session", { code: code() }));
+    const view = await post("api/session", { code: code() });
+    show(view);
     byId("message").hidden = true;
+    if (view.reviewStatus === "completed") {
+      say("This action is decided already: " + view.reviewAnswer + ". A real one would end here. If you choose again, the verdict is replaced.", "");
+    } else if (view.reviewStatus === "pending") {
+      say("This action is submitted already and waits for its review. If you choose, you decide it.", "");
+    }
   } catch (error) {
     fail(error);
   }

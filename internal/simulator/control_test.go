@@ -1,0 +1,464 @@
+package simulator_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// control calls the control API, unsigned.
+func (c *client) control(method, path, body string, changes ...change) result {
+	c.t.Helper()
+	r, err := http.NewRequest(method, c.base+"/_simulator/"+path, strings.NewReader(body))
+	require.NoError(c.t, err)
+	for _, change := range changes {
+		change(r)
+	}
+	response, err := c.transport.RoundTrip(r)
+	require.NoError(c.t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(c.t, err)
+	return result{status: response.StatusCode, header: response.Header, body: text}
+}
+
+// told is control for what has to succeed.
+func (c *client) told(method, path, body string) map[string]any {
+	c.t.Helper()
+	r := c.control(method, path, body)
+	require.Less(c.t, r.status, 300, "%s", r.body)
+	return r.json(c.t)
+}
+
+// webhookLog keeps what a receiver got.
+type webhookLog struct {
+	mu     sync.Mutex
+	bodies []string
+	refuse bool
+	got    chan struct{}
+}
+
+func newWebhookLog(t *testing.T) (*webhookLog, string) {
+	t.Helper()
+	log := &webhookLog{got: make(chan struct{}, 100)}
+	server := httptest.NewServer(log)
+	t.Cleanup(server.Close)
+	return log, server.URL
+}
+
+func (l *webhookLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bodies = append(l.bodies, string(body))
+	if l.refuse {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, "bad digest")
+	}
+	l.got <- struct{}{}
+}
+
+func (l *webhookLog) setRefuse(refuse bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = refuse
+}
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, simulator.Config{KnownOnly: true, ReviewDelay: -1})
+	t.Run("applicants", func(t *testing.T) {
+		added := c.told("POST", "applicants", `{"id":"a1","externalUserId":"alice"}`)
+		assert.Equal(t, "alice", added["externalUserId"])
+		assert.Equal(t, "completed", at(t, added, "review", "reviewStatus"))
+		assert.Len(t, c.told("GET", "applicants", "")["items"], 2)
+		assert.Equal(t, 200, c.do("GET", "/resources/applicants/a1/one", nil).status)
+	})
+	t.Run("levels", func(t *testing.T) {
+		assert.Equal(t, "selfieAuth", c.told("PUT", "levels", `{"name":"my level"}`)["type"])
+		assert.Equal(t, "questionnaire", c.told("POST", "levels", `{"name":"q","type":"questionnaire"}`)["type"])
+		assert.Len(t, c.told("GET", "levels", "")["items"], 5)
+	})
+	t.Run("outcome", func(t *testing.T) {
+		assert.Equal(t, "GREEN", c.told("GET", "outcome", "")["outcome"])
+		const final = `{"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL","moderationComment":"no"}`
+		assert.Equal(t, "RED-FINAL:FORGERY", c.told("POST", "outcome", final)["outcome"])
+		red := c.told("PUT", "outcome", `{"outcome":"RED:PEP"}`)
+		assert.Equal(t, "RETRY", red["reviewRejectType"])
+		id := c.create("outcome")
+		c.addImage(id, "face")
+		assert.Equal(t, "PEP", at(t, c.submit(id).json(t), "review", "reviewResult", "rejectLabels", 0))
+		c.told("PUT", "outcome", `{"outcome":"GREEN"}`)
+	})
+	t.Run("faults", func(t *testing.T) {
+		assert.Equal(t, "503@GetAction#2", c.told("POST", "faults", `{"faults":"503@GetAction#2"}`)["faults"])
+		assert.Equal(t, 503, c.do("GET", "/resources/applicantActions/x/one", nil).status)
+		assert.Equal(t, "503@GetAction#1", c.told("GET", "faults", "")["faults"])
+		assert.Empty(t, c.told("DELETE", "faults", "")["faults"])
+		assert.Equal(t, 404, c.do("GET", "/resources/applicantActions/x/one", nil).status)
+	})
+	t.Run("clock", func(t *testing.T) {
+		assert.Equal(t, "-2m0s", c.told("POST", "clock", `{"offset":"-2m"}`)["offset"])
+		assert.Equal(t, 401, c.do("GET", listTarget, nil).status)
+		assert.Equal(t, "0s", c.told("POST", "clock", `{"offset":"0s"}`)["offset"])
+		assert.Equal(t, 200, c.do("GET", listTarget, nil).status)
+		assert.NotEmpty(t, c.told("GET", "clock", "")["time"])
+	})
+	t.Run("actions", func(t *testing.T) {
+		id := c.create("mine")
+		image := c.addImage(id, jpeg(t)).json(t)
+		all := c.told("GET", "actions?applicantId="+simulator.DefaultApplicantID, "")["items"].([]any)
+		assert.Equal(t, id, at(t, all, len(all)-1, "id"))
+		assert.Empty(t, c.told("GET", "actions?applicantId=nobody", "")["items"])
+		assert.Equal(t, "mine", c.told("GET", "actions/"+id, "")["externalActionId"])
+		assert.Equal(t, "onHold", at(t, c.told("POST", "actions/"+id+"/review", `{"outcome":"onHold"}`), "review", "reviewStatus"))
+		decided := c.told("POST", "actions/"+id+"/review", `{"reviewAnswer":"GREEN"}`)
+		assert.Equal(t, "GREEN", at(t, decided, "review", "reviewResult", "reviewAnswer"))
+		assert.Equal(t, 1.0, decided["reviews"])
+		shown := c.control("GET", fmt.Sprintf("actions/%s/images/%.0f", id, image["imageId"]), "")
+		assert.Equal(t, "image/jpeg", shown.header.Get("Content-Type"))
+		assert.Contains(t, shown.header.Get("Content-Security-Policy"), "sandbox")
+		assert.Equal(t, jpeg(t), string(shown.body))
+		var list []struct{ ID string }
+		require.NoError(t, json.Unmarshal(s.ActionsJSON(""), &list))
+		assert.Equal(t, id, list[len(list)-1].ID)
+	})
+	t.Run("tokens", func(t *testing.T) {
+		const target = "/resources/accessTokens?userId=alice&levelName=action-liveness&externalActionId=login"
+		token := c.do("POST", target, nil).json(t)["token"].(string)
+		done := c.told("POST", "tokens/"+token+"/complete", "")
+		assert.Equal(t, "completed", at(t, done, "review", "reviewStatus"))
+		assert.Equal(t, "alice", done["externalUserId"])
+	})
+	t.Run("requests", func(t *testing.T) {
+		c.do("GET", listTarget, nil, header("X-App-Access-Sig", "00"))
+		all := c.told("GET", "requests?operation=ListActions", "")
+		items := all["items"].([]any)
+		last := items[len(items)-1]
+		assert.Equal(t, "signature", at(t, last, "signature"))
+		assert.Equal(t, 401.0, at(t, last, "status"))
+		assert.Regexp(t, `^\d+GET`+listTarget+`$`, at(t, last, "stringToSign"))
+		assert.Equal(t, float64(len(items)), at(t, all, "counts", "ListActions"))
+	})
+	t.Run("state", func(t *testing.T) {
+		state := c.told("GET", "", "")
+		assert.Equal(t, true, state["knownOnly"])
+		assert.Equal(t, 2.0, state["applicantCount"])
+	})
+	t.Run("reset", func(t *testing.T) {
+		c.told("POST", "reset", "")
+		assert.Empty(t, c.told("GET", "actions", "")["items"])
+		assert.Empty(t, c.told("GET", "requests", "")["items"])
+		assert.Empty(t, c.told("GET", "requests", "")["counts"])
+		assert.Equal(t, 404, c.do("GET", "/resources/applicants/a1/one", nil).status)
+	})
+}
+
+func TestControlWebhooks(t *testing.T) {
+	t.Parallel()
+	log, url := newWebhookLog(t)
+	_, c := start(t, simulator.Config{})
+	const event = `{ "type": "applicantReviewed",  "applicantId": "a1", "createdAtMs": "2026-03-01 12:00:00.000" }`
+	assert.Equal(t, 409, c.control("POST", "events", event).status, "there is no URL")
+	assert.Equal(t, url+"/hook", c.told("PUT", "webhook-url", `{"url":"`+url+`/hook"}`)["url"])
+	assert.Equal(t, url+"/hook", c.told("GET", "webhook-url", "")["url"])
+
+	log.setRefuse(true)
+	assert.Equal(t, 1.0, c.told("POST", "events", event)["n"])
+	<-log.got
+	log.setRefuse(false)
+	assert.Equal(t, 1.0, c.told("POST", "deliveries/1/resend", "")["n"])
+	<-log.got
+	assert.Equal(t, []string{event, event}, log.bodies, "as it was sent, byte by byte")
+
+	var delivery any
+	require.Eventually(t, func() bool {
+		delivery = at(t, c.told("GET", "deliveries", ""), "items", 0)
+		return at(t, delivery, "state") == "accepted"
+	}, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "applicantReviewed", at(t, delivery, "type"))
+	assert.Equal(t, event, at(t, delivery, "body"))
+	assert.Equal(t, 401.0, at(t, delivery, "attempts", 0, "status"))
+	assert.Equal(t, "bad digest", at(t, delivery, "attempts", 0, "answer"))
+	assert.Equal(t, "30s", at(t, delivery, "attempts", 0, "next"))
+	assert.Equal(t, 200.0, at(t, delivery, "attempts", 1, "status"))
+
+	c.told("PUT", "webhook-url", `{"url":""}`)
+	assert.Equal(t, 409, c.control("POST", "deliveries/1/resend", "").status)
+	assert.Equal(t, 404, c.control("POST", "deliveries/2/resend", "").status)
+	assert.Equal(t, 404, c.control("POST", "deliveries/x/resend", "").status)
+}
+
+func TestControlRefusals(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, simulator.Config{})
+	id := c.create("a")
+	for _, test := range []struct {
+		name, method, path, body string
+		status                   int
+		change                   change
+	}{
+		{"foreign origin", "POST", "reset", "", 403, header("Origin", "https://evil.example")},
+		{"opaque origin", "POST", "reset", "", 403, header("Origin", "null")},
+		{"foreign origin reads", "GET", "requests", "", 403, header("Origin", "http://localhost:1")},
+		{"foreign page without an origin", "GET", "requests", "", 403, header("Sec-Fetch-Site", "cross-site")},
+		{"page of the same site", "GET", "requests", "", 403, header("Sec-Fetch-Site", "same-site")},
+		{"host of somebody else", "GET", "requests", "", 403, func(r *http.Request) { r.Host = "evil.example" }},
+		{"host of somebody else with a port", "POST", "reset", "", 403, func(r *http.Request) { r.Host = "evil.example:8090" }},
+		{"host that begins well", "POST", "reset", "", 403, func(r *http.Request) { r.Host = "localhost.evil.example" }},
+		{"address of somebody else", "POST", "reset", "", 403, func(r *http.Request) { r.Host = "192.0.2.1" }},
+		{"form of a browser", "POST", "outcome", `{"outcome":"RED"}`, 415, header("Sec-Fetch-Site", "same-origin")},
+		{"unknown path", "GET", "nothing", "", 404, nil},
+		{"unknown path below", "GET", "actions/" + id + "/nothing", "", 404, nil},
+		{"method", "DELETE", "actions", "", 405, nil},
+		{"method of the console", "POST", "console.js", "", 405, nil},
+		{"huge", "POST", "events", strings.Repeat("x", 65<<10), 413, nil},
+		{"applicant without an id", "POST", "applicants", `{"externalUserId":"x"}`, 400, nil},
+		{"applicant no object", "POST", "applicants", `x`, 400, nil},
+		{"level without a name", "POST", "levels", `{}`, 400, nil},
+		{"level no object", "POST", "levels", `[]`, 400, nil},
+		{"outcome empty", "POST", "outcome", ``, 400, nil},
+		{"outcome of nothing", "POST", "outcome", `{}`, 400, nil},
+		{"outcome misspelt", "POST", "outcome", `{"answer":"RED"}`, 400, nil},
+		{"outcome unknown", "POST", "outcome", `{"outcome":"PURPLE"}`, 400, nil},
+		{"outcome twice", "POST", "outcome", `{"outcome":"RED","rejectLabels":["PEP"]}`, 400, nil},
+		{"outcome two values", "POST", "outcome", `{"outcome":"RED"}{}`, 400, nil},
+		{"outcome label", "POST", "outcome", `{"reviewAnswer":"RED","rejectLabels":["<b>"]}`, 400, nil},
+		{"outcome comment", "POST", "outcome", `{"reviewAnswer":"RED","moderationComment":"` + strings.Repeat("x", 5000) + `"}`, 400, nil},
+		{"faults", "POST", "faults", `{"faults":"flood#1"}`, 400, nil},
+		{"faults missing", "POST", "faults", `{}`, 400, nil},
+		{"faults no object", "POST", "faults", `1`, 400, nil},
+		{"faults above one", "POST", "faults", `{"faults":"429=0.9,500=0.9"}`, 400, nil},
+		{"clock", "POST", "clock", `{"offset":"soon"}`, 400, nil},
+		{"clock no object", "POST", "clock", `"1h"`, 400, nil},
+		{"review of nothing", "POST", "actions/x/review", `{"outcome":"GREEN"}`, 404, nil},
+		{"review without an outcome", "POST", "actions/" + id + "/review", ``, 400, nil},
+		{"review with a bad answer", "POST", "actions/" + id + "/review", `{"reviewAnswer":"green"}`, 400, nil},
+		{"unknown action", "GET", "actions/x", "", 404, nil},
+		{"image of an unknown action", "GET", "actions/x/images/1", "", 404, nil},
+		{"unknown image", "GET", "actions/" + id + "/images/1", "", 404, nil},
+		{"unknown token", "POST", "tokens/x/complete", "", 404, nil},
+		{"event without a type", "POST", "events", `{}`, 409, nil},
+		{"URL", "POST", "webhook-url", `{"url":"https://example.com"}`, 400, nil},
+		{"URL missing", "POST", "webhook-url", `{}`, 400, nil},
+		{"URL no object", "POST", "webhook-url", `x`, 400, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var changes []change
+			if test.change != nil {
+				changes = append(changes, test.change)
+			}
+			r := c.control(test.method, test.path, test.body, changes...)
+			assert.Equal(t, test.status, r.status, "%s", r.body)
+			assert.NotEmpty(t, r.json(t)["description"])
+			assert.Contains(t, r.header.Get("Content-Security-Policy"), "default-src 'none'")
+		})
+	}
+	assert.Equal(t, id, at(t, c.told("GET", "actions", ""), "items", 0, "id"), "nothing was reset")
+	assert.Equal(t, "GREEN", c.told("GET", "outcome", "")["outcome"])
+	own := c.control("POST", "outcome", `{"outcome":"GREEN"}`,
+		header("Sec-Fetch-Site", "same-origin"), header("Content-Type", "application/json"), header("Origin", c.base))
+	assert.Equal(t, 200, own.status, "the console itself")
+}
+
+func TestControlHosts(t *testing.T) {
+	t.Parallel()
+	ask := func(cfg simulator.Config, local, host string) int {
+		s, err := simulator.New(cfg)
+		require.NoError(t, err)
+		r := httptest.NewRequest("GET", "/_simulator/outcome", nil)
+		r.Host = host
+		if local != "" {
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(local)}))
+		}
+		w := newRecorder()
+		s.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, test := range []struct {
+		cfg         simulator.Config
+		local, host string
+		want        int
+	}{
+		{simulator.Config{}, "127.0.0.1", "localhost:8090", 200},
+		{simulator.Config{}, "127.0.0.1", "127.0.0.2", 200},
+		{simulator.Config{}, "::1", "[::1]:8090", 200},
+		{simulator.Config{}, "127.0.0.1", "simulator.localhost", 200},
+		{simulator.Config{}, "127.0.0.1", "simulator", 403},
+		{simulator.Config{}, "", "example.com", 403},
+		{simulator.Config{AllowedHosts: []string{"kyc.example.com"}}, "127.0.0.1", "KYC.example.com:80", 200},
+		{simulator.Config{}, "172.17.0.2", "172.17.0.2:8090", 200},
+		{simulator.Config{}, "172.17.0.2", "simulator:8090", 200},
+		{simulator.Config{}, "172.17.0.2", "host.docker.internal", 200},
+		{simulator.Config{}, "172.17.0.2", "evil.example", 403},
+		{simulator.Config{Remote: true}, "127.0.0.1", "simulator", 200},
+		{simulator.Config{Remote: true}, "127.0.0.1", "192.0.2.1", 200},
+		{simulator.Config{Remote: true}, "127.0.0.1", "evil.example", 403},
+		{simulator.Config{Remote: true}, "127.0.0.1", "", 403},
+	} {
+		assert.Equal(t, test.want, ask(test.cfg, test.local, test.host), "%s on %s, remote %v", test.host, test.local, test.cfg.Remote)
+	}
+}
+
+func TestRemote(t *testing.T) {
+	t.Parallel()
+	s, err := simulator.New(simulator.Config{Remote: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	base, err := s.Start("0.0.0.0:0")
+	require.NoError(t, err)
+	assert.Regexp(t, `^http://127\.0\.0\.1:\d+$`, base)
+	c := direct(t, s)
+	c.base, c.transport = base, &http.Transport{}
+	assert.Equal(t, 200, c.do("GET", listTarget, nil).status)
+	assert.Regexp(t, "^"+base+"/idensic/l/#/", c.link(t, "a"))
+	for url, want := range map[string]int{
+		"http://app:8080/hook": 200, "http://host.docker.internal/": 200, "http://10.1.2.3/": 200, "http://localhost/": 200,
+		"http://example.com/": 400, "http://192.0.2.1/": 400, "http://user@app/": 400,
+	} {
+		text, err := json.Marshal(map[string]string{"url": url})
+		require.NoError(t, err)
+		assert.Equal(t, want, c.control("POST", "webhook-url", string(text)).status, url)
+	}
+}
+
+// stream reads messages of the console's stream.
+type stream struct {
+	t     *testing.T
+	lines *bufio.Scanner
+}
+
+type streamMessage struct {
+	Reset      bool
+	Settings   *struct{ Faults string }
+	Total      int
+	Requests   []struct{ N int }
+	Actions    []struct{ ID, Status, Note string }
+	Deliveries []struct{ N int }
+}
+
+func (c *client) stream(t *testing.T) *stream {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/_simulator/stream", nil)
+	require.NoError(t, err)
+	response, err := c.transport.RoundTrip(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	require.Equal(t, 200, response.StatusCode)
+	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	return &stream{t, lines}
+}
+
+func (s *stream) next() (m streamMessage) {
+	s.t.Helper()
+	for s.lines.Scan() {
+		if data, ok := strings.CutPrefix(s.lines.Text(), "data: "); ok {
+			require.NoError(s.t, json.Unmarshal([]byte(data), &m))
+			return m
+		}
+	}
+	require.FailNow(s.t, "the stream has ended")
+	return m
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, simulator.Config{ReviewDelay: -1})
+	c.create("a")
+	events := c.stream(t)
+	first := events.next()
+	assert.True(t, first.Reset)
+	assert.Len(t, first.Requests, 1)
+	assert.Len(t, first.Actions, 1)
+	assert.NotNil(t, first.Settings)
+
+	c.submit(first.Actions[0].ID)
+	m := events.next()
+	assert.False(t, m.Reset)
+	assert.Nil(t, m.Settings)
+	require.Len(t, m.Actions, 1)
+	assert.Equal(t, "completed", m.Actions[0].Status)
+	assert.Contains(t, m.Actions[0].Note, "without an image")
+
+	script(t, s, simulator.Fault{Kind: simulator.FaultStatus})
+	assert.NotNil(t, events.next().Settings)
+	s.Reset()
+	m = events.next()
+	assert.True(t, m.Reset)
+	assert.Empty(t, m.Actions)
+	require.NoError(t, s.Close())
+	assert.False(t, events.lines.Scan() && events.lines.Scan() && events.lines.Scan(), "it ends")
+}
+
+// However fast requests come, a console has the last 500 in the end.
+func TestStreamKeepsUp(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, simulator.Config{})
+	events := c.stream(t)
+	events.next()
+	const total = 3000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		busy := direct(t, s)
+		for range total {
+			_, _ = busy.try("GET", listTarget, nil)
+		}
+	}()
+	last, messages := 0, 0
+	for last < total {
+		m := events.next()
+		require.LessOrEqual(t, len(m.Requests), 500)
+		for _, r := range m.Requests {
+			require.GreaterOrEqual(t, r.N, last)
+			last = r.N
+		}
+		messages++
+	}
+	<-done
+	assert.Less(t, messages, total/10, "what comes fast comes together")
+	items := c.told("GET", "requests", "")["items"].([]any)
+	assert.Len(t, items, 500)
+	assert.Equal(t, float64(total), at(t, items, 499, "n"))
+}
+
+func TestTooManyStreams(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, simulator.Config{})
+	for range 32 {
+		c.stream(t).next()
+	}
+	assert.Equal(t, 503, c.control("GET", "stream", "").status)
+}
+
+func TestConsoleFiles(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, simulator.Config{PathPrefix: "/idngo"})
+	get := func(path string) result { return c.do("GET", path, nil) }
+	html := get("/idngo/")
+	assert.Equal(t, 200, html.status)
+	assert.Equal(t, "text/html; charset=utf-8", html.header.Get("Content-Type"))
+	assert.Equal(t, "text/javascript; charset=utf-8", get("/idngo/_simulator/console.js").header.Get("Content-Type"))
+	assert.Equal(t, "text/css; charset=utf-8", get("/idngo/_simulator/console.css").header.Get("Content-Type"))
+	assert.Equal(t, 404, get("/idngo/_simulator/console.html").status)
+	assert.Equal(t, "/idngo/", get("/idngo").header.Get("Location"))
+	assert.NotContains(t, html.header.Get("Content-Security-Policy"), "unsafe")
+	opened := c.do("GET", "/idngo/", nil, header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "navigate"))
+	assert.Equal(t, 200, opened.status, "a link of another page leads here")
+}

@@ -1,0 +1,235 @@
+package simulator
+
+import (
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// What the journal keeps of the last requests and deliveries.
+const (
+	maxEntries  = 500     // of each
+	maxAttempts = 20      // of one delivery, the last ones
+	maxAnswer   = 2 << 10 // bytes of what a receiver answered
+)
+
+// requestEntry is a request as the console shows it.
+type requestEntry struct {
+	Number       uint64    `json:"n"` // from 1
+	Time         time.Time `json:"time"`
+	Operation    string    `json:"operation"`
+	Method       string    `json:"method"`
+	Target       string    `json:"target"`
+	Status       int       `json:"status"` // 0: the connection was broken before an answer
+	Signature    Verdict   `json:"signature"`
+	StringToSign string    `json:"stringToSign,omitempty"`
+	Fault        FaultKind `json:"fault,omitempty"`
+	Note         string    `json:"note,omitempty"`
+
+	revision uint64
+}
+
+// deliveryEntry is a webhook as the console shows it.
+type deliveryEntry struct {
+	Number   uint64         `json:"n"`
+	Time     time.Time      `json:"time"`
+	Type     string         `json:"type"`
+	ActionID string         `json:"actionId,omitempty"`
+	Body     string         `json:"body"`
+	State    string         `json:"state"` // waiting, accepted, retrying, failed
+	Attempts []attemptEntry `json:"attempts"`
+
+	revision uint64
+}
+
+// attemptEntry is one attempt to deliver it.
+type attemptEntry struct {
+	Attempt int       `json:"attempt"`
+	Time    time.Time `json:"time"`
+	Millis  int64     `json:"millis"`
+	Status  int       `json:"status"`
+	Problem string    `json:"problem,omitempty"`
+	Answer  string    `json:"answer,omitempty"`
+	Next    string    `json:"next,omitempty"`
+}
+
+// journal keeps what happened last, for the console. Each change has a number, the
+// revision: who has seen everything up to one asks for what is newer.
+type journal struct {
+	mu           sync.Mutex
+	revision     uint64
+	settings     uint64 // revision of the last change of applicants, levels, outcome, faults, clock and URL
+	cleared      uint64 // revision of the last reset
+	lastRequest  uint64 // its number
+	lastDelivery uint64 // its number
+	requests     ring[requestEntry]
+	deliveries   ring[*deliveryEntry]
+	watchers     map[chan struct{}]struct{}
+}
+
+func newJournal() *journal { return &journal{watchers: map[chan struct{}]struct{}{}} }
+
+// bump counts a change and wakes who waits for one. The mutex is held.
+func (j *journal) bump() uint64 {
+	j.revision++
+	for watcher := range j.watchers {
+		select {
+		case watcher <- struct{}{}:
+		default: // woken already
+		}
+	}
+	return j.revision
+}
+
+// changed counts a change of something that the journal does not keep.
+func (j *journal) changed() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.bump()
+}
+
+func (j *journal) settingsChanged() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.settings = j.bump()
+}
+
+func (j *journal) reset() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.requests, j.deliveries = ring[requestEntry]{}, ring[*deliveryEntry]{}
+	j.cleared = j.bump()
+	j.settings = j.cleared
+}
+
+// watch wakes the channel after changes, until stop is called.
+func (j *journal) watch() (wake <-chan struct{}, stop func()) {
+	watcher := make(chan struct{}, 1)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.watchers[watcher] = struct{}{}
+	return watcher, func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.watchers, watcher)
+	}
+}
+
+func (j *journal) request(r Request, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lastRequest++
+	j.requests.add(requestEntry{
+		Number: j.lastRequest, revision: j.bump(), Time: now, Operation: r.Operation, Method: r.Method, Target: r.Target, Status: r.Status,
+		Signature: r.Signature, StringToSign: r.StringToSign, Fault: r.Fault, Note: r.Note,
+	})
+}
+
+// delivery enters a webhook that is about to be sent, and returns its number.
+func (j *journal) delivery(d *delivery, now time.Time) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lastDelivery++
+	j.deliveries.add(&deliveryEntry{
+		Number: j.lastDelivery, Time: now, Type: d.kind, ActionID: d.actionID, Body: string(d.body), State: "waiting",
+		revision: j.bump(),
+	})
+	return j.lastDelivery
+}
+
+// attempt enters an attempt to send it.
+func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.Time, took time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.entry(number)
+	if e == nil {
+		return
+	}
+	attempt := attemptEntry{
+		Attempt: made.Attempt, Time: now, Millis: took.Milliseconds(), Status: made.Status, Problem: made.Problem,
+		Answer: strings.ToValidUTF8(string(answer), string(utf8.RuneError)),
+	}
+	switch {
+	case made.Accepted:
+		e.State = "accepted"
+	case made.Last:
+		e.State = "failed"
+	default:
+		e.State, attempt.Next = "retrying", made.Next.String()
+	}
+	// A copy: whoever was given the entry before reads on.
+	attempts := append(e.Attempts[:len(e.Attempts):len(e.Attempts)], attempt)
+	e.Attempts = attempts[max(0, len(attempts)-maxAttempts):]
+	e.revision = j.bump()
+}
+
+// entry finds a delivery that is still kept. The mutex is held.
+func (j *journal) entry(number uint64) *deliveryEntry {
+	for i := range j.deliveries.len() {
+		if e := j.deliveries.at(i); e.Number == number {
+			return e
+		}
+	}
+	return nil
+}
+
+// find returns a delivery to send again.
+func (j *journal) find(number uint64) (*delivery, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.entry(number)
+	if e == nil {
+		return nil, false
+	}
+	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: len(e.Attempts)}, true
+}
+
+// requestsSince are the kept requests that came since a revision, oldest first.
+func (j *journal) requestsSince(revision uint64) []requestEntry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	first := j.requests.len()
+	for first > 0 && j.requests.at(first-1).revision > revision {
+		first--
+	}
+	entries := make([]requestEntry, 0, j.requests.len()-first)
+	for i := first; i < j.requests.len(); i++ {
+		entries = append(entries, j.requests.at(i))
+	}
+	return entries
+}
+
+// deliveriesSince are the kept deliveries that have changed since a revision,
+// oldest first.
+func (j *journal) deliveriesSince(revision uint64) []deliveryEntry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	entries := []deliveryEntry{}
+	for i := range j.deliveries.len() {
+		if e := j.deliveries.at(i); e.revision > revision {
+			entries = append(entries, *e)
+		}
+	}
+	return entries
+}
+
+// ring holds the last entries.
+type ring[T any] struct {
+	entries []T
+	next    int // oldest, once it is full
+}
+
+func (r *ring[T]) add(entry T) {
+	if len(r.entries) < maxEntries {
+		r.entries = append(r.entries, entry)
+		return
+	}
+	r.entries[r.next] = entry
+	r.next = (r.next + 1) % maxEntries
+}
+
+func (r *ring[T]) len() int { return len(r.entries) }
+
+// at is an entry by age, 0 the oldest.
+func (r *ring[T]) at(i int) T { return r.entries[(r.next+i)%len(r.entries)] }

@@ -1,0 +1,182 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// memoryURL is where webhooks go that are delivered in memory.
+const memoryURL = "http://localhost/"
+
+// memoryNetwork is a listener whose connections are pipes in this process.
+type memoryNetwork struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newMemoryNetwork() *memoryNetwork {
+	return &memoryNetwork{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// Accept returns the server's end of the next connection.
+func (m *memoryNetwork) Accept() (net.Conn, error) {
+	select {
+	case conn := <-m.conns:
+		return conn, nil
+	case <-m.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept and dial.
+func (m *memoryNetwork) Close() error {
+	m.once.Do(func() { close(m.done) })
+	return nil
+}
+
+// Addr is a loopback address, as programs expect that read one.
+func (m *memoryNetwork) Addr() net.Addr { return memoryAddr() }
+
+func memoryAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// dial returns the client's end of a new connection.
+func (m *memoryNetwork) dial(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	reset := new(atomic.Bool)
+	select {
+	case m.conns <- &memoryConn{Conn: far, reset: reset}:
+		return &memoryConn{Conn: near, reset: reset}, nil
+	case <-m.done:
+		return nil, &net.OpError{Op: "dial", Net: "memory", Err: errors.New("connection refused: the simulator is closed")}
+	case <-ctx.Done():
+		return nil, &net.OpError{Op: "dial", Net: "memory", Err: ctx.Err()}
+	}
+}
+
+// memoryConn is one end of a connection.
+type memoryConn struct {
+	net.Conn
+	reset *atomic.Bool // shared by both ends
+}
+
+// Reset closes the connection so that the other end sees no orderly end.
+func (c *memoryConn) Reset() {
+	c.reset.Store(true)
+	_ = c.Conn.Close()
+}
+
+// Read reports a reset as what it is.
+func (c *memoryConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.explain("read", err)
+}
+
+// Write reports a reset as what it is.
+func (c *memoryConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.explain("write", err)
+}
+
+func (c *memoryConn) explain(op string, err error) error {
+	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() { //nolint:errorlint // net.Pipe returns these as they are
+		return &net.OpError{Op: op, Net: "memory", Err: errors.New("connection reset by peer")}
+	}
+	return err
+}
+
+// LocalAddr is a loopback address.
+func (c *memoryConn) LocalAddr() net.Addr { return memoryAddr() }
+
+// RemoteAddr is a loopback address.
+func (c *memoryConn) RemoteAddr() net.Addr { return memoryAddr() }
+
+// handlerGrace is how long the end of a simulator waits for a handler of
+// webhooks that is under way.
+const handlerGrace = time.Second
+
+// handlerServer serves a handler in memory, from its first connection on.
+type handlerServer struct {
+	network *memoryNetwork
+	server  *http.Server
+	start   sync.Once
+
+	mu      sync.Mutex
+	closed  bool
+	running int           // the server and its handlers
+	ended   chan struct{} // closed when none is left after close
+}
+
+func newHandlerServer(ctx context.Context, handler http.Handler) *handlerServer {
+	h := &handlerServer{network: newMemoryNetwork(), ended: make(chan struct{})}
+	h.server = &http.Server{
+		ReadHeaderTimeout: 30 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !h.begin() {
+				panic(http.ErrAbortHandler)
+			}
+			defer h.end()
+			handler.ServeHTTP(w, r)
+		}),
+	}
+	return h
+}
+
+func (h *handlerServer) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.running++
+	return true
+}
+
+func (h *handlerServer) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running--; h.closed && h.running == 0 {
+		close(h.ended)
+	}
+}
+
+func (h *handlerServer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	h.start.Do(func() {
+		if h.begin() {
+			go func() {
+				defer h.end()
+				_ = h.server.Serve(h.network) // ends with ErrServerClosed
+			}()
+		}
+	})
+	return h.network.dial(ctx)
+}
+
+// close ends the server, and waits a moment for a handler that is under way: it
+// is somebody else's, and may wait for whoever closes.
+func (h *handlerServer) close() {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return
+	}
+	if h.closed = true; h.running == 0 {
+		close(h.ended)
+	}
+	h.mu.Unlock()
+	_ = h.network.Close()
+	_ = h.server.Close()
+	timer := time.NewTimer(handlerGrace)
+	defer timer.Stop()
+	select {
+	case <-h.ended:
+	case <-timer.C:
+	}
+}
