@@ -90,11 +90,14 @@ func TestFaceAuth(t *testing.T) {
 // external id leads to the same action.
 func TestFaceAuthWithCredentials(t *testing.T) {
 	t.Parallel()
-	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL"}})
+	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{
+		Answer: "RED", RejectLabels: []string{"NOT_ALONE"}, RejectType: "FINAL",
+	}})
 	photo := filepath.Join(t.TempDir(), "photo.png")
 	require.NoError(t, os.WriteFile(photo, []byte("\x89PNG\r\n\x1a\n not much of one"), 0o600))
 	p := program{name: "face_auth", env: env, args: []string{
-		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1", "-image", photo, "-country", "GBR",
+		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1",
+		"-image", photo, "-country", "GBR",
 	}}
 	// A run that got as far as the upload.
 	client := newClient(t, env)
@@ -264,24 +267,6 @@ func TestWebhookServer(t *testing.T) {
 	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
 }
 
-func TestTracing(t *testing.T) {
-	t.Parallel()
-	r := run(t, program{name: "tracing"})
-	r.succeeded(t)
-	require.Regexp(t, offlineLine, r.stderr)
-	var table [][]string
-	for line := range strings.Lines(r.stdout) {
-		if f := strings.Fields(line); len(f) == 4 && f[0] != "OPERATION" && f[1] != "bytes" {
-			table = append(table, f[:3])
-		}
-	}
-	require.Equal(t, [][]string{{"GetAction", "3", "1"}, {"ListActions", "1", "0"}, {"OpenImage", "3", "1"}}, table)
-	require.Regexp(t, `^[1-9]\d+ bytes of images$`, r.lastLine())
-	require.Equal(t, 7, strings.Count(r.stderr, "msg=attempt"))
-	require.Contains(t, r.stderr, "level=WARN msg=attempt operation=GetAction")
-	require.NotContains(t, r.stderr, simulator.DefaultApplicantID)
-}
-
 func TestWebSDKLink(t *testing.T) {
 	t.Parallel()
 	r := run(t, program{name: "websdk_link"})
@@ -355,7 +340,8 @@ sourceOfFunds  income   sources     salary | dividends
 `)
 	require.JSONEq(t, `[{"id":"sourceOfFunds","sections":{
 		"consent":{"items":{"since":{"value":"2026-01-31"},"truthful":{"value":"true"}}},
-		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
+		"income":{"items":{"inherited":{"value":null},"occupation":{"value":"Engineer"},
+			"sources":{"values":["salary","dividends"]}}}}}]`, r.lastLine())
 }
 
 func TestSimulator(t *testing.T) {
@@ -422,7 +408,9 @@ func TestSimulator(t *testing.T) {
 		UserID: "Ann O'Neill", LevelName: simulator.LevelFaceAuth,
 	})
 	require.ErrorIs(t, err, idngo.ErrSignatureMismatch)
-	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth})
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{
+		UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
+	})
 	require.NoError(t, err)
 
 	if runtime.GOOS == "windows" {
@@ -434,12 +422,15 @@ func TestSimulator(t *testing.T) {
 	require.Equal(t, 0, r.code, r.stderr)
 	for _, want := range []string{
 		`Page +200  signature unsigned +GET /idensic/l/`,
-		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + simulator.DefaultApplicantID + `\?limit=100&offset=0&order=-createdAt`,
-		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + simulator.DefaultApplicantID + `\?levelName=action-liveness`,
+		`ListActions +200  signature ok +GET /resources/applicantActions/-;applicantId=` + simulator.DefaultApplicantID +
+			`\?limit=100&offset=0&order=-createdAt`,
+		`CreateAction +200  signature ok +POST /resources/applicantActions/-/forApplicant/` + simulator.DefaultApplicantID +
+			`\?levelName=action-liveness`,
 		`AddImage +200  signature ok .*/images`,
 		`SubmitAction +200  signature ok .*`,
 		`GetAction +503  signature ok .*  fault status`,
-		`CreateAccessToken +401  signature wrong +should have been over "\d+POST/resources/accessTokens\?levelName=action-liveness&ttlInSecs=600&userId=Ann%20O%27Neill"`,
+		`CreateAccessToken +401  signature wrong +should have been over ` +
+			`"\d+POST/resources/accessTokens\?levelName=action-liveness&ttlInSecs=600&userId=Ann%20O%27Neill"`,
 	} {
 		require.Regexp(t, `(?m)^\d\d:\d\d:\d\d\.\d{6} `+want+`$`, r.stderr)
 	}
@@ -475,18 +466,14 @@ func TestRefused(t *testing.T) {
 	sb, env := startSimulator(t, simulator.Config{})
 	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
 	for name, operation := range map[string]string{
-		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction", "tracing": "ListActions",
+		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction",
 		"websdk_link": "ListActions", "list_actions": "ListActions", "questionnaire": "CreateAction",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, program{name: name, env: env, stdin: "an image"})
 			require.Equal(t, 1, r.code)
-			stderr := r.stderr
-			if name == "tracing" { // which logs as well
-				stderr = stderr[strings.Index(stderr, "\n")+1:]
-			}
-			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, stderr)
+			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, r.stderr)
 			require.NotContains(t, r.stderr+r.stdout, "not-the-right-one")
 			require.NotContains(t, r.stderr+r.stdout, simulator.DefaultAppToken)
 		})
@@ -545,6 +532,9 @@ func TestInterrupt(t *testing.T) {
 // Each main.go, copied without offline.go into an empty module with a replace,
 // builds; and without credentials the program says what is missing.
 func TestCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links every example a second time")
+	}
 	t.Parallel()
 	repository, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -552,8 +542,14 @@ func TestCopies(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), fmt.Appendf(nil,
-		"module example.com/copied\n\ngo 1.25.0\n\nrequire github.com/idngo-go/idngo v0.0.0\n\nreplace github.com/idngo-go/idngo => %s\n", strconv.Quote(filepath.ToSlash(repository))), 0o600))
+	// The module has the requirements of this one, so that the go command needs nothing that this module's own build has not
+	// downloaded.
+	mod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
+	require.NoError(t, err)
+	mod = bytes.Replace(mod, []byte("module github.com/idngo-go/idngo"), []byte("module example.com/copied"), 1)
+	mod = fmt.Appendf(mod, "\nrequire github.com/idngo-go/idngo v0.0.0\n\nreplace github.com/idngo-go/idngo => %s\n",
+		strconv.Quote(filepath.ToSlash(repository)))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o600))
 	var copied []string
 	for _, name := range programs(t) {
 		if _, err := os.Stat(filepath.Join(name, "offline.go")); err != nil {
@@ -604,12 +600,14 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
-// Every call of the client stands in at least one example.
+// Every call of the client stands in at least one example, modules of their own included.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
 	var all []byte
-	for _, name := range programs(t) {
-		source, err := os.ReadFile(filepath.Join(name, "main.go"))
+	for _, main := range mains {
+		source, err := os.ReadFile(main)
 		require.NoError(t, err)
 		all = append(all, source...)
 	}
@@ -623,7 +621,8 @@ func TestEveryCall(t *testing.T) {
 	}
 }
 
-var offlineLine = regexp.MustCompile(`(?m)^no credentials in the environment: using a simulator in this process, at http://127\.0\.0\.1:\d+$`)
+var offlineLine = regexp.MustCompile(
+	`(?m)^no credentials in the environment: using a simulator in this process, at http://127\.0\.0\.1:\d+$`)
 
 var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
 
@@ -643,10 +642,7 @@ func programs(t *testing.T) []string {
 	return names
 }
 
-var (
-	binaries sync.Map // name to func() (string, error), which builds it once
-	builtIn  string
-)
+var builtIn string // the directory of the examples' binaries
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -659,23 +655,24 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// binary builds an example, with the race detector where the test has it.
+// buildAll builds every example, with the race detector where the test has it, by one go command:
+// one for each costs a third more.
+var buildAll = sync.OnceValue(func() error {
+	args := []string{"build", "-ldflags=-w", "-o", builtIn + string(filepath.Separator)} // without debug information
+	if raceDetector() {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "./...")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+})
+
+// binary returns the path of an example's binary.
 func binary(t *testing.T, name string) string {
 	t.Helper()
-	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		path := filepath.Join(builtIn, name+exe)
-		args := []string{"build", "-ldflags=-w", "-o", path} // nobody debugs them, and linking is most of what this costs
-		if raceDetector() {
-			args = append(args, "-race")
-		}
-		if out, err := exec.Command("go", append(args, "./"+name)...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%w: %s", err, out)
-		}
-		return path, nil
-	}))
-	path, err := build.(func() (string, error))()
-	require.NoError(t, err)
-	return path
+	require.NoError(t, buildAll())
+	return filepath.Join(builtIn, name+exe)
 }
 
 func raceDetector() bool {
@@ -820,7 +817,8 @@ func startSimulator(t *testing.T, cfg simulator.Config) (*simulator.Server, []st
 	require.NoError(t, err)
 	return sb, []string{
 		"IDNGO_BASE_URL=" + baseURL, "IDNGO_APP_TOKEN=" + simulator.DefaultAppToken, "IDNGO_SECRET_KEY=" + simulator.DefaultSecretKey,
-		"IDNGO_APPLICANT_ID=" + simulator.DefaultApplicantID, "IDNGO_USER_ID=" + simulator.DefaultExternalUserID, "IDNGO_LEVEL=" + simulator.LevelFaceAuth,
+		"IDNGO_APPLICANT_ID=" + simulator.DefaultApplicantID, "IDNGO_USER_ID=" + simulator.DefaultExternalUserID,
+		"IDNGO_LEVEL=" + simulator.LevelFaceAuth,
 	}
 }
 

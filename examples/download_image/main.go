@@ -76,7 +76,9 @@ func run(actionID string, imageID idngo.ImageID, dir string, p idngo.ImageParams
 
 // download writes to a temporary name beside the final one and renames the file
 // once it is whole. What fails half-way leaves nothing behind.
-func download(ctx context.Context, client *idngo.Client, actionID string, image idngo.Image, dir string, p idngo.ImageParams) (path string, err error) {
+func download(
+	ctx context.Context, client *idngo.Client, actionID string, image idngo.Image, dir string, p idngo.ImageParams,
+) (path string, err error) {
 	name := string(image.ImageID)
 	if p.Preview {
 		name += "-preview"

@@ -31,18 +31,22 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("face_auth: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "face_auth takes a face authorization of an approved applicant from creation to verdict, and exits with 0 whatever the verdict is.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "face_auth takes a face authorization of an approved applicant from creation to verdict, "+
+			"and exits with 0 whatever the verdict is.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}
 	var j job
 	flag.StringVar(&j.applicantID, "applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
 	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
-	flag.StringVar(&j.externalID, "external-id", "", "your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
+	flag.StringVar(&j.externalID, "external-id", "",
+		"your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
 	flag.StringVar(&j.country, "country", "KAZ", "three-letter `code` of the country that goes with the photo")
 	flag.StringVar(&j.imagePath, "image", "", "`path` of the photo (default: one that is drawn, which only the simulator takes for a face)")
-	flag.StringVar(&j.webhookAddr, "webhook-addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to receive webhooks on if IDNGO_WEBHOOK_SECRET is set (IDNGO_WEBHOOK_ADDR)")
-	flag.DurationVar(&j.timeout, "timeout", 2*time.Minute, "how long all of it may take; in the vendor's sandbox nothing is reviewed by itself")
+	flag.StringVar(&j.webhookAddr, "webhook-addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"),
+		"`address` to receive webhooks on if IDNGO_WEBHOOK_SECRET is set (IDNGO_WEBHOOK_ADDR)")
+	flag.DurationVar(&j.timeout, "timeout", 2*time.Minute,
+		"how long all of it may take; in the vendor's sandbox nothing is reviewed by itself")
 	flag.Parse()
 	if flag.NArg() > 0 { // what stands after it was not read
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))

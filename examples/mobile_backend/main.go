@@ -30,12 +30,14 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("mobile_backend: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "mobile_backend starts actions for the users of an app, hands out access tokens for its SDK, and believes no result but IDnGO's.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "mobile_backend starts actions for the users of an app, hands out access tokens for its SDK, "+
+			"and believes no result but IDnGO's.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}
 	addr := flag.String("addr", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), "`address` to listen on (ADDR)")
-	level := flag.String("level", cmp.Or(os.Getenv("IDNGO_LEVEL"), "action-liveness"), "`name` of a face authorization level, as in the dashboard (IDNGO_LEVEL)")
+	level := flag.String("level", cmp.Or(os.Getenv("IDNGO_LEVEL"), "action-liveness"),
+		"`name` of a face authorization level, as in the dashboard (IDNGO_LEVEL)")
 	flag.Parse()
 	if flag.NArg() > 0 { // what stands after it was not read
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
@@ -52,7 +54,10 @@ func main() {
 			log.Printf("action %s: approved, on with the %s", a.ID, a.purpose)
 		},
 	}
-	server := &http.Server{Addr: *addr, Handler: b.routes(), ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{
+		Addr: *addr, Handler: b.routes(),
+		ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	finished := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
@@ -169,7 +174,9 @@ func (b *backend) withToken(ctx context.Context, a action) (any, error) {
 	case a.Status == "rejected", a.Status == "error":
 		return a, nil
 	}
-	token, err := b.client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: a.user.id, ExternalActionID: a.externalID, LevelName: a.level})
+	token, err := b.client.CreateAccessToken(ctx, idngo.AccessTokenParams{
+		UserID: a.user.id, ExternalActionID: a.externalID, LevelName: a.level,
+	})
 	if err != nil {
 		return nil, err
 	}

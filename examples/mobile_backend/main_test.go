@@ -28,7 +28,10 @@ func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
 	code := m.Run()
-	for _, secret := range []string{"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", simulator.DefaultAppToken, simulator.DefaultSecretKey} {
+	for _, secret := range []string{
+		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-",
+		simulator.DefaultAppToken, simulator.DefaultSecretKey,
+	} {
 		if strings.Contains(logged.String(), secret) {
 			fmt.Printf("%q was logged:\n%s", secret, &logged)
 			code = 1

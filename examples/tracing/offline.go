@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"testing"
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/examples/internal/offline"
@@ -13,6 +14,9 @@ import (
 // actions with images and makes two attempts fail, so that there is something to
 // see. Leave this file out when you copy main.go.
 func init() {
+	if testing.Testing() {
+		return
+	}
 	sb := offline.Start(offline.Setup{})
 	if sb == nil {
 		return

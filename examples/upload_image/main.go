@@ -24,7 +24,8 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "upload_image uploads an image to an action and prints the id that download_image takes.\n\n"+
 			"usage: upload_image [flags] [file]\n\n"+
-			"The image is the file (JPEG, PNG, PDF, video) or else standard input. Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
+			"The image is the file (JPEG, PNG, PDF, video) or else standard input. "+
+			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}
 	actionID := flag.String("action", os.Getenv("IDNGO_ACTION_ID"), "`id` of the action (IDNGO_ACTION_ID)")

@@ -93,8 +93,10 @@ var tables = []string{
 	`CREATE TABLE IF NOT EXISTS inbox_event (event_key TEXT PRIMARY KEY)`,
 	// Nothing here is unique, on purpose: an effect that happened twice would
 	// be seen.
-	`CREATE TABLE IF NOT EXISTS action_history (event_key TEXT NOT NULL, action_id TEXT NOT NULL, type TEXT NOT NULL, answer TEXT NOT NULL, happened_at TEXT NOT NULL)`,
-	`CREATE TABLE IF NOT EXISTS action_state (action_id TEXT PRIMARY KEY, type TEXT NOT NULL, answer TEXT NOT NULL, happened_at TEXT NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS action_history (event_key TEXT NOT NULL, action_id TEXT NOT NULL, type TEXT NOT NULL,
+		answer TEXT NOT NULL, happened_at TEXT NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS action_state (action_id TEXT PRIMARY KEY, type TEXT NOT NULL,
+		answer TEXT NOT NULL, happened_at TEXT NOT NULL)`,
 }
 
 // eventArgs is an event as a job.
@@ -169,14 +171,17 @@ func (w *worker[TTx]) Work(ctx context.Context, job *river.Job[eventArgs]) error
 func run(ctx context.Context, act actFunc) error {
 	set := settings{act: act}
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "webhook_inbox receives webhooks on any number of machines and acts on each event exactly once.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "webhook_inbox receives webhooks on any number of machines "+
+			"and acts on each event exactly once.\n\n"+
 			"The webhooks' secret comes from IDNGO_WEBHOOK_SECRET, a PostgreSQL database from DATABASE_URL. Flags:\n")
 		flag.PrintDefaults()
 	}
 	flag.StringVar(&set.addr, "addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
 	flag.IntVar(&set.workers, "workers", 10, "how many events are acted on at once")
-	flag.DurationVar(&set.jobTimeout, "job-timeout", 30*time.Second, "how long acting on an event may take; what a machine had begun when it died begins again after twice as long")
-	file := flag.String("sqlite", cmp.Or(os.Getenv("SQLITE_FILE"), "webhook_inbox.sqlite"), "database `file` when DATABASE_URL is not set (SQLITE_FILE)")
+	flag.DurationVar(&set.jobTimeout, "job-timeout", 30*time.Second,
+		"how long acting on an event may take; what a machine had begun when it died begins again after twice as long")
+	file := flag.String("sqlite", cmp.Or(os.Getenv("SQLITE_FILE"), "webhook_inbox.sqlite"),
+		"database `file` when DATABASE_URL is not set (SQLITE_FILE)")
 	flag.Parse()
 
 	// While a secret is being changed, add idngo.WithPreviousSecrets.

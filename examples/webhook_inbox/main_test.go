@@ -133,10 +133,14 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 		"crosswise":         {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}}},
 		"at once":           {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}}},
 		"at once crosswise": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}}},
-		"on hold at once":   {"applicantActionOnHold", [][2]string{{"applicantActionPending", early}, {"applicantActionOnHold", early}, {"applicantActionPending", early}}},
-		"hold, then review": {"applicantActionReviewed", [][2]string{{"applicantActionOnHold", early}, {"applicantActionReviewed", early}, {"applicantActionOnHold", early}}},
-		"sent in again":     {"applicantActionPending", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}}},
-		"without times":     {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
+		"on hold at once": {"applicantActionOnHold", [][2]string{
+			{"applicantActionPending", early}, {"applicantActionOnHold", early}, {"applicantActionPending", early},
+		}},
+		"hold, then review": {"applicantActionReviewed", [][2]string{
+			{"applicantActionOnHold", early}, {"applicantActionReviewed", early}, {"applicantActionOnHold", early},
+		}},
+		"sent in again": {"applicantActionPending", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}}},
+		"without times": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
 	} {
 		for _, e := range tt.events {
 			event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"applicantActionId":%q,"type":%q,"createdAtMs":%q}`, name, e[0], e[1]))
@@ -193,7 +197,10 @@ func TestProgram(t *testing.T) {
 		}
 		return string(out), cmd.ProcessState.ExitCode()
 	}
-	noEnv := []string{"DATABASE_URL=", "SQLITE_FILE=", "IDNGO_WEBHOOK_SECRET=", "IDNGO_WEBHOOK_ADDR=", "IDNGO_APP_TOKEN=", "IDNGO_SECRET_KEY=", "TMPDIR=" + dir}
+	noEnv := []string{
+		"DATABASE_URL=", "SQLITE_FILE=", "IDNGO_WEBHOOK_SECRET=", "IDNGO_WEBHOOK_ADDR=", "IDNGO_APP_TOKEN=", "IDNGO_SECRET_KEY=",
+		"TMPDIR=" + dir,
+	}
 	program := filepath.Join(dir, "program")
 	out, code := run(nil, "go", "build", "-o", program, ".")
 	require.Zero(t, code, out)
@@ -356,10 +363,12 @@ func (f *fleet) deliverAll(actions int, disaster func()) {
 	if f.t.Failed() {
 		f.t.FailNow()
 	}
-	f.t.Logf("%d deliveries of %d events in %s, %d attempts of them failed", len(deliveries), events, time.Since(start).Round(time.Millisecond), f.refused.Load())
+	f.t.Logf("%d deliveries of %d events in %s, %d attempts of them failed",
+		len(deliveries), events, time.Since(start).Round(time.Millisecond), f.refused.Load())
 
 	f.eventually("the end of all jobs", func() bool { return f.count("river_job WHERE state <> 'completed'") == 0 })
-	f.t.Logf("acted on all of them after %s, %d in more than one attempt", time.Since(start).Round(time.Millisecond), f.count("river_job WHERE attempt > 1"))
+	f.t.Logf("acted on all of them after %s, %d in more than one attempt",
+		time.Since(start).Round(time.Millisecond), f.count("river_job WHERE attempt > 1"))
 	require.Equal(f.t, events, f.count("river_job"))
 	f.requireEachOnce(actions)
 
@@ -477,5 +486,6 @@ func events(i int) (pending, reviewed []byte) {
 		})
 		return body
 	}
-	return event("applicantActionPending", at, nil), event("applicantActionReviewed", at.Add(3891*time.Millisecond), map[string]string{"reviewAnswer": "GREEN"})
+	return event("applicantActionPending", at, nil),
+		event("applicantActionReviewed", at.Add(3891*time.Millisecond), map[string]string{"reviewAnswer": "GREEN"})
 }

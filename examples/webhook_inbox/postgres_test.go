@@ -78,7 +78,8 @@ func startPostgres(t *testing.T) string {
 	initdb, output := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	require.NoError(t, initdb.Run(), "initdb: %s", output)
 
-	server, output := command("postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir, "-c", "fsync=off", "-c", "max_connections=100")
+	server, output := command("postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir,
+		"-c", "fsync=off", "-c", "max_connections=100")
 	require.NoError(t, server.Start())
 	t.Cleanup(func() {
 		_ = server.Process.Signal(syscall.SIGINT) // ends its connections, then itself

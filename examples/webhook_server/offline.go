@@ -59,7 +59,8 @@ func feed(sb *simulator.Server) {
 		}
 	}
 	stats := sb.Stats()
-	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of 6 events, %d were answered with 200\n", stats.WebhookAttempts, stats.WebhooksDelivered)
+	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of 6 events, %d were answered with 200\n",
+		stats.WebhookAttempts, stats.WebhooksDelivered)
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil || self.Signal(os.Interrupt) != nil {
 		os.Exit(0) // Windows has no such signal

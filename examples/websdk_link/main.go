@@ -21,7 +21,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("websdk_link: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "websdk_link makes a link under which a user does an action in a browser and prints it; on a terminal it then waits for the verdict.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "websdk_link makes a link under which a user does an action in a browser and prints it; "+
+			"on a terminal it then waits for the verdict.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}

@@ -38,7 +38,10 @@ func TestBadTTL(t *testing.T) {
 	t.Setenv("IDNGO_SECRET_KEY", simulator.DefaultSecretKey)
 	for _, ttl := range []time.Duration{0, -time.Minute, time.Millisecond, 1500 * time.Millisecond} {
 		for _, token := range []bool{false, true} {
-			j := job{applicantID: simulator.DefaultApplicantID, userID: simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth, token: token, ttl: ttl}
+			j := job{
+				applicantID: simulator.DefaultApplicantID, userID: simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth,
+				token: token, ttl: ttl,
+			}
 			require.EqualError(t, j.run(), "-ttl "+ttl.String()+": takes whole seconds, one at least")
 		}
 	}

@@ -30,7 +30,8 @@ import (
 
 func main() {
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: benchratio [file ...]\nPrints a Markdown table of how each benchmark compares with its floor (see the package comment).")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: benchratio [file ...]\n"+
+			"Prints a Markdown table of how each benchmark compares with its floor (see the package comment).")
 	}
 	flag.Parse()
 	if err := run(flag.Args(), os.Stdin, os.Stdout); err != nil {
@@ -177,7 +178,8 @@ func (res *results) write(w io.Writer) error {
 // writeRatios prints a row for each idngo benchmark and floor that belong together, and returns the names of the others.
 func (res *results) writeRatios(b *strings.Builder) (unpaired []string) {
 	fmt.Fprintf(b, "Medians of %s. Ratios: idngo ÷ floor, lower is better.\n", res.rounds())
-	head := "\n| benchmark | floor | time | idngo / floor | bytes | idngo / floor | allocs | idngo / floor |\n|---|---|--:|--:|--:|--:|--:|--:|\n"
+	head := "\n| benchmark | floor | time | idngo / floor | bytes | idngo / floor | allocs | idngo / floor |\n" +
+		"|---|---|--:|--:|--:|--:|--:|--:|\n"
 	for _, k := range res.keys {
 		if !isVariant(k.variant, "idngo") {
 			continue
