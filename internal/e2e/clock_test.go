@@ -66,6 +66,14 @@ func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *
 		"Do": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			return c.Do(ctx, http.MethodGet, "/resources/applicantActions/"+actionID+"/one", nil, nil, nil, opts...)
 		},
+		"GetApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.GetApplicant(ctx, simulator.DefaultApplicantID, opts...)
+			return err
+		},
+		"FindApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.FindApplicant(ctx, simulator.DefaultExternalUserID, opts...)
+			return err
+		},
 		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
 				UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,

@@ -80,6 +80,14 @@ func goldenRequests(file string) map[string]func(context.Context, *idngo.Client)
 			_, err := c.GetAction(ctx, "5d9f76507edd7d8162bfcea8")
 			return err
 		},
+		"get_applicant": func(ctx context.Context, c *idngo.Client) error {
+			_, err := c.GetApplicant(ctx, "63e096c51b6b4030f2e01154")
+			return err
+		},
+		"find_applicant": func(ctx context.Context, c *idngo.Client) error {
+			_, err := c.FindApplicant(ctx, "user/1 @;=")
+			return err
+		},
 		"list_actions": func(ctx context.Context, c *idngo.Client) error {
 			_, err := c.ListActions(ctx, "5e5f9ab10a975a6e224dc286", idngo.ListActionsParams{})
 			return err

@@ -122,6 +122,22 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 			}, opts...)
 			return err
 		},
+		"RequireApproved": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			want := idngo.ActionExpectation{ApplicantID: hiddenOwner, ExternalActionID: hiddenExternal, LevelName: hiddenLevel}
+			_, err := c.RequireApproved(ctx, hiddenAction, want, opts...)
+			return err
+		},
+		"CheckCredentials": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			return c.CheckCredentials(ctx, opts...)
+		},
+		"GetApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.GetApplicant(ctx, hiddenOwner, opts...)
+			return err
+		},
+		"FindApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.FindApplicant(ctx, hiddenExtUser, opts...)
+			return err
+		},
 		"WaitForReview": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
@@ -400,6 +416,9 @@ func TestNoSecretIsShown(t *testing.T) {
 							err := do(t.Context(), client, header)
 							if err == nil {
 								// A download, or what needs no answer, may succeed.
+								if call == "CheckCredentials" && server == "JSON 404" {
+									return // that is how the service accepts them
+								}
 								if echo != "" { // without, the malformed answers are well-formed
 									require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
 								}
