@@ -313,14 +313,10 @@ func WithResponse(dst *Response) RequestOption {
 
 // Response is the last answer of a call; see [WithResponse].
 type Response struct {
-	// StatusCode is the HTTP status, 0 if there was no answer.
-	StatusCode int
-	// Header of the answer, nil if there was none.
-	Header http.Header
-	// Attempts is the number of attempts that were made.
-	Attempts int
-	// Body of the answer as it came, JSON or not.
-	Body []byte
+	StatusCode int         // the HTTP status, 0 if there was no answer
+	Header     http.Header // the header of the answer, nil if there was none
+	Attempts   int         // the number of attempts that were made
+	Body       []byte      // the body of the answer as it came, JSON or not
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
@@ -578,8 +574,15 @@ type failure struct {
 	shown error          // the error, made once
 }
 
-// send makes attempts until one is answered with 2xx, or until the table says stop. It returns the
-// number of attempts too.
+// An outcome is what became of one attempt: an answer or a failure.
+type outcome struct {
+	attempt int
+	took    time.Duration
+	answer  *exchange.Answer
+	failure *failure
+}
+
+// send makes attempts until one is answered with 2xx or the table says stop, and counts them.
 func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*exchange.Answer, int, error) {
 	if err := r.apply(ctx, opts); err != nil {
 		return nil, 0, err
@@ -600,23 +603,20 @@ func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*e
 			}
 			return nil, attempt - 1, c.fail(r, last, tries, err)
 		}
-		began := time.Now()
-		answer, failed := c.attempt(ctx, r, attempt)
-		took := time.Since(began)
-		r.fillResponse(answer, failed, attempt)
-		if failed == nil {
-			c.log(ctx, r, attempt, took, answer, nil, slog.Bool("final", true))
-			return answer, attempt, nil
+		outcome := c.attempt(ctx, r, attempt)
+		r.fillResponse(outcome)
+		if last = outcome.failure; last == nil {
+			c.log(ctx, r, outcome, slog.Bool("final", true))
+			return outcome.answer, attempt, nil
 		}
-		last = failed
-		delay, again, inTime := tries.Next(failed.Failure, exchange.TimeLeft(ctx), rand.Float64)
+		delay, again, inTime := tries.Next(last.Failure, exchange.TimeLeft(ctx), rand.Float64)
 		if !again {
-			c.log(ctx, r, attempt, took, nil, failed, slog.Bool("final", true))
-			return nil, attempt, c.fail(r, failed, tries, exchange.DeadlineUnless(inTime))
+			c.log(ctx, r, outcome, slog.Bool("final", true))
+			return nil, attempt, c.fail(r, last, tries, exchange.DeadlineUnless(inTime))
 		}
-		c.log(ctx, r, attempt, took, nil, failed, slog.Duration("retry_in", delay))
+		c.log(ctx, r, outcome, slog.Duration("retry_in", delay))
 		if err := exchange.Wait(ctx, delay); err != nil {
-			return nil, attempt, c.fail(r, failed, tries, err)
+			return nil, attempt, c.fail(r, last, tries, err)
 		}
 	}
 }
@@ -647,7 +647,23 @@ func (c *Client) admit(ctx context.Context) error {
 }
 
 // attempt makes one exchange, and learns the clock from its answer.
-func (c *Client) attempt(ctx context.Context, r *request, attempt int) (*exchange.Answer, *failure) {
+func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcome) {
+	began := time.Now()
+	answer, failed := c.exchanger.Do(ctx, c.exchangeRequest(r, attempt))
+	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
+	switch {
+	case failed != nil:
+		o.failure = newFailure(failed)
+	case answer.StatusCode/100 != 2:
+		o.failure = c.refusal(ctx, r, answer)
+	case c.clock.Corrected():
+		c.adopt(ctx, answer.Clock) // the local clock may have been set right
+	}
+	return o
+}
+
+// exchangeRequest returns what an attempt sends.
+func (c *Client) exchangeRequest(r *request, attempt int) *exchange.Request {
 	sent := &exchange.Request{
 		Method: r.method, URL: c.baseURL + r.path, UserAgent: c.userAgent, Accept: "application/json", Header: r.options.header,
 		Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
@@ -662,17 +678,7 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (*exchang
 	if r.body != nil || r.method == http.MethodPost {
 		sent.ContentType = "application/json"
 	}
-	answer, failed := c.exchanger.Do(ctx, sent)
-	switch {
-	case failed != nil:
-		return nil, newFailure(failed)
-	case answer.StatusCode/100 != 2:
-		return nil, c.refusal(ctx, r, answer)
-	}
-	if c.clock.Corrected() {
-		c.adopt(ctx, answer.Clock) // the local clock may have been set right
-	}
-	return answer, nil
+	return sent
 }
 
 // newFailure gives a failed exchange this package's words.
@@ -717,8 +723,7 @@ func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 	}
 }
 
-// fail returns the error of a call from its last failure. reason is what kept the next attempt from
-// being made, if the policy did not.
+// fail returns the error of a call. reason is what prevented the next attempt, if not the policy.
 func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error) error {
 	switch err := c.show(r, last).(type) { //nolint:errorlint // made there
 	case *APIError:
@@ -763,11 +768,7 @@ func (c *Client) redact(r *request, sent *http.Request, texts []string) []string
 		redactor.Path(r.path)
 	}
 	redactor.Form(r.query)
-	for _, values := range r.options.header {
-		for _, value := range values {
-			redactor.Header(value)
-		}
-	}
+	redactor.Headers(r.options.header)
 	redactor.Values(string(c.signer.state.creds.AppToken), string(c.signer.state.creds.SecretKey))
 	if sent != nil {
 		redactor.Values(sent.Header.Get(exchange.HeaderSignature), sent.Header.Get(exchange.HeaderStamp))
@@ -779,30 +780,30 @@ func (c *Client) redact(r *request, sent *http.Request, texts []string) []string
 }
 
 // fillResponse fills the caller's Response.
-func (r *request) fillResponse(answer *exchange.Answer, failed *failure, attempts int) {
+func (r *request) fillResponse(o outcome) {
 	dst := r.options.response
 	if dst == nil {
 		return
 	}
-	*dst = Response{Attempts: attempts}
-	if failed == nil {
-		dst.StatusCode, dst.Header, dst.Body = answer.StatusCode, answer.Header, answer.Content
-	} else if failed.res != nil {
-		dst.StatusCode, dst.Header, dst.Body = failed.res.StatusCode, failed.res.Header, failed.body
+	*dst = Response{Attempts: o.attempt}
+	if o.failure == nil {
+		dst.StatusCode, dst.Header, dst.Body = o.answer.StatusCode, o.answer.Header, o.answer.Content
+	} else if res := o.failure.res; res != nil {
+		dst.StatusCode, dst.Header, dst.Body = res.StatusCode, res.Header, o.failure.body
 	}
 }
 
 // log writes the line of an attempt. follows says what comes after it.
-func (c *Client) log(ctx context.Context, r *request, attempt int, took time.Duration, answer *exchange.Answer, failed *failure, follows slog.Attr) {
+func (c *Client) log(ctx context.Context, r *request, o outcome, follows slog.Attr) {
 	if c.logger == nil {
 		return
 	}
-	attrs := []slog.Attr{slog.String("operation", r.operation), slog.Int("attempt", attempt), slog.Duration("duration", took)}
+	attrs := []slog.Attr{slog.String("operation", r.operation), slog.Int("attempt", o.attempt), slog.Duration("duration", o.took)}
 	level := slog.LevelWarn
-	switch {
+	switch failed := o.failure; {
 	case failed == nil:
 		level = slog.LevelInfo
-		attrs = append(attrs, slog.Int("status", answer.StatusCode))
+		attrs = append(attrs, slog.Int("status", o.answer.StatusCode))
 	case failed.api != nil:
 		_ = c.show(r, failed)
 		attrs = append(attrs, slog.Int("status", failed.api.StatusCode), slog.Int("code", int(failed.api.Code)),

@@ -174,7 +174,9 @@ type ImageParams struct {
 // the first bytes have come. A connection that breaks later makes Read fail, so that no cut-off
 // image looks whole. A 2xx that is no image (another status than 200, no byte, or JSON) is an
 // error. Errors: [ErrInvalidArgument], [*APIError].
-func (c *Client) OpenImage(ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption) (*ImageContent, error) {
+func (c *Client) OpenImage(
+	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
+) (*ImageContent, error) {
 	err := checkArguments(opOpenImage, checkID("actionID", actionID), checkID("imageID", string(imageID)))
 	if err != nil {
 		return nil, err
@@ -243,7 +245,9 @@ func (b *imageBody) Read(p []byte) (int, error) {
 // DownloadImage writes an image of an action to w and returns the number of bytes that it wrote. It
 // is [Client.OpenImage] and copying in one. It returns an error if the image was not written whole.
 // It writes nothing if there is no image.
-func (c *Client) DownloadImage(ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption) (int64, error) {
+func (c *Client) DownloadImage(
+	ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption,
+) (int64, error) {
 	const method = "DownloadImage"
 	var nilWriter error
 	if w == nil {

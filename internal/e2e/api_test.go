@@ -160,7 +160,8 @@ func listAPI(t *testing.T) (lines []string) {
 	text := func(node any) string {
 		var b bytes.Buffer
 		require.NoError(t, printer.Fprint(&b, fset, node))
-		return strings.Join(strings.Fields(b.String()), " ")
+		line := strings.Join(strings.Fields(b.String()), " ")
+		return strings.NewReplacer("( ", "(", ", )", ")").Replace(line) // as if it stood on one line
 	}
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	signature := func(decl *ast.FuncDecl) string { return strings.TrimPrefix(text(decl.Type), "func") }

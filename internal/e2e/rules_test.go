@@ -43,7 +43,7 @@ var rootFiles = map[string]int{
 
 // mostRootLines is how many lines the sources of the root may have together. It
 // may grow with new parts, up to the sum of rootFiles.
-const mostRootLines = 4400
+const mostRootLines = 4650
 
 // rootEntries are the other entries of the root. Entries that begin with a dot may
 // stand there too.
@@ -60,14 +60,14 @@ var rooms = map[string][]string{
 		"internal/formbody", "internal/keyedhash", "internal/oneline", "internal/turns", "internal/simulator",
 	},
 	"internal/exchange":  {"internal/clock", "internal/formbody", "internal/keyedhash", "internal/retry"},
-	"internal/oneline":   nil,
 	"internal/retry":     nil,
-	"internal/turns":     nil,
 	"internal/clock":     nil,
 	"internal/redact":    nil,
 	"internal/lenient":   nil,
 	"internal/formbody":  nil,
 	"internal/keyedhash": nil,
+	"internal/oneline":   nil,
+	"internal/turns":     nil,
 	"internal/simulator": nil,
 }
 
@@ -87,20 +87,13 @@ var engineFiles = []string{"client.go", "internal/exchange"}
 // notYet names what breaks a rule today and shall not for long. The rules pass over
 // what is named here, and log a name that breaks its rule no more.
 var notYet = map[string][]string{
-	"layout":           {"simulator.go is missing", "simulator_test.go is missing", "webhooks_internal_test.go is unexpected"},
-	"lines of a file":  {"client.go", "auth.go", "images.go", "webhooks.go"},
-	"lines of the sum": {"the root"},
-	"function length":  {"internal/simulator/api.go: serveCall"},
-	"rooms":            {},
 	"line length": {
-		"client.go", "examples/simulator/console_test.go", "images.go", "examples/download_image/main.go", "examples/examples_test.go",
-		"examples/face_auth/main.go", "examples/mobile_backend/main.go", "examples/mobile_backend/main_test.go",
-		"examples/simulator/main.go", "examples/simulator/main_test.go",
-		"examples/simulator/page_test.go", "examples/tracing/main.go", "examples/upload_image/main.go", "examples/webhook_server/offline.go",
-		"examples/websdk_link/main.go", "examples/websdk_link/main_test.go", "internal/formbody/header_test.go",
-		"internal/simulator/api_test.go", "internal/simulator/faults_test.go", "internal/simulator/images_test.go",
-		"internal/simulator/page_test.go", "internal/simulator/simulator_test.go", "internal/simulator/webhooks_test.go",
+		"examples/simulator/console_test.go", "examples/simulator/main.go", "examples/simulator/main_test.go",
+		"examples/simulator/page_test.go", "internal/simulator/api_test.go", "internal/simulator/faults_test.go",
+		"internal/simulator/images_test.go", "internal/simulator/page_test.go", "internal/simulator/simulator_test.go",
+		"internal/simulator/webhooks_test.go",
 	},
+	"function length": {"internal/simulator/api.go: serveCall"},
 }
 
 // finding is something that breaks a rule. name is how notYet names it.

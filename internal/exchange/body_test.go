@@ -50,9 +50,12 @@ func TestReadBody_refuses(t *testing.T) {
 		err      error
 	}{
 		"declared too large": {body: iotest.ErrReader(broken), declared: 11, limit: 10, err: ErrTooLarge},
-		"cut off":            {body: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrUnexpectedEOF)), declared: 9, limit: 10, want: "abc", err: io.ErrUnexpectedEOF},
-		"a wrapped end":      {body: iotest.ErrReader(fmt.Errorf("gzip: %w", io.EOF)), declared: -1, limit: 10, err: io.EOF},
-		"no limit":           {body: strings.NewReader("abc"), declared: -1, limit: math.MaxInt64, want: "abc"},
+		"cut off": {
+			body: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrUnexpectedEOF)), declared: 9, limit: 10,
+			want: "abc", err: io.ErrUnexpectedEOF,
+		},
+		"a wrapped end": {body: iotest.ErrReader(fmt.Errorf("gzip: %w", io.EOF)), declared: -1, limit: 10, err: io.EOF},
+		"no limit":      {body: strings.NewReader("abc"), declared: -1, limit: math.MaxInt64, want: "abc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -95,7 +95,8 @@ func FuzzFileName(f *testing.F) {
 		assert.True(t, utf8.ValidString(got))
 		assert.NotContains(t, params["filename"], "/")
 		assert.False(t, strings.ContainsFunc(got, unicode.IsControl))
-		if name != "" && utf8.ValidString(name) && !strings.Contains(name, "/") && !strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		unprintableRune := func(c rune) bool { return !unicode.IsPrint(c) }
+		if name != "" && utf8.ValidString(name) && !strings.Contains(name, "/") && !strings.ContainsFunc(name, unprintableRune) {
 			assert.Equal(t, filepath.Base(name), got, "a printable name")
 		}
 	})

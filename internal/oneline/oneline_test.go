@@ -22,8 +22,12 @@ func TestError(t *testing.T) {
 		timeout bool
 		is      []error
 	}{
-		"plain":        {err: &Error{Method: "GetAction", Text: "gone", Causes: []error{io.EOF}}, text: "idngo: GetAction: gone", is: []error{io.EOF}},
-		"a step":       {err: &Error{Method: "EnsureAction", Step: "list actions", Text: "gone"}, text: "idngo: EnsureAction: list actions: gone"},
+		"plain": {
+			err: &Error{Method: "GetAction", Text: "gone", Causes: []error{io.EOF}}, text: "idngo: GetAction: gone", is: []error{io.EOF},
+		},
+		"a step": {
+			err: &Error{Method: "EnsureAction", Step: "list actions", Text: "gone"}, text: "idngo: EnsureAction: list actions: gone",
+		},
 		"one attempt":  {err: &Error{Method: "A", Text: "gone", Attempts: 1}, text: "idngo: A: gone"},
 		"two attempts": {err: &Error{Method: "A", Text: "gone", Attempts: 2}, text: "idngo: A: gone (2 attempts)"},
 		"unknown":      {err: &Error{Method: "A", Text: "gone", Unknown: unknown}, text: "idngo: A: outcome unknown: gone", is: []error{unknown}},

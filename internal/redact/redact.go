@@ -131,6 +131,15 @@ func (r *Redactor) Values(values ...string) {
 	}
 }
 
+// Headers is Header for all values of a header.
+func (r *Redactor) Headers(header map[string][]string) {
+	for _, values := range header {
+		for _, value := range values {
+			r.Header(value)
+		}
+	}
+}
+
 // Header takes out the value of a header, and its parts at commas, semicolons and spaces. Of a part
 // name=value it takes out the value too.
 func (r *Redactor) Header(value string) {

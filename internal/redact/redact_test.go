@@ -20,35 +20,122 @@ func TestText(t *testing.T) {
 		give       func(*Redactor)
 		text, want string
 	}{
-		"a value":                    {func(r *Redactor) { r.Value("alice") }, "no alice here", "no [redacted] here"},
-		"a value of three":           {func(r *Redactor) { r.Value("bob") }, "no bob here", "no bob here"},
-		"three characters of six":    {func(r *Redactor) { r.Value("ёжи") }, "ёжи", "ёжи"},
-		"four characters of eight":   {func(r *Redactor) { r.Value("ёжик") }, "a ёжик", "a [redacted]"},
-		"twice":                      {func(r *Redactor) { r.Value("alice") }, "alice,alice", "[redacted],[redacted]"},
-		"one within another":         {func(r *Redactor) { r.Values("alice", "alice@example.com") }, "x alice@example.com alice", "x [redacted] [redacted]"},
-		"two that overlap":           {func(r *Redactor) { r.Values("abcdef", "defghi") }, "abcdefghi", "[redacted]"},
-		"in a URL path":              {func(r *Redactor) { r.Value("a b/c+d") }, "at a%20b%2fc+d!", "at [redacted]!"},
-		"in a query":                 {func(r *Redactor) { r.Value("a b/c+d") }, "at a+b%2Fc%2Bd!", "at [redacted]!"},
-		"in JSON":                    {func(r *Redactor) { r.Value(`a"b<c` + "\n\x01") }, `at a\"b\u003cc\n\u0001!`, "at [redacted]!"},
-		"in %q":                      {func(r *Redactor) { r.Value("a\xffb\u202ec\a") }, `at a\xffb\u202ec\a!`, "at [redacted]!"},
-		"in HTML":                    {func(r *Redactor) { r.Value(`a"b'c<d`) }, `at a&#34;b&#39;c&lt;d and a&quot;b&apos;c&#x3c;d!`, "at [redacted] and [redacted]!"},
-		"as a pair of surrogates":    {func(r *Redactor) { r.Value("a🙂bc") }, `a\ud83d\ude42bc.`, "[redacted]."},
-		"half an escape":             {func(r *Redactor) { r.Value("a\xf0bc") }, "a%F0bc%F", "[redacted]%F"},
-		"matrix parameter":           {func(r *Redactor) { r.Path("/applicants/-;externalUserId=alice%40x.kz/one") }, "no alice@x.kz", "no [redacted]"},
-		"path segment":               {func(r *Redactor) { r.Path("/a/alice%2Fbob/one") }, "no alice/bob", "no [redacted]"},
-		"query value":                {func(r *Redactor) { r.Form("userId=alice&limit=100&q=a%20b%26c") }, "limit userId alice a b&c", "limit userId [redacted] [redacted]"},
-		"header":                     {func(r *Redactor) { r.Header("Bearer tokentoken; realm=\"secretrealm\", other") }, "tokentoken secretrealm other", "[redacted] [redacted] [redacted]"},
-		"JSON string":                {func(r *Redactor) { r.Body([]byte(`{"name":{"inner":["alice",12345.5,true]}}`)) }, "name inner alice 12345.5 true", "name inner [redacted] [redacted] true"},
-		"JSON string with escapes":   {func(r *Redactor) { r.Body([]byte(`{"name":"\u0061li\"ce"}`)) }, `no ali"ce`, "no [redacted]"},
-		"second line of NDJSON":      {func(r *Redactor) { r.Body([]byte("{\"a\":\"first\"}\n{\"a\":\"second\"}\n")) }, "first second", "[redacted] [redacted]"},
-		"form body":                  {func(r *Redactor) { r.Body([]byte("user=alice%40x.kz&pin=48213")) }, "user alice@x.kz pin 48213", "user [redacted] pin [redacted]"},
-		"other body":                 {func(r *Redactor) { r.Body([]byte("hello world\n")) }, "got hello world", "got [redacted]"},
-		"JSON that breaks off":       {func(r *Redactor) { r.Body([]byte(`{"a":"alice","b":"carol`)) }, "alice carol", "[redacted] [redacted]"},
-		"JSON name with spaces":      {func(r *Redactor) { r.Body([]byte(`{"name" : "alice"}`)) }, "name alice", "name [redacted]"},
-		"a number that is a part":    {func(r *Redactor) { r.Body([]byte(`[-12345]`)) }, "is -12345", "is [redacted]"},
-		"nothing":                    {func(r *Redactor) { r.Value(""); r.Body(nil); r.Path(""); r.Form(""); r.Header("") }, "text", "text"},
-		"longer than the text":       {func(r *Redactor) { r.Value(strings.Repeat("x", 100)) }, "xxxx", "xxxx"},
-		"escaped quote before quote": {func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) }, "alice", "[redacted]"},
+		"a value": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: "no alice here", want: "no [redacted] here",
+		},
+		"a value of three": {
+			give: func(r *Redactor) { r.Value("bob") },
+			text: "no bob here", want: "no bob here",
+		},
+		"three characters of six": {
+			give: func(r *Redactor) { r.Value("ёжи") },
+			text: "ёжи", want: "ёжи",
+		},
+		"four characters of eight": {
+			give: func(r *Redactor) { r.Value("ёжик") },
+			text: "a ёжик", want: "a [redacted]",
+		},
+		"twice": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: "alice,alice", want: "[redacted],[redacted]",
+		},
+		"one within another": {
+			give: func(r *Redactor) { r.Values("alice", "alice@example.com") },
+			text: "x alice@example.com alice", want: "x [redacted] [redacted]",
+		},
+		"two that overlap": {
+			give: func(r *Redactor) { r.Values("abcdef", "defghi") },
+			text: "abcdefghi", want: "[redacted]",
+		},
+		"in a URL path": {
+			give: func(r *Redactor) { r.Value("a b/c+d") },
+			text: "at a%20b%2fc+d!", want: "at [redacted]!",
+		},
+		"in a query": {
+			give: func(r *Redactor) { r.Value("a b/c+d") },
+			text: "at a+b%2Fc%2Bd!", want: "at [redacted]!",
+		},
+		"in JSON": {
+			give: func(r *Redactor) { r.Value(`a"b<c` + "\n\x01") },
+			text: `at a\"b\u003cc\n\u0001!`, want: "at [redacted]!",
+		},
+		"in %q": {
+			give: func(r *Redactor) { r.Value("a\xffb\u202ec\a") },
+			text: `at a\xffb\u202ec\a!`, want: "at [redacted]!",
+		},
+		"in HTML": {
+			give: func(r *Redactor) { r.Value(`a"b'c<d`) },
+			text: `at a&#34;b&#39;c&lt;d and a&quot;b&apos;c&#x3c;d!`, want: "at [redacted] and [redacted]!",
+		},
+		"as a pair of surrogates": {
+			give: func(r *Redactor) { r.Value("a🙂bc") },
+			text: `a\ud83d\ude42bc.`, want: "[redacted].",
+		},
+		"half an escape": {
+			give: func(r *Redactor) { r.Value("a\xf0bc") },
+			text: "a%F0bc%F", want: "[redacted]%F",
+		},
+		"matrix parameter": {
+			give: func(r *Redactor) { r.Path("/applicants/-;externalUserId=alice%40x.kz/one") },
+			text: "no alice@x.kz", want: "no [redacted]",
+		},
+		"path segment": {
+			give: func(r *Redactor) { r.Path("/a/alice%2Fbob/one") },
+			text: "no alice/bob", want: "no [redacted]",
+		},
+		"query value": {
+			give: func(r *Redactor) { r.Form("userId=alice&limit=100&q=a%20b%26c") },
+			text: "limit userId alice a b&c", want: "limit userId [redacted] [redacted]",
+		},
+		"header": {
+			give: func(r *Redactor) { r.Header("Bearer tokentoken; realm=\"secretrealm\", other") },
+			text: "tokentoken secretrealm other", want: "[redacted] [redacted] [redacted]",
+		},
+		"JSON string": {
+			give: func(r *Redactor) { r.Body([]byte(`{"name":{"inner":["alice",12345.5,true]}}`)) },
+			text: "name inner alice 12345.5 true", want: "name inner [redacted] [redacted] true",
+		},
+		"JSON string with escapes": {
+			give: func(r *Redactor) { r.Body([]byte(`{"name":"\u0061li\"ce"}`)) },
+			text: `no ali"ce`, want: "no [redacted]",
+		},
+		"second line of NDJSON": {
+			give: func(r *Redactor) { r.Body([]byte("{\"a\":\"first\"}\n{\"a\":\"second\"}\n")) },
+			text: "first second", want: "[redacted] [redacted]",
+		},
+		"form body": {
+			give: func(r *Redactor) { r.Body([]byte("user=alice%40x.kz&pin=48213")) },
+			text: "user alice@x.kz pin 48213", want: "user [redacted] pin [redacted]",
+		},
+		"other body": {
+			give: func(r *Redactor) { r.Body([]byte("hello world\n")) },
+			text: "got hello world", want: "got [redacted]",
+		},
+		"JSON that breaks off": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"alice","b":"carol`)) },
+			text: "alice carol", want: "[redacted] [redacted]",
+		},
+		"JSON name with spaces": {
+			give: func(r *Redactor) { r.Body([]byte(`{"name" : "alice"}`)) },
+			text: "name alice", want: "name [redacted]",
+		},
+		"a number that is a part": {
+			give: func(r *Redactor) { r.Body([]byte(`[-12345]`)) },
+			text: "is -12345", want: "is [redacted]",
+		},
+		"nothing": {
+			give: func(r *Redactor) { r.Value(""); r.Body(nil); r.Path(""); r.Form(""); r.Header("") },
+			text: "text", want: "text",
+		},
+		"longer than the text": {
+			give: func(r *Redactor) { r.Value(strings.Repeat("x", 100)) },
+			text: "xxxx", want: "xxxx",
+		},
+		"escaped quote before quote": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) },
+			text: "alice", want: "[redacted]",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,8 +167,10 @@ func FuzzRedactor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		forms := []string{value, url.PathEscape(value), url.QueryEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
-			unquoted(string(inJSON)), unquoted(strconv.Quote(value)), html.EscapeString(value)}
+		forms := []string{
+			value, url.PathEscape(value), url.QueryEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
+			unquoted(string(inJSON)), unquoted(strconv.Quote(value)), html.EscapeString(value),
+		}
 		form := forms[int(how)%len(forms)]
 		r := New(before + "|" + form + "|" + after)
 		switch {
@@ -111,12 +200,20 @@ func BenchmarkBody(b *testing.B) {
 	}
 	items.WriteString(`"end"]`)
 	for name, body := range map[string][]byte{
-		"items": items.Bytes(), "one string": []byte(`"` + strings.Repeat("x", 8<<20) + `"`), "numbers": []byte("[" + strings.Repeat("12345,", 8<<20/6) + "1]"),
-		"zeros": make([]byte, 8<<20), "quotes": bytes.Repeat([]byte(`"`), 8<<20), "backslashes": append([]byte(`"`), bytes.Repeat([]byte(`\`), 8<<20)...),
-		"form": bytes.Repeat([]byte("a=bcdef&"), 1<<20), "escaped": []byte("[" + strings.Repeat(`"\u0061bcdef",`, 8<<20/14) + "1]"),
+		"items":            items.Bytes(),
+		"one string":       []byte(`"` + strings.Repeat("x", 8<<20) + `"`),
+		"numbers":          []byte("[" + strings.Repeat("12345,", 8<<20/6) + "1]"),
+		"zeros":            make([]byte, 8<<20),
+		"quotes":           bytes.Repeat([]byte(`"`), 8<<20),
+		"backslashes":      append([]byte(`"`), bytes.Repeat([]byte(`\`), 8<<20)...),
+		"form":             bytes.Repeat([]byte("a=bcdef&"), 1<<20),
+		"escaped":          []byte("[" + strings.Repeat(`"\u0061bcdef",`, 8<<20/14) + "1]"),
 		"backslash quotes": append([]byte(`"`), bytes.Repeat([]byte(`\\"`), 8<<20/3)...),
 	} {
-		for _, text := range []struct{ name, text string }{{"short", "the item item-17 is wrong"}, {"echo", string(body[:min(len(body), 60<<10)])}} {
+		texts := []struct{ name, text string }{
+			{name: "short", text: "the item item-17 is wrong"}, {name: "echo", text: string(body[:min(len(body), 60<<10)])},
+		}
+		for _, text := range texts {
 			b.Run(name+"/"+text.name, func(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
