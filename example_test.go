@@ -182,13 +182,13 @@ func ExampleClient_EnsureAction() {
 	ctx := context.Background()
 	client, end := example()
 	defer end()
-	p := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
-	first, err := client.EnsureAction(ctx, applicantID, p)
+	params := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
+	first, err := client.EnsureAction(ctx, applicantID, params)
 	if err != nil {
 		log.Fatal(err)
 	}
 	// The same again, as after a crash: there is still one action.
-	second, err := client.EnsureAction(ctx, applicantID, p)
+	second, err := client.EnsureAction(ctx, applicantID, params)
 	fmt.Println(first.ID == second.ID, err)
 	// Output: true <nil>
 }
@@ -311,6 +311,67 @@ func ExampleClient_ConfirmAction() {
 	// Output:
 	// approved: false
 	// idngo: ConfirmAction: action mismatch: the applicantId differs
+}
+
+func ExampleClient_RequireApproved() {
+	ctx := context.Background()
+	client, end := example()
+	defer end()
+	made, _ := exampleAction(client)
+	want := idngo.ActionExpectation{ApplicantID: applicantID, ExternalActionID: "payout-4711", LevelName: level}
+
+	// The app says that the action is GREEN, but nobody has submitted it.
+	_, err := client.RequireApproved(ctx, made.ID, want)
+	fmt.Println(errors.Is(err, idngo.ErrNotApproved))
+
+	if _, err := client.SubmitAction(ctx, made.ID); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.WaitForReview(ctx, made.ID, idngo.WaitParams{}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.RequireApproved(ctx, made.ID, want); err == nil {
+		fmt.Println("pay")
+	}
+	// Output:
+	// true
+	// pay
+}
+
+func ExampleClient_CheckCredentials() {
+	ctx := context.Background()
+	client, end := example()
+	defer end()
+	// At start-up, so that a wrong key is found before a customer needs it.
+	if err := client.CheckCredentials(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the service accepts the credentials")
+	// Output: the service accepts the credentials
+}
+
+func ExampleClient_GetApplicant() {
+	ctx := context.Background()
+	client, end := example()
+	defer end()
+	applicant, err := client.GetApplicant(ctx, applicantID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("may start an action:", applicant.Approved())
+	// Output: may start an action: true
+}
+
+func ExampleClient_FindApplicant() {
+	ctx := context.Background()
+	client, end := example()
+	defer end()
+	applicant, err := client.FindApplicant(ctx, userID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(applicant.ID == applicantID)
+	// Output: true
 }
 
 func ExampleClient_CreateWebSDKLink() {
