@@ -55,6 +55,14 @@ func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *
 			_, err := c.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
 			return err
 		},
+		"GetApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.GetApplicant(ctx, simulator.DefaultApplicantID, opts...)
+			return err
+		},
+		"FindApplicant": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := c.FindApplicant(ctx, simulator.DefaultExternalUserID, opts...)
+			return err
+		},
 		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
 			content, err := c.OpenImage(ctx, actionID, idngo.ImageID(imageID), idngo.ImageParams{}, opts...)
 			if err != nil {

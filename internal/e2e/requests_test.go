@@ -88,6 +88,14 @@ func goldenRequests(file string) map[string]func(context.Context, *idngo.Client)
 			_, err := c.ListActions(ctx, "a b", idngo.ListActionsParams{Limit: 5, Offset: 10, Order: "createdAt"})
 			return err
 		},
+		"get_applicant": func(ctx context.Context, c *idngo.Client) error {
+			_, err := c.GetApplicant(ctx, "5e5f9ab10a975a6e224dc286")
+			return err
+		},
+		"find_applicant": func(ctx context.Context, c *idngo.Client) error {
+			_, err := c.FindApplicant(ctx, "bond/007; J=б")
+			return err
+		},
 		"open_image": func(ctx context.Context, c *idngo.Client) error {
 			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{})
 			return err
