@@ -72,7 +72,7 @@ func TestFaceAuth(t *testing.T) {
 			require.True(t, found, r.stdout)
 			at := -1.0
 			for i, want := range []string{
-				"action [0-9a-f]{24}", "image [0-9]+ uploaded", "submitted|webhook applicantActionPending", "submitted|webhook applicantActionPending",
+				"applicant [0-9a-f]{24}", "action [0-9a-f]{24}", "image [0-9]+ uploaded", "submitted|webhook applicantActionPending", "submitted|webhook applicantActionPending",
 				"webhook applicantActionReviewed " + answer, "review completed",
 			} {
 				m := regexp.MustCompile(`^ +(\d+\.\d{3}) s  (?:` + want + `)$`).FindStringSubmatch(strings.Split(timeline, "\n")[i])
@@ -236,7 +236,7 @@ func TestDownloadImage(t *testing.T) {
 	}))
 	r = run(t, program{name: "download_image", env: env, args: []string{"-action", action.ID, "-dir", dir}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^download_image: idngo: OpenImage: [^\n]+\n$`, r.stderr)
+	require.Regexp(t, `^download_image: idngo: DownloadImage: open image: [^\n]+\n$`, r.stderr)
 	require.Empty(t, files(t, dir))
 }
 
@@ -466,8 +466,9 @@ func TestRefused(t *testing.T) {
 	sb, env := startSimulator(t, simulator.Config{})
 	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
 	for name, operation := range map[string]string{
-		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction",
-		"websdk_link": "ListActions", "list_actions": "ListActions", "questionnaire": "CreateAction",
+		"face_auth": "FindApplicant", "upload_image": "AddImage", "download_image": "GetAction",
+		"websdk_link": "EnsureAction: list actions", "list_actions": "AllActions: list actions", "questionnaire": "CreateAction",
+		"mobile_backend": "CheckCredentials: the secret key does not belong to the app token, or a proxy changes requests: get action",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -483,14 +484,26 @@ func TestRefused(t *testing.T) {
 		_, env := startSimulator(t, simulator.Config{KnownOnly: true})
 		r := run(t, program{name: "face_auth", env: env, args: []string{"-applicant", "nobody"}})
 		require.Equal(t, 1, r.code)
-		require.Regexp(t, `(?m)^face_auth: idngo: ListActions: 404 Not Found: Applicant not found, correlation id \S+\n$`, r.stderr)
+		require.Regexp(t, `(?m)^face_auth: idngo: GetApplicant: 404 Not Found: Applicant not found, correlation id \S+\n$`, r.stderr)
 	})
 	t.Run("a flag without its value", func(t *testing.T) {
 		t.Parallel()
 		_, env := startSimulator(t, simulator.Config{})
-		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_APPLICANT_ID=")})
+		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_USER_ID=")})
 		require.Equal(t, 1, r.code)
-		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*applicantID[^\n]*\n$`, r.stderr)
+		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*externalUserID[^\n]*\n$`, r.stderr)
+	})
+	t.Run("an applicant who is not approved", func(t *testing.T) {
+		t.Parallel()
+		service, env := startSimulator(t, simulator.Config{})
+		require.NoError(t, service.AddApplicantJSON([]byte(
+			`{"id":"a-1","externalUserId":"u-1","review":{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}}`)))
+		for _, args := range [][]string{{"-user", "u-1"}, {"-applicant", "a-1"}} {
+			r := run(t, program{name: "face_auth", env: env, args: args})
+			require.Equal(t, 1, r.code)
+			require.Equal(t, "face_auth: applicant a-1 is not approved: the review is \"onHold\", the answer \"GREEN\"\n", r.stderr)
+		}
+		require.Empty(t, service.Actions())
 	})
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
@@ -614,7 +627,7 @@ func TestEveryCall(t *testing.T) {
 	client := reflect.TypeFor[*idngo.Client]()
 	for i := range client.NumMethod() {
 		method := client.Method(i).Name
-		if slices.Contains([]string{"String", "Format", "LogValue"}, method) {
+		if slices.Contains([]string{"String", "Format", "LogValue", "CloseIdleConnections"}, method) {
 			continue
 		}
 		require.True(t, bytes.Contains(all, []byte("."+method+"(")), "%s stands in no example", method)

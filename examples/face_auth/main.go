@@ -1,6 +1,6 @@
-// Command face_auth takes a face authorization from creation to verdict: it
-// creates the action, uploads a photo, submits, waits for the review, and
-// receives the webhook that says the same.
+// Command face_auth takes a face authorization from your own id of a user to the
+// verdict: it finds the applicant, creates the action, uploads a photo, submits,
+// waits for the review, and receives the webhook about it.
 package main
 
 import (
@@ -37,7 +37,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	var j job
-	flag.StringVar(&j.applicantID, "applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
+	flag.StringVar(&j.userID, "user", os.Getenv("IDNGO_USER_ID"), "your own `id` of the user (IDNGO_USER_ID)")
+	flag.StringVar(&j.applicantID, "applicant", "", "IDnGO's `id` of the applicant, instead of -user")
 	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
 	flag.StringVar(&j.externalID, "external-id", "",
 		"your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
@@ -57,7 +58,7 @@ func main() {
 }
 
 type job struct {
-	applicantID, level, externalID, country, imagePath, webhookAddr string
+	userID, applicantID, level, externalID, country, imagePath, webhookAddr string
 
 	timeout time.Duration
 	timeline
@@ -74,12 +75,16 @@ func (j *job) run() error {
 	}
 	j.begin()
 
+	applicant, err := j.findApplicant(ctx, client)
+	if err != nil {
+		return err
+	}
+	j.add("applicant %s", applicant.ID)
+
 	// EnsureAction, not CreateAction: after a crash or a lost answer the same
 	// external id leads to the same action, never to a second one.
-	action, err := client.EnsureAction(ctx, j.applicantID, idngo.CreateActionParams{
-		LevelName:        j.level,
-		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
-	})
+	externalID := cmp.Or(j.externalID, "face-auth-"+rand.Text())
+	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{LevelName: j.level, ExternalActionID: externalID})
 	if err != nil {
 		return err
 	}
@@ -119,15 +124,39 @@ func (j *job) run() error {
 		}
 	}
 
+	// A payout would depend on this call: no error means that the action is the
+	// expected one and GREEN.
+	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant.ID, ExternalActionID: externalID})
+	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
+		return err
+	}
 	fmt.Println("\ntimeline")
 	j.print()
-	fmt.Println(verdict(action))
+	fmt.Println(verdict(action, err == nil))
 	return nil
 }
 
+// findApplicant returns the applicant, who must be approved: only then is there a
+// face to compare with.
+func (j *job) findApplicant(ctx context.Context, client *idngo.Client) (applicant *idngo.Applicant, err error) {
+	if j.applicantID != "" {
+		applicant, err = client.GetApplicant(ctx, j.applicantID)
+	} else {
+		applicant, err = client.FindApplicant(ctx, j.userID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !applicant.Approved() {
+		return nil, fmt.Errorf("applicant %s is not approved: the review is %q, the answer %q",
+			applicant.ID, applicant.Review.ReviewStatus, applicant.Review.ReviewResult.ReviewAnswer)
+	}
+	return applicant, nil
+}
+
 // verdict says in a line how the review ended.
-func verdict(a *idngo.Action) string {
-	if a.Approved() {
+func verdict(a *idngo.Action, approved bool) string {
+	if approved {
 		return "GREEN: this is the applicant, alive"
 	}
 	result := a.Review.ReviewResult

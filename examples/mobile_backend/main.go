@@ -46,6 +46,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A wrong key is found here and not by the first user.
+	if err := client.CheckCredentials(ctx); err != nil {
+		log.Fatal(err)
+	}
 	b := &backend{
 		client:       client,
 		levels:       map[string]string{"payout": *level, "change-phone": *level},
@@ -58,7 +63,6 @@ func main() {
 		Addr: *addr, Handler: b.routes(),
 		ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	finished := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends it at once
@@ -79,8 +83,7 @@ func main() {
 
 // A user is who signed in to your service.
 type user struct {
-	id          string // yours; IDnGO calls it externalUserId
-	applicantID string // IDnGO's, kept when the user was verified and approved
+	id string // yours; IDnGO calls it externalUserId
 }
 
 // demoUser says whose request it is, false if nobody's. REPLACE IT with your
@@ -88,9 +91,9 @@ type user struct {
 func demoUser(r *http.Request) (user, bool) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer demo-bond":
-		return user{"JamesBond007", "63e096c51b6b4030f2e01154"}, true
+		return user{"JamesBond007"}, true
 	case "Bearer demo-penny":
-		return user{"MissMoneypenny", "63e096c51b6b4030f2e01155"}, true
+		return user{"MissMoneypenny"}, true
 	}
 	return user{}, false
 }
@@ -144,11 +147,22 @@ func (b *backend) start(r *http.Request, u user) (any, error) {
 	// row of your database instead.
 	b.starting[sum[0]].Lock()
 	defer b.starting[sum[0]].Unlock()
-	found, err := b.client.EnsureAction(r.Context(), u.applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
+	applicant, err := b.client.FindApplicant(r.Context(), u.id)
+	switch {
+	case errors.Is(err, idngo.ErrNotFound):
+		return nil, refuse(http.StatusForbidden, "verify your identity first")
+	case err != nil:
+		return nil, err
+	case !applicant.Approved(): // there is no face to compare with
+		return nil, refuse(http.StatusForbidden, "your verification is not approved")
+	}
+	found, err := b.client.EnsureAction(r.Context(), applicant.ID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
 	if err != nil {
 		return nil, err
 	}
-	a := b.actions.add(action{ID: found.ID, Status: "pending", user: u, purpose: in.Purpose, level: level, externalID: externalID})
+	a := b.actions.add(action{
+		ID: found.ID, Status: "pending", user: u, applicantID: applicant.ID, purpose: in.Purpose, level: level, externalID: externalID,
+	})
 	return b.withToken(r.Context(), a)
 }
 
@@ -231,15 +245,15 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	}
 	// If IDnGO's answers to you lack one of these, leave it out, and keep in mind
 	// that a.ID is an id that we were given by IDnGO, not by the app.
-	confirmed, err := b.client.ConfirmAction(ctx, a.ID, idngo.ActionExpectation{
-		ApplicantID: a.user.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
+	confirmed, err := b.client.RequireApproved(ctx, a.ID, idngo.ActionExpectation{
+		ApplicantID: a.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
 		return action{}, err
 	}
 	result := confirmed.Review.ReviewResult
 	switch {
-	case confirmed.Approved():
+	case err == nil: // and only then
 		if b.actions.approve(a.ID) {
 			b.onApproved(a)
 		}
@@ -271,10 +285,11 @@ type action struct {
 	ID     string `json:"id"`
 	Status string `json:"status"` // pending, approved, retry, rejected, error
 
-	user       user
-	purpose    string
-	level      string
-	externalID string
+	user        user
+	applicantID string // IDnGO's id of the user
+	purpose     string
+	level       string
+	externalID  string
 }
 
 // A store keeps actions in memory. REPLACE IT with a table: id as primary key,
