@@ -182,13 +182,13 @@ func ExampleClient_EnsureAction() {
 	ctx := context.Background()
 	client, end := example()
 	defer end()
-	p := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
-	first, err := client.EnsureAction(ctx, applicantID, p)
+	params := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
+	first, err := client.EnsureAction(ctx, applicantID, params)
 	if err != nil {
 		log.Fatal(err)
 	}
 	// The same again, as after a crash: there is still one action.
-	second, err := client.EnsureAction(ctx, applicantID, p)
+	second, err := client.EnsureAction(ctx, applicantID, params)
 	fmt.Println(first.ID == second.ID, err)
 	// Output: true <nil>
 }

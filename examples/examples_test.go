@@ -72,7 +72,8 @@ func TestFaceAuth(t *testing.T) {
 			require.True(t, found, r.stdout)
 			at := -1.0
 			for i, want := range []string{
-				"applicant [0-9a-f]{24}", "action [0-9a-f]{24}", "image [0-9]+ uploaded", "submitted|webhook applicantActionPending", "submitted|webhook applicantActionPending",
+				"applicant [0-9a-f]{24}", "action [0-9a-f]{24}", "image [0-9]+ uploaded",
+				"submitted|webhook applicantActionPending", "submitted|webhook applicantActionPending",
 				"webhook applicantActionReviewed " + answer, "review completed",
 			} {
 				m := regexp.MustCompile(`^ +(\d+\.\d{3}) s  (?:` + want + `)$`).FindStringSubmatch(strings.Split(timeline, "\n")[i])

@@ -179,11 +179,11 @@ func TestEveryCallHasARouteInTheSimulator(t *testing.T) {
 		}
 		t.Run(call.method, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n, server, actionID, imageID := newSkewedSimulator(t, 0)
+				network, server, actionID, imageID := newSkewedSimulator(t, 0)
 				before := server.Stats().ByOperation[call.route]
 				do := simulatorCalls(actionID, imageID)[call.clock]
 				require.NotNil(t, do)
-				require.NoError(t, do(t.Context(), n.Client()))
+				require.NoError(t, do(t.Context(), network.Client()))
 				assert.Equal(t, before+1, server.Stats().ByOperation[call.route])
 			})
 		})
