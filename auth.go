@@ -254,17 +254,13 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		UserID           string `url:"userId"`
-		ExternalActionID string `url:"externalActionId,omitempty"`
-		LevelName        string `url:"levelName"`
-		TTL              int64  `url:"ttlInSecs"`
-	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
+	query := exchange.EncodeQuery(
+		"externalActionId", p.ExternalActionID, "levelName", p.LevelName, "ttlInSecs", strconv.FormatInt(ttl, 10), "userId", p.UserID,
+	)
 	sent := c.clock.Local()
 	answer := new(tokenAnswer)
 	err = c.call(ctx, &request{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query, idempotent: true,
-		complete: func() bool { return answer.Token != "" },
 	}, answer, opts)
 	if err != nil {
 		return nil, err
@@ -283,6 +279,8 @@ type tokenAnswer struct {
 	UserID           string `json:"userId"`
 	ExternalActionID string `json:"externalActionId"`
 }
+
+func (t *tokenAnswer) usable() bool { return t.Token != "" }
 
 // String returns the type and the expiry without the token.
 func (t AccessToken) String() string {
