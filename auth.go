@@ -250,12 +250,9 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 		p.TTL = defaultTokenTTL
 	}
 	ttl, problem := wholeSeconds(p.TTL)
-	query := encodeQuery(struct {
-		UserID           string `url:"userId"`
-		ExternalActionID string `url:"externalActionId,omitempty"`
-		LevelName        string `url:"levelName"`
-		TTL              int64  `url:"ttlInSecs"`
-	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
+	query := exchange.EncodeQuery(
+		"externalActionId", p.ExternalActionID, "levelName", p.LevelName, "ttlInSecs", strconv.FormatInt(ttl, 10), "userId", p.UserID,
+	)
 	if err := checkArguments(opCreateAccessToken, c.check()); err != nil {
 		return nil, err
 	}
@@ -264,7 +261,6 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	err := c.call(ctx, &request{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query, idempotent: true,
 		arguments: []argument{{"UserID", p.UserID, elsewhere}, {"LevelName", p.LevelName, elsewhere}}, problem: problem,
-		complete: func() bool { return answer.Token != "" },
 	}, answer, opts)
 	if err != nil {
 		return nil, err
@@ -283,6 +279,8 @@ type tokenAnswer struct {
 	UserID           string `json:"userId"`
 	ExternalActionID string `json:"externalActionId"`
 }
+
+func (t *tokenAnswer) usable() bool { return t.Token != "" }
 
 // String returns the type and the expiry without the token.
 func (t AccessToken) String() string {

@@ -47,11 +47,11 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 // Problem says what is wrong with a text that was decoded with err, "" if err is nil. It does not
 // use the words of encoding/json, which may hold a piece of the text.
 func Problem(err error) string {
-	var syntax *json.SyntaxError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &syntax):
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
 		return "it is not JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")"
 	}
 	return "it is not of the expected shape"
