@@ -235,15 +235,30 @@ func kindOf(body []byte) (isJSON, mayBeForm bool) {
 
 // form is Form for a body, which it does not copy.
 func (r *Redactor) form(body []byte) {
-	for len(body) > 0 {
-		parameter, rest, _ := bytes.Cut(body, []byte{'&'})
-		if _, value, ok := bytes.Cut(parameter, []byte{'='}); ok {
-			r.bytes(value)
-			if bytes.ContainsAny(value, "%+") {
-				r.bytes(r.decode(value, "%+", percent))
+	value, escaped := -1, false // where the value begins
+	for i := 0; i <= len(body); i++ {
+		if i == len(body) || body[i] == '&' {
+			if value >= 0 && i-value >= shortest {
+				r.formValue(body[value:i], escaped)
 			}
+			value, escaped = -1, false
+			continue
 		}
-		body = rest
+		switch body[i] {
+		case '=':
+			if value < 0 {
+				value = i + 1
+			}
+		case '%', '+':
+			escaped = true
+		}
+	}
+}
+
+func (r *Redactor) formValue(value []byte, escaped bool) {
+	r.bytes(value)
+	if escaped {
+		r.bytes(r.decode(value, "%+", percent))
 	}
 }
 
