@@ -98,7 +98,7 @@ func (e *APIError) detail() string {
 		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + e.cause.Error())
+		b.WriteString(": " + oneline.Line(e.cause.Error()))
 	}
 	return b.String()
 }
