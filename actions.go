@@ -45,10 +45,10 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is not idempotent: after [ErrOutcomeUnknown] look before you call again, or use EnsureAction,
-// which does. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
-// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
-// [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you call it again, or use
+// EnsureAction, which does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The
+// answer is not documented. If it has no action, CreateAction fetches the action with FindAction.
+// Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, problem := p.encode()
 	err := checkArguments(opCreateAction, checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
@@ -76,13 +76,13 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 }
 
 // EnsureAction returns the one action of the applicant with the external id of p. It creates the
-// action if there is none. It looks first. After an unknown outcome it waits, looks again and only
-// then creates again. Call it again with the same external id after a crash.
+// action if there is none. It searches the list first. After an unknown outcome it waits, searches
+// again and only then creates again. Call it again with the same external id after a crash.
 //
 // Calls of one client for the same applicant and external id take turns, so that the second sees
-// what the first has created. Duplicates remain possible in two cases: two machines create at the
-// same instant, each after having looked; or the service carries out a lost request after the
-// second look. A lock of your own for each external id excludes the first.
+// what the first has created. Duplicates remain possible in two cases: two machines search and then
+// create at the same instant, or the service carries out a lost request after the second search. A
+// lock of your own for each external id excludes the first case.
 //
 // It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
 // it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
@@ -124,8 +124,8 @@ type ensuring struct {
 	unknown     error // of a create that may have happened although it was not found
 }
 
-// create creates the action until one exists. After each create without an action it looks for what
-// that may have made.
+// create creates the action until one exists. After each create without an action it searches for
+// the action that the create may have made.
 func (e *ensuring) create(ctx context.Context) (*Action, error) {
 	for n := 0; ; n++ {
 		action, err := e.client.CreateAction(ctx, e.applicantID, e.params, e.opts...)
@@ -140,7 +140,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(err, ErrOutcomeUnknown):
 			// The effect may still come.
 			policy := e.client.policy
-			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
+			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
 			if ended := exchange.WaitIfTime(ctx, delay); ended != nil {
 				return nil, methodError("EnsureAction", "", err, ended)
 			}
@@ -156,7 +156,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(found, ErrActionMismatch):
 			return nil, e.withUnknown(found)
 		case !errors.Is(found, errNotListed):
-			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "looking for it failed", found)))
+			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "the search for it failed", found)))
 		case !again:
 			return nil, e.withUnknown(err)
 		}
@@ -484,7 +484,7 @@ type ActionExpectation struct {
 }
 
 // ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It does not look at the verdict: [Client.RequireApproved] does both.
+// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both.
 // If a field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
 // action. Other errors are those of GetAction.
 //

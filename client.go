@@ -32,10 +32,10 @@
 //
 // An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
 // [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
-// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: look before you call
-// again, or use [Client.EnsureAction]. Any call can also return an error of the network, of the
-// context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token, link, query, body
-// or other value that the call has sent; see [APIError].
+// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
+// before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
+// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
+// link, query, body or other value that the call has sent; see [APIError].
 //
 // # Retries
 //

@@ -19,10 +19,10 @@ import (
 // APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
 // one of the sentinels below.
 //
-// IDnGO does not document error bodies. Names and codes are those of its API family. Rely on
-// StatusCode and Code: names and descriptions vary.
+// IDnGO does not document error bodies. Names and codes are those of the products that its API is
+// derived from. Rely on StatusCode and Code: names and descriptions vary.
 //
-// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. In it,
+// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
 //   - every id in the path, also that of a matrix parameter (-;name=value),
@@ -241,12 +241,11 @@ var (
 	// ErrRedirect is returned when the answer is a redirect. It is not followed: net/http would
 	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
-	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken
-	// effect although no answer shows it. Look before you call again. EnsureAction does so by
-	// itself.
+	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
+	// without an answer. Fetch the action before you call again, as EnsureAction does.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrActionMismatch is returned when an action or an applicant is not the one that was asked
-	// for or expected. The text says which part differs.
+	// ErrActionMismatch is returned when the service answers with another action or applicant than
+	// the expected one. The text names the part that differs.
 	ErrActionMismatch = errors.New("action mismatch")
 	// ErrNotApproved is returned by RequireApproved when the review of the action is not completed
 	// or its answer is not GREEN.
@@ -301,8 +300,8 @@ func checkArguments(method string, errs ...error) error {
 	return &oneline.Error{Method: method, Text: ErrInvalidArgument.Error() + ": " + strings.Join(problems, "; "), Causes: causes}
 }
 
-// methodError returns an error of a method that calls others. Of an err that names a method already,
-// its text shows the rest.
+// methodError returns an error of a method that calls others. If err names a method, the text shows
+// only the rest of err.
 func methodError(method, text string, errs ...error) *oneline.Error {
 	e := &oneline.Error{Method: method, Text: text, Causes: errs}
 	for _, err := range errs {
@@ -333,7 +332,8 @@ func errorDetail(err error) string {
 	return strings.TrimPrefix(err.Error(), "idngo: ")
 }
 
-// stepOf returns the words for an endpoint, for example "list actions", "" if it is the method's own.
+// stepOf returns the words for an endpoint, for example "list actions". It returns "" if it is the
+// method's own.
 func stepOf(method, operation string) string {
 	if method == operation {
 		return ""

@@ -171,8 +171,8 @@ type ImageParams struct {
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
 // imageID is [Image].ImageID, not its ID. The caller closes the content. The call is retried until
-// the first bytes have come. A connection that breaks later makes Read fail, so that no cut-off
-// image looks whole. A 2xx that is no image (another status than 200, no byte, or JSON) is an
+// the first bytes have come. If the connection breaks later, Read fails, so that you notice a
+// cut-off image. A 2xx that is no image (another status than 200, no byte, or JSON) is an
 // error. Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
@@ -221,7 +221,7 @@ func imageProblem(answer *exchange.Answer) string {
 
 // ImageContent is an image that is being downloaded.
 type ImageContent struct {
-	io.ReadCloser
+	io.ReadCloser // the bytes of the image, as they come
 	// ContentType is the media type that the service reports. PDFs and videos are possible.
 	ContentType string
 	// Size is the size in bytes, -1 if the service does not report it.
@@ -371,8 +371,8 @@ func (badSource) open(context.Context) (string, formbody.Content, func(), error)
 	panic("idngo: a bad source passed the check")
 }
 
-// imageError gives a changed source its sentinel, and takes the path out of what a file system
-// says. Other errors stay as they are.
+// imageError gives a changed source its sentinel, and removes the path from an error of the file
+// system. It returns other errors as they are.
 func imageError(err error) error {
 	err = redact.PathError(err)
 	if errors.Is(err, formbody.ErrChanged) {

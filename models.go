@@ -10,8 +10,8 @@ import (
 
 // A field has the JSON name in Go's case. An absent field, a null and a zero value decode alike,
 // and a zero value is left out when a model is encoded. Fields that no model names are ignored;
-// [WithResponse] and [WebhookEvent.Raw] have the exact bytes. The null of a json.RawMessage reads as
-// nil, but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
+// [WithResponse] and [WebhookEvent.Raw] have the exact bytes. A null json.RawMessage reads as nil,
+// but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
 //
 // The specification names few of these fields. The others come from recorded payloads and from the
 // documents of related products of the vendor for the same objects. Any of them may be absent.

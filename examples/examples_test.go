@@ -542,8 +542,8 @@ func TestCopies(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	// The module has the requirements of this one, so that the go command needs nothing that this module's own build has not
-	// downloaded.
+	// The module has the requirements of this one, so that the go command needs nothing that this
+	// module's own build has not downloaded.
 	mod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
 	require.NoError(t, err)
 	mod = bytes.Replace(mod, []byte("module github.com/idngo-go/idngo"), []byte("module example.com/copied"), 1)

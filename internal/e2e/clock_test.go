@@ -347,7 +347,7 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		s.skew = 0
 		assert.Zero(t, get())
-		s.shows = 4 * time.Second // and from then on nobody looks at it any more
+		s.shows = 4 * time.Second // and the client ignores it from then on
 		assert.Zero(t, get())
 		s.shows = time.Hour
 		assert.Zero(t, get())

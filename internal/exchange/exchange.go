@@ -87,7 +87,7 @@ type Answer struct {
 	Content []byte        // the body
 	Stream  *Stream       // the body of a streamed 2xx
 	Sent    *http.Request // the request as it was sent
-	Clock   clock.Reading // what the Date of the answer says
+	Clock   clock.Reading // the Date of the answer
 }
 
 // A Failure is an exchange without an answer that can be used.
