@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/oneline"
 	"github.com/idngo-go/idngo/internal/retry"
 )
@@ -51,15 +50,12 @@ type CreateActionParams struct {
 // Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, problem := p.encode()
-	err := checkArguments(opCreateAction, checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
-	if err != nil {
-		return nil, err
-	}
 	action := new(Action)
 	create := &request{
-		operation: opCreateAction, method: http.MethodPost, emptyOK: true, pathValues: []string{applicantID},
-		path:  "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
-		query: "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
+		operation: opCreateAction, method: http.MethodPost, emptyOK: true, problem: problem,
+		arguments: []argument{{"applicantID", applicantID, inPath}, {"LevelName", p.LevelName, elsewhere}},
+		path:      "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
+		query:     "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
 	}
 	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
@@ -67,7 +63,8 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 	if action.ID != "" {
 		return action, nil
 	}
-	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID, create.inherit); err != nil {
+	action, err := c.find(ctx, applicantID, p.ExternalActionID, []RequestOption{create.inherit})
+	if err != nil {
 		unknown := methodError(create.options.caller, errAcknowledged.Error()+", and finding it failed", err)
 		unknown.Causes, unknown.Unknown = append(unknown.Causes, errAcknowledged), ErrOutcomeUnknown
 		return nil, unknown
@@ -104,7 +101,7 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 	}
 	done, err := c.turns.Take(ctx, turn{applicantID, p.ExternalActionID})
 	if err != nil {
-		return nil, methodError(method, "waiting for another call with the same external id", exchange.ContextError(ctx))
+		return nil, methodError(method, "waiting for another call with the same external id", retry.ContextError(ctx))
 	}
 	defer done()
 	ensure := &ensuring{client: c, applicantID: applicantID, params: p, opts: opts}
@@ -141,7 +138,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 			// The effect may still come.
 			policy := e.client.policy
 			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
-			if ended := exchange.WaitIfTime(ctx, delay); ended != nil {
+			if ended := retry.WaitIfTime(ctx, delay); ended != nil {
 				return nil, methodError("EnsureAction", "", err, ended)
 			}
 			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
@@ -204,9 +201,6 @@ func (e *ensuring) withUnknown(err error) error {
 // returns [ErrActionMismatch] if the service answers with another action or with one that has no
 // id. Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) GetAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkArguments(opGetAction, checkID("actionID", actionID)); err != nil {
-		return nil, err
-	}
 	action, caller, err := c.fetchAction(ctx, actionID, opts)
 	if err != nil {
 		return nil, err
@@ -222,7 +216,7 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 	action = new(Action)
 	get := &request{
 		operation: opGetAction, method: http.MethodGet, path: actionPath(actionID) + "/one", idempotent: true,
-		pathValues: []string{actionID},
+		arguments: []argument{{"actionID", actionID, inPath}},
 	}
 	err = c.call(ctx, get, action, opts)
 	return action, get.options.caller, err
@@ -239,9 +233,13 @@ func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID s
 	if err != nil {
 		return nil, err
 	}
-	opts = append(slices.Clone(opts), calledBy(method))
+	return c.find(ctx, applicantID, externalActionID, append(slices.Clone(opts), calledBy(method)))
+}
+
+// find is FindAction for arguments that have been checked.
+func (c *Client) find(ctx context.Context, applicantID, externalActionID string, opts []RequestOption) (*Action, error) {
 	anyAction, anyExternalID, unreadable := false, false, false
-	for action, err := range c.AllActions(ctx, applicantID, ListActionsParams{}, opts...) {
+	for action, err := range c.pages(ctx, applicantID, ListActionsParams{Limit: defaultLimit, Order: defaultOrder}, opts) {
 		if err != nil {
 			return nil, err
 		}
@@ -306,13 +304,11 @@ type ListActionsParams struct {
 // [ErrResponseTooLarge].
 func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) (*ActionPage, error) {
 	p, problem := p.withDefaults()
-	if err := checkArguments(opListActions, checkID("applicantID", applicantID), problem); err != nil {
-		return nil, err
-	}
 	page := new(ActionPage)
 	err := c.call(ctx, &request{
-		operation: opListActions, method: http.MethodGet, idempotent: true, pathValues: []string{applicantID},
-		path: "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID),
+		operation: opListActions, method: http.MethodGet, idempotent: true, problem: problem,
+		arguments: []argument{{"applicantID", applicantID, inPath}},
+		path:      "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID),
 		query: encodeQuery(struct {
 			Limit  int    `url:"limit"`
 			Offset int    `url:"offset"`
@@ -332,13 +328,18 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 // If new actions appear during the iteration, repeated entries are skipped. A page that is larger
 // than 10 MiB is fetched again in halves.
 func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) iter.Seq2[*Action, error] {
+	const method = "AllActions"
+	p, problem := p.withDefaults()
+	if err := checkArguments(method, checkID("applicantID", applicantID), problem); err != nil {
+		return func(yield func(*Action, error) bool) { yield(nil, err) }
+	}
+	return c.pages(ctx, applicantID, p, append(slices.Clone(opts), calledBy(method)))
+}
+
+// pages is AllActions for arguments that have been checked.
+func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsParams, opts []RequestOption) iter.Seq2[*Action, error] {
 	return func(yield func(*Action, error) bool) {
-		p, problem := p.withDefaults()
-		if err := checkArguments("AllActions", checkID("applicantID", applicantID), problem); err != nil {
-			yield(nil, err)
-			return
-		}
-		opts := append(slices.Clone(opts), calledBy("AllActions"))
+		p := p
 		var before map[string]bool // the ids of the page before
 		for stalePages := 0; ; {
 			page, err := c.ListActions(ctx, applicantID, p, opts...)
@@ -384,12 +385,9 @@ func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActio
 // is not idempotent. It returns [ErrActionMismatch] if the service answers with another action.
 // Other errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkArguments(opSubmitAction, checkID("actionID", actionID)); err != nil {
-		return nil, err
-	}
 	action := new(Action)
 	submit := &request{
-		operation: opSubmitAction, method: http.MethodPost, emptyOK: true, pathValues: []string{actionID},
+		operation: opSubmitAction, method: http.MethodPost, emptyOK: true, arguments: []argument{{"actionID", actionID, inPath}},
 		path: actionPath(actionID) + "/review/status/pending",
 	}
 	if err := c.call(ctx, submit, action, opts); err != nil {
@@ -464,7 +462,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 				delay = max(delay, min(api.RetryAfter, c.policy.MaxRetryAfter))
 			}
 		}
-		if ended := exchange.Wait(ctx, delay); ended != nil {
+		if ended := retry.Wait(ctx, delay); ended != nil {
 			if err != nil {
 				return last, methodError(method, "not completed", ended, methodError(method, "last poll", err))
 			}
@@ -549,10 +547,9 @@ func (c *Client) confirm(ctx context.Context, method, actionID string, want Acti
 // service answers with another applicant or with one that has no id. Other errors:
 // [ErrInvalidArgument], [*APIError].
 func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...RequestOption) (*Applicant, error) {
-	if err := checkArguments(opGetApplicant, checkID("applicantID", applicantID)); err != nil {
-		return nil, err
-	}
-	applicant, caller, err := c.fetchApplicant(ctx, opGetApplicant, "", applicantID, opts)
+	applicant, caller, err := c.fetchApplicant(ctx, &request{
+		operation: opGetApplicant, path: url.PathEscape(applicantID), arguments: []argument{{"applicantID", applicantID, inPath}},
+	}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -568,10 +565,10 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 // It returns [ErrNotFound] for an unknown user. Its errors and sources are those of GetApplicant.
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {
-	if err := checkArguments(opFindApplicant, required("externalUserID", externalUserID)); err != nil {
-		return nil, err
-	}
-	applicant, caller, err := c.fetchApplicant(ctx, opFindApplicant, "-;externalUserId=", externalUserID, opts)
+	applicant, caller, err := c.fetchApplicant(ctx, &request{
+		operation: opFindApplicant, path: "-;externalUserId=" + url.PathEscape(externalUserID),
+		arguments: []argument{{"externalUserID", externalUserID, elsewhere}},
+	}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -587,14 +584,10 @@ func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts 
 	return applicant, nil
 }
 
-// fetchApplicant returns the applicant that prefix and id name in the path, and the method that
-// errors name.
-func (c *Client) fetchApplicant(ctx context.Context, operation, prefix, id string, opts []RequestOption) (*Applicant, string, error) {
+// fetchApplicant returns the applicant that the path of get names, and the method that errors name.
+func (c *Client) fetchApplicant(ctx context.Context, get *request, opts []RequestOption) (*Applicant, string, error) {
 	applicant := new(Applicant)
-	get := &request{
-		operation: operation, method: http.MethodGet, path: "/resources/applicants/" + prefix + url.PathEscape(id) + "/one",
-		idempotent: true, pathValues: []string{id},
-	}
+	get.method, get.path, get.idempotent = http.MethodGet, "/resources/applicants/"+get.path+"/one", true
 	err := c.call(ctx, get, applicant, opts)
 	return applicant, get.options.caller, err
 }
@@ -637,14 +630,11 @@ func (WebSDKLink) LogValue() slog.Value { return slog.StringValue(redacted) }
 // It is idempotent. Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts ...RequestOption) (*WebSDKLink, error) {
 	ttl, problem := wholeSeconds(p.TTL)
-	err := checkArguments(opCreateWebSDKLink, checkID("LevelName", p.LevelName), required("ExternalUserID", p.ExternalUserID), problem)
-	if err != nil {
-		return nil, err
-	}
 	link := new(WebSDKLink)
-	err = c.call(ctx, &request{
-		operation: opCreateWebSDKLink, method: http.MethodPost, idempotent: true, pathValues: []string{p.LevelName},
-		path: "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
+	err := c.call(ctx, &request{
+		operation: opCreateWebSDKLink, method: http.MethodPost, idempotent: true, problem: problem,
+		arguments: []argument{{"LevelName", p.LevelName, inPath}, {"ExternalUserID", p.ExternalUserID, elsewhere}},
+		path:      "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
 		query: encodeQuery(struct {
 			ExternalUserID   string `url:"externalUserId"`
 			ExternalActionID string `url:"externalActionId,omitempty"`

@@ -249,21 +249,21 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if p.TTL == 0 {
 		p.TTL = defaultTokenTTL
 	}
-	ttl, err := wholeSeconds(p.TTL)
-	err = checkArguments(opCreateAccessToken, c.check(), required("UserID", p.UserID), required("LevelName", p.LevelName), err)
-	if err != nil {
-		return nil, err
-	}
+	ttl, problem := wholeSeconds(p.TTL)
 	query := encodeQuery(struct {
 		UserID           string `url:"userId"`
 		ExternalActionID string `url:"externalActionId,omitempty"`
 		LevelName        string `url:"levelName"`
 		TTL              int64  `url:"ttlInSecs"`
 	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
+	if err := checkArguments(opCreateAccessToken, c.check()); err != nil {
+		return nil, err
+	}
 	sent := c.clock.Local()
 	answer := new(tokenAnswer)
-	err = c.call(ctx, &request{
+	err := c.call(ctx, &request{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query, idempotent: true,
+		arguments: []argument{{"UserID", p.UserID, elsewhere}, {"LevelName", p.LevelName, elsewhere}}, problem: problem,
 		complete: func() bool { return answer.Token != "" },
 	}, answer, opts)
 	if err != nil {

@@ -87,11 +87,11 @@ func BenchmarkSignParallel(b *testing.B) {
 func BenchmarkGetAction(b *testing.B) {
 	base := startBenchServer(b, "json", answers{"/resources/applicantActions/a1/one": benchActionJSON("a1", 5)})
 	b.Run("floor", func(b *testing.B) {
-		hc := floorClient()
+		httpClient := floorClient()
 		b.ReportAllocs()
 		for b.Loop() {
 			var action plainAction
-			floorCall(b, hc, http.MethodGet, base+"/resources/applicantActions/a1/one", nil, &action)
+			floorCall(b, httpClient, http.MethodGet, base+"/resources/applicantActions/a1/one", nil, &action)
 		}
 	})
 	b.Run("idngo", func(b *testing.B) {
@@ -108,10 +108,10 @@ func BenchmarkGetAction(b *testing.B) {
 func BenchmarkCreateAction(b *testing.B) {
 	base := startBenchServer(b, "json", answers{benchCreatePath: benchCreated})
 	b.Run("floor", func(b *testing.B) {
-		hc := floorClient()
+		httpClient := floorClient()
 		b.ReportAllocs()
 		for b.Loop() {
-			floorCreate(b, hc, base)
+			floorCreate(b, httpClient, base)
 		}
 	})
 	b.Run("idngo", func(b *testing.B) {
@@ -127,12 +127,12 @@ func BenchmarkCreateActionParallel(b *testing.B) {
 	base := startBenchServer(b, "json", answers{benchCreatePath: benchCreated})
 	const goroutines = 32 // a core
 	b.Run("floor", func(b *testing.B) {
-		hc := floorClient()
+		httpClient := floorClient()
 		b.SetParallelism(goroutines)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				floorCreate(b, hc, base)
+				floorCreate(b, httpClient, base)
 			}
 		})
 	})
@@ -152,11 +152,11 @@ func BenchmarkListActions1000(b *testing.B) {
 	const target = "/resources/applicantActions/-;applicantId=p1?limit=1000&offset=0&order=-createdAt"
 	base := startBenchServer(b, "json", answers{target: benchPage(0, 1000, 1000)})
 	b.Run("floor", func(b *testing.B) {
-		hc := floorClient()
+		httpClient := floorClient()
 		b.ReportAllocs()
 		for b.Loop() {
 			var page plainPage
-			floorCall(b, hc, http.MethodGet, base+target, nil, &page)
+			floorCall(b, httpClient, http.MethodGet, base+target, nil, &page)
 		}
 	})
 	b.Run("idngo", func(b *testing.B) {
@@ -184,13 +184,13 @@ func BenchmarkAllActions10000(b *testing.B) {
 	}
 	base := startBenchServer(b, "json", canned)
 	b.Run("floor", func(b *testing.B) {
-		hc := floorClient()
+		httpClient := floorClient()
 		b.ReportAllocs()
 		for b.Loop() {
 			n := 0
 			for page := range pages {
 				var answer plainPage
-				floorCall(b, hc, http.MethodGet, base+target(page), nil, &answer)
+				floorCall(b, httpClient, http.MethodGet, base+target(page), nil, &answer)
 				n += len(answer.List.Items)
 			}
 			require.Equal(b, pages*size, n)
@@ -314,7 +314,7 @@ func floorClient() *http.Client {
 }
 
 // floorCall makes a signed call with net/http alone and decodes its answer into out.
-func floorCall(b *testing.B, hc *http.Client, method, target string, body []byte, out any) {
+func floorCall(b *testing.B, httpClient *http.Client, method, target string, body []byte, out any) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
@@ -330,7 +330,7 @@ func floorCall(b *testing.B, hc *http.Client, method, target string, body []byte
 		req.Header.Set("Content-Type", "application/json")
 	}
 	signPlainly(req, body, time.Now())
-	res, err := hc.Do(req)
+	res, err := httpClient.Do(req)
 	if err != nil {
 		b.Error(err)
 		return
@@ -346,9 +346,9 @@ func floorCall(b *testing.B, hc *http.Client, method, target string, body []byte
 }
 
 // floorCreate makes a CreateAction with net/http alone.
-func floorCreate(b *testing.B, hc *http.Client, base string) {
+func floorCreate(b *testing.B, httpClient *http.Client, base string) {
 	var action plainAction
-	floorCall(b, hc, http.MethodPost, base+benchCreatePath+"?levelName=action-liveness", []byte(benchBody), &action)
+	floorCall(b, httpClient, http.MethodPost, base+benchCreatePath+"?levelName=action-liveness", []byte(benchBody), &action)
 }
 
 // idngoCreate makes the same CreateAction with a Client.

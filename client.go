@@ -369,8 +369,8 @@ func WithIdempotent() RequestOption {
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...RequestOption) error {
 	encoded, bodyProblem := exchange.EncodeBody(body)
-	err := checkArguments(opDo, invalidIf("method", exchange.CheckMethod(method)), invalidIf("path", exchange.CheckPath(path)),
-		invalidIf("body", bodyProblem), invalidIf("out", exchange.CheckOut(out)))
+	err := checkArguments(opDo, invalid("method", exchange.CheckMethod(method)), invalid("path", exchange.CheckPath(path)),
+		invalid("body", bodyProblem), invalid("out", exchange.CheckOut(out)))
 	if err != nil {
 		return err
 	}
@@ -444,7 +444,7 @@ func newClient(method string, creds Credentials, fromEnv string, opts []Option) 
 	}
 	base, problem := exchange.CheckBaseURL(cmp.Or(c.baseURL, fromEnv, DefaultBaseURL), c.insecureHTTP)
 	c.baseURL = base
-	if err := checkArguments(method, append(problems, invalidIf(name, problem))...); err != nil {
+	if err := checkArguments(method, append(problems, invalid(name, problem))...); err != nil {
 		return nil, err
 	}
 	if c.http == nil {
@@ -467,7 +467,8 @@ type request struct {
 	idempotent bool        // see the table of the package documentation
 	emptyOK    bool        // a 2xx without a body is a success
 	complete   func() bool // whether the decoded answer has what it must have
-	pathValues []string    // values in the path, not to be shown
+	arguments  []argument  // that the call cannot do without
+	problem    error       // what else is wrong with the arguments
 	named      any         // maps whose keys are not to be shown
 	sentTexts  []string    // other texts that are sent and not to be shown
 	options    requestOptions
@@ -500,9 +501,13 @@ func (r *request) inherit(o *requestOptions) error {
 	return nil
 }
 
-// apply applies the options of a call. It also checks its context.
+// apply applies the options of a call, and checks its arguments and its context.
 func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	var problems []error
+	for _, a := range r.arguments {
+		problems = append(problems, a.check())
+	}
+	problems = append(problems, r.problem)
 	for _, opt := range opts {
 		if opt == nil {
 			problems = append(problems, invalid("request option", "is nil"))
@@ -563,7 +568,6 @@ func (r *request) unusable(answer *exchange.Answer, attempts int, problem string
 	}
 }
 
-// A failure is an attempt that did not succeed.
 type failure struct {
 	retry.Failure
 	err   error          // nil if there is an api error
@@ -584,10 +588,8 @@ type outcome struct {
 
 // send makes attempts until one is answered with 2xx or the table says stop, and counts them.
 func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*exchange.Answer, int, error) {
+	r.problem = checkArguments("", c.check(), r.problem)
 	if err := r.apply(ctx, opts); err != nil {
-		return nil, 0, err
-	}
-	if err := checkArguments(r.options.caller, c.check()); err != nil {
 		return nil, 0, err
 	}
 	if r.options.response != nil {
@@ -599,7 +601,7 @@ func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*e
 	for attempt := 1; ; attempt++ {
 		if err := c.admit(ctx); err != nil {
 			if last == nil {
-				return nil, 0, c.fail(r, &failure{err: err}, tries, nil)
+				last, err = &failure{err: err}, nil
 			}
 			return nil, attempt - 1, c.fail(r, last, tries, err)
 		}
@@ -609,13 +611,13 @@ func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*e
 			c.log(ctx, r, outcome, slog.Bool("final", true))
 			return outcome.answer, attempt, nil
 		}
-		delay, again, inTime := tries.Next(last.Failure, exchange.TimeLeft(ctx), rand.Float64)
+		delay, again, inTime := tries.Next(last.Failure, retry.TimeLeft(ctx), rand.Float64)
 		if !again {
 			c.log(ctx, r, outcome, slog.Bool("final", true))
-			return nil, attempt, c.fail(r, last, tries, exchange.DeadlineUnless(inTime))
+			return nil, attempt, c.fail(r, last, tries, retry.DeadlineUnless(inTime))
 		}
 		c.log(ctx, r, outcome, slog.Duration("retry_in", delay))
-		if err := exchange.Wait(ctx, delay); err != nil {
+		if err := retry.Wait(ctx, delay); err != nil {
 			return nil, attempt, c.fail(r, last, tries, err)
 		}
 	}
@@ -632,14 +634,14 @@ func (c *Client) check() error {
 // admit waits until an attempt may be made.
 func (c *Client) admit(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return exchange.ContextError(ctx)
+		return retry.ContextError(ctx)
 	}
 	if c.limiter == nil {
 		return nil
 	}
 	if err := c.limiter.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", exchange.ContextError(ctx), err)
+			err = fmt.Errorf("%w: %w", retry.ContextError(ctx), err)
 		}
 		return fmt.Errorf("rate limiter: %w", err)
 	}
@@ -698,9 +700,7 @@ func (c *Client) refusal(ctx context.Context, r *request, answer *exchange.Answe
 	if errors.Is(api, ErrRedirect) {
 		api.redirectHost = answer.RedirectHost()
 	}
-	if r.upload != nil && api.Code == CodeSignatureMismatch {
-		api.imageChanged = c.exchanger.BodyChanged(ctx, r.upload, answer.Sent)
-	}
+	api.imageChanged = api.Code == CodeSignatureMismatch && answer.UploadChanged(ctx)
 	unauthorized := answer.StatusCode == http.StatusUnauthorized
 	clockWrong := unauthorized && (api.Code == CodeTimestampExpired || api.Code == 0 && answer.Clock.ExplainsRefusal())
 	if clockWrong || c.clock.Corrected() {
@@ -763,7 +763,9 @@ func (c *Client) show(r *request, failed *failure) error {
 // redact takes what a call has sent out of texts; see APIError. sent may be nil.
 func (c *Client) redact(r *request, sent *http.Request, texts []string) []string {
 	redactor := redact.New(texts...)
-	redactor.Values(r.pathValues...)
+	for _, a := range r.arguments {
+		redactor.Value(a.value)
+	}
 	if r.operation == opDo {
 		redactor.Path(r.path)
 	}
@@ -814,8 +816,7 @@ func (c *Client) log(ctx context.Context, r *request, o outcome, follows slog.At
 	c.logger.LogAttrs(ctx, level, "idngo: attempt", append(attrs, follows)...)
 }
 
-// decode decodes a JSON answer into out and returns what is wrong with it. It does not use the
-// words of encoding/json, which may hold a piece of the answer.
+// decode decodes a JSON answer into out and returns what is wrong with it.
 func decode(data []byte, out any) (problem string) {
 	var err error
 	switch out := out.(type) {
@@ -845,6 +846,5 @@ func encodeQuery(params any) string {
 	return encodeSpaces(values.Encode())
 }
 
-// encodeSpaces writes a space of an encoded query as %20, which every server reads as a space. A
-// plus sign itself is %2B there.
+// encodeSpaces writes the spaces of an encoded query as %20, which every server understands.
 func encodeSpaces(encoded string) string { return strings.ReplaceAll(encoded, "+", "%20") }

@@ -25,14 +25,11 @@ import (
 // Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
-//   - every id in the path, also that of a matrix parameter (-;name=value),
-//   - every value of the query,
-//   - every value of a header given by [WithHeader], and its parts at commas,
-//     semicolons and spaces,
-//   - every string and number of a JSON, NDJSON or form body,
-//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do],
-//     at every depth, but no other names of JSON members,
-//   - the file name of an upload,
+//   - every id in the path, also that of a matrix parameter (-;name=value), and every query value,
+//   - every value of a header given by [WithHeader], and its parts at commas, semicolons, spaces,
+//   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
+//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do], at every depth, but
+//     no other names of JSON members,
 //   - the app token, the secret key, the signature and the timestamp.
 //
 // Each is replaced as it is and as URLs, JSON, HTML and %q write it, from four characters on. Other
@@ -157,8 +154,7 @@ func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 // Temporary is Timeout, which makes APIError a [net.Error].
 func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
 
-// ErrorCode is the errorCode of an error body, which is finer than the HTTP status. Unknown numbers
-// pass through.
+// ErrorCode is the errorCode of an error body, finer than the HTTP status. It may be unknown.
 type ErrorCode int
 
 // The codes that the vendor's other products list for documents and authentication.
@@ -266,17 +262,13 @@ var (
 	ErrWebhookMalformed = errors.New("webhook malformed")
 )
 
-// invalid returns an ErrInvalidArgument that names a field and what is wrong with it. It never
-// holds the value.
+// invalid returns an ErrInvalidArgument that names a field and what is wrong with it, nil if
+// nothing is. It never holds the value.
 func invalid(field, problem string) error {
-	return &oneline.Error{Text: field + " " + problem, Causes: []error{ErrInvalidArgument}}
-}
-
-func invalidIf(field, problem string) error {
 	if problem == "" {
 		return nil
 	}
-	return invalid(field, problem)
+	return &oneline.Error{Text: field + " " + problem, Causes: []error{ErrInvalidArgument}}
 }
 
 // checkArguments returns what is wrong with the arguments of a method as one error that begins
@@ -376,20 +368,28 @@ func (e *APIError) show(takeOut func(texts ...string) []string) {
 	e.safeID, e.redirectHost = texts[2], texts[3]
 }
 
-// checkID refuses what cannot be one segment of a path.
-func checkID(name, id string) error {
-	if id == "." || id == ".." {
-		return invalid(name, "is a dot segment")
-	}
-	return required(name, id)
+// An argument is a value that a call cannot do without, what errors call it, and where it is sent.
+type argument struct {
+	name, value string
+	place       place
 }
 
-func required(name, value string) error {
-	if value == "" {
-		return invalid(name, "is empty")
+type place bool
+
+const inPath, elsewhere place = true, false // inPath: it is a segment of the path
+
+func (a argument) check() error {
+	switch {
+	case a.value == "":
+		return invalid(a.name, "is empty")
+	case a.place == inPath && (a.value == "." || a.value == ".."):
+		return invalid(a.name, "is a dot segment")
 	}
 	return nil
 }
+
+func checkID(name, id string) error     { return argument{name, id, inPath}.check() }
+func required(name, value string) error { return argument{name, value, elsewhere}.check() }
 
 // validText refuses invalid UTF-8, which JSON cannot carry unchanged.
 func validText(name, text string) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/idngo-go/idngo/internal/formbody"
 	"github.com/idngo-go/idngo/internal/oneline"
 	"github.com/idngo-go/idngo/internal/redact"
+	"github.com/idngo-go/idngo/internal/retry"
 )
 
 // ImageSource is where the bytes of an image come from. An upload reads them twice in each attempt,
@@ -99,8 +100,9 @@ type UploadProgress struct {
 // [ErrInvalidArgument], [*APIError] (it may match [ErrDuplicateImage] and [ErrImageTooLarge]),
 // [ErrImageChanged], [ErrOutcomeUnknown].
 func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams, opts ...RequestOption) (*Image, error) {
-	upload := &request{operation: opAddImage, method: http.MethodPost, path: actionPath(actionID) + "/images", pathValues: []string{actionID}}
-	err := checkArguments(opAddImage, c.check(), checkID("actionID", actionID), p.check(), upload.apply(ctx, opts), checkNoContentType(upload))
+	upload := &request{operation: opAddImage, method: http.MethodPost, path: actionPath(actionID) + "/images"}
+	upload.arguments, upload.problem = []argument{{"actionID", actionID, inPath}}, p.check()
+	err := checkArguments(opAddImage, c.check(), upload.apply(ctx, opts), checkNoContentType(upload))
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +179,10 @@ type ImageParams struct {
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {
-	err := checkArguments(opOpenImage, checkID("actionID", actionID), checkID("imageID", string(imageID)))
-	if err != nil {
-		return nil, err
-	}
 	open := &request{
-		operation: opOpenImage, method: http.MethodGet, stream: true, idempotent: true, pathValues: []string{actionID, string(imageID)},
-		path: actionPath(actionID) + "/images/" + url.PathEscape(string(imageID)),
+		operation: opOpenImage, method: http.MethodGet, stream: true, idempotent: true,
+		arguments: []argument{{"actionID", actionID, inPath}, {"imageID", string(imageID), inPath}},
+		path:      actionPath(actionID) + "/images/" + url.PathEscape(string(imageID)),
 	}
 	if p.Preview {
 		open.query = "preview=true"
@@ -357,7 +356,7 @@ func (s *imageStream) open(ctx context.Context) (string, formbody.Content, func(
 	content, release, err := formbody.Spool(ctx, s.r, spoolMemory)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = exchange.ContextError(ctx)
+			err = retry.ContextError(ctx)
 		}
 		err = methodError(opAddImage, "reading the image", imageError(err))
 	}

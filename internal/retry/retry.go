@@ -1,5 +1,8 @@
-// Package retry decides whether a call is tried again and how long to wait
-// before: pure functions, without clock, context or network.
+// Package retry decides whether a call is made again and after what wait, and waits. What it
+// decides depends on its arguments alone.
+//
+// It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
+// words for what has failed.
 package retry
 
 import (

@@ -96,9 +96,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		}
 	}()
 	w.Header().Set("Date", s.date())
-	if len(out.record.Target) > maxTarget {
-		out.record.Target = out.record.Target[:100] + "..."
-		out.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	if out.refuseLongTarget() {
 		return
 	}
 
@@ -144,6 +142,16 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	out.record.Note = c.note
 	out.inject(fault, p)
+}
+
+// refuseLongTarget bounds what the books keep of a request.
+func (x *exchange) refuseLongTarget() bool {
+	if len(x.record.Target) <= maxTarget {
+		return false
+	}
+	x.record.Target = x.record.Target[:100] + "..."
+	x.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	return true
 }
 
 // finish enters a request into the books.
@@ -408,6 +416,20 @@ func (s *Server) createLink(c *call) *reply {
 	defer s.mu.Unlock()
 	s.links.add(code, t)
 	return answer(map[string]string{"url": link})
+}
+
+// NewLink makes a WebSDK link below a base URL, without a request.
+func (s *Server) NewLink(baseURL, level, externalUserID, externalActionID string, ttl time.Duration) (string, error) {
+	if level == "" || externalUserID == "" || externalActionID == "" {
+		return "", errors.New("simulator: NewLink: the level, the user or the external id is empty")
+	}
+	code := rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links.add(code, ticket{
+		user: externalUserID, externalActionID: externalActionID, levelName: level, expires: s.now().Add(ttl),
+	})
+	return baseURL + pageRoot + "#/" + code, nil
 }
 
 // newTicket reads the query that tokens and links have in common.

@@ -232,7 +232,7 @@ func readControl(r *http.Request, ids []string) (*controlCall, *reply) {
 func (c *controlCall) decode(into any, shape string) *reply {
 	decoder := json.NewDecoder(strings.NewReader(string(c.body)))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF { //nolint:errorlint // io.EOF as it is
+	if decoder.Decode(into) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF {
 		return refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -159,8 +160,7 @@ func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.
 		e.State, attempt.Next = "retrying", made.Next.String()
 	}
 	// A copy: whoever was given the entry before reads on.
-	attempts := append(e.Attempts[:len(e.Attempts):len(e.Attempts)], attempt)
-	e.Attempts = attempts[max(0, len(attempts)-maxAttempts):]
+	e.Attempts = append(slices.Clone(e.Attempts[max(0, len(e.Attempts)-maxAttempts+1):]), attempt)
 	e.revision = j.bump()
 }
 

@@ -85,7 +85,7 @@ func (c *memoryConn) Write(p []byte) (int, error) {
 }
 
 func (c *memoryConn) explain(op string, err error) error {
-	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() { //nolint:errorlint // net.Pipe returns these as they are
+	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() {
 		return &net.OpError{Op: op, Net: "memory", Err: errors.New("connection reset by peer")}
 	}
 	return err
@@ -109,7 +109,7 @@ type handlerServer struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running int           // the server and its handlers
+	running int           // the server, its connections and its handlers
 	ended   chan struct{} // closed when none is left after close
 }
 
@@ -118,6 +118,7 @@ func newHandlerServer(ctx context.Context, handler http.Handler) *handlerServer 
 	h.server = &http.Server{
 		ReadHeaderTimeout: 30 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         h.connection,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !h.begin() {
 				panic(http.ErrAbortHandler)
@@ -137,6 +138,18 @@ func (h *handlerServer) begin() bool {
 	}
 	h.running++
 	return true
+}
+
+// connection is the ConnState of the server.
+func (h *handlerServer) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.running++ // the server is running still
+	case http.StateClosed, http.StateHijacked:
+		h.end()
+	}
 }
 
 func (h *handlerServer) end() {

@@ -146,6 +146,7 @@ type Server struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // what Close waits for
+	conns   sync.WaitGroup // connections of the own listeners, for which Close waits too
 	clock   atomic.Pointer[func() time.Time]
 	courier *courier // delivers webhooks
 	faults  faultSource
@@ -334,7 +335,19 @@ func (s *Server) Close() error {
 	}
 	s.courier.close()
 	s.tasks.Wait()
+	s.conns.Wait() // net/http may linger on one, so that the peer reads the last answer
 	return errors.Join(errs...)
+}
+
+// connection is the ConnState of the own servers.
+func (s *Server) connection(c net.Conn, state http.ConnState) {
+	s.stats.connection(c, state)
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	}
 }
 
 // AddLevel makes known a level, and which kind of action it is for.
@@ -478,7 +491,7 @@ func (s *Server) admitLocked() (*http.Server, error) {
 		Handler:           http.HandlerFunc(s.serveTracked),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         s.stats.connection,
+		ConnState:         s.connection,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
 	s.tasks.Add(1)
