@@ -25,8 +25,8 @@ type CreateActionParams struct {
 	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. What the service does with one that
-	// exists already is not documented: see EnsureAction.
+	// ExternalActionID is your own id of the action. Required. It is not documented what the service
+	// does with an id that exists already; see EnsureAction.
 	ExternalActionID string
 	// Email is for levels that check it.
 	Email string
@@ -34,8 +34,8 @@ type CreateActionParams struct {
 	Phone string
 	// Questionnaires are answers that are known beforehand.
 	Questionnaires []Questionnaire
-	// Extra is merged into the JSON body: members that the vendor accepts and this package does not
-	// name. It must not repeat one that this package names. Invalid UTF-8 in it is encoded as
+	// Extra has further members of the JSON body, which the vendor accepts and this package does not
+	// name. It must not repeat a member that this package names. Invalid UTF-8 in it is encoded as
 	// encoding/json does.
 	Extra map[string]any
 }
@@ -177,7 +177,7 @@ func (e *ensuring) find(ctx context.Context) (*Action, error) {
 	return action, nil
 }
 
-// checkLevel compares the level if the service reports it, which IDnGO's own pages never show.
+// checkLevel compares the level if the service reports it. No page of IDnGO shows that it does.
 func (e *ensuring) checkLevel(action *Action) error {
 	if action.Review.LevelName == "" {
 		return nil
@@ -322,8 +322,8 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page at a time. An error is the last pair. The sequence can be ranged over again and
-// then starts anew.
+// It holds one page at a time. If there is an error, it comes with the last pair. A second range
+// over the sequence starts from the beginning.
 //
 // If new actions appear during the iteration, repeated entries are skipped. A page that is larger
 // than 10 MiB is fetched again in halves.
@@ -422,7 +422,7 @@ type WaitParams struct {
 	MinInterval time.Duration
 	// MaxInterval is the longest interval (default 15 s).
 	MaxInterval time.Duration
-	// OnPoll is called with the action of each successful poll. Nil: it is not.
+	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
 }
 
@@ -430,9 +430,9 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Failures that may pass, such as a 503, do not end it. Refusals (4xx) do. If the context ends, it
-// returns the last action that it has fetched, nil if there is none, and an error that matches the
-// context's error and, if the last poll failed, the error of that poll.
+// Temporary failures, such as a 503, do not end it. Refusals (4xx) end it. If the context ends, it
+// returns the last action that it has fetched, nil if there is none. The error then matches that of
+// the context and, if the last poll failed, that of the poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
@@ -471,7 +471,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 	}
 }
 
-// ActionExpectation is what a backend knows about an action whose result somebody reports.
+// ActionExpectation is what a backend expects of an action whose result somebody reports.
 type ActionExpectation struct {
 	// ApplicantID is IDnGO's id of the applicant. Required.
 	ApplicantID string
@@ -482,8 +482,8 @@ type ActionExpectation struct {
 }
 
 // ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both.
-// If a field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
+// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both. If a
+// field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
 // action. Other errors are those of GetAction.
 //
 // The specification's one example of an answer shows neither externalActionId nor a level name. If

@@ -442,7 +442,7 @@ type WebhookEvent struct {
 	ButtonIDs              []string        `json:"buttonIds,omitzero"`              // as in [ReviewResult]
 	ApplicantMemberOf      json.RawMessage `json:"applicantMemberOf,omitzero"`      // the applicant's companies, an array of objects
 	VideoIdentReviewStatus string          `json:"videoIdentReviewStatus,omitzero"` // the status of a video identification
-	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of that
+	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of a video identification
 	NetworkID              string          `json:"networkId,omitzero"`              // the id of a network of applicants
 	KytTxnID               string          `json:"kytTxnId,omitzero"`               // the service's id of a transaction
 	WorkflowRevision       int             `json:"workflowRevision,omitzero"`       // the revision of the workflow
@@ -575,8 +575,8 @@ type RejectType string
 
 // Not in the specification.
 const (
-	RejectTypeFinal RejectType = "FINAL" // the user may not
-	RejectTypeRetry RejectType = "RETRY" // the user may
+	RejectTypeFinal RejectType = "FINAL" // the user may not try again
+	RejectTypeRetry RejectType = "RETRY" // the user may try again
 )
 
 // RejectLabel is a reason for a rejection. The set is open.
