@@ -32,10 +32,10 @@
 //
 // An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
 // [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
-// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: look before you call
-// again, or use [Client.EnsureAction]. Any call can also return an error of the network, of the
-// context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token, link, query, body
-// or other value that the call has sent; see [APIError].
+// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
+// before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
+// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
+// link, query, body or other value that the call has sent; see [APIError].
 //
 // # Retries
 //
@@ -67,9 +67,9 @@
 //
 // # Webhooks
 //
-// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. Deliveries repeat
-// and overtake one another: remove duplicates by [WebhookEvent.Key], and act on the Type, not on
-// ReviewStatus.
+// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
+// more than once, and events can come in any order: remove duplicates by [WebhookEvent.Key], and
+// act on the Type, not on ReviewStatus.
 //
 // # Testing your code
 //
@@ -80,7 +80,7 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines need to agree on the ExternalActionID of an action and the Key of an event only.
+// Machines share nothing but the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
@@ -266,8 +266,8 @@ type RetryPolicy struct {
 	MaxRetryAfter time.Duration
 }
 
-// WithRateLimiter makes each attempt wait for l first. [WithTimeout] does not count that wait. It
-// ends with the context.
+// WithRateLimiter makes each attempt wait for l first. The wait does not count for [WithTimeout].
+// It ends with the context.
 func WithRateLimiter(l RateLimiter) Option {
 	return option(l != nil, "rate limiter", "is nil", func(s *settings) { s.limiter = l })
 }
@@ -300,8 +300,8 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Of an error body at most 64 KiB are kept.
-// Body does not hold images.
+// returns [ErrInvalidArgument] may leave dst unchanged. Body holds at most 64 KiB of an error, and
+// no image.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -325,8 +325,8 @@ type Response struct {
 // which names the boundary.
 //
 // Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
-// does not find them: net/http would resend a POST with either name by itself, whatever has become
-// of the first one.
+// does not find them. Otherwise net/http would resend a POST with either name by itself, although
+// the first one may have taken effect.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(key)

@@ -554,8 +554,8 @@ func TestCopies(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	// The module has the requirements of this one, so that the go command needs nothing that this module's own build has not
-	// downloaded.
+	// The module has the requirements of this one, so that the go command needs nothing that this
+	// module's own build has not downloaded.
 	mod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
 	require.NoError(t, err)
 	mod = bytes.Replace(mod, []byte("module github.com/idngo-go/idngo"), []byte("module example.com/copied"), 1)
@@ -612,8 +612,8 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
-// Every call of the client stands in at least one example, modules of their own included. Of ConfirmAction the examples use
-// what includes it: RequireApproved.
+// Every call of the client stands in at least one example, modules of their own included. Of
+// ConfirmAction the examples use what includes it: RequireApproved.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
 	mains, err := filepath.Glob("*/main.go")

@@ -381,7 +381,7 @@ func unusableRows() []failureRow {
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
 		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
 		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, skips: func(op faultnet.Operation) bool {
-			// These look it up, and Do takes it for a success.
+			// These fetch the action, and Do returns success.
 			return op.Name == "OpenImage" || op.Name == "CreateAction" || op.Name == "SubmitAction" || op.Name == "Do"
 		}},
 		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, skips: func(op faultnet.Operation) bool {

@@ -93,7 +93,7 @@ type Answer struct {
 	Content []byte        // the body
 	Stream  *Stream       // the body of a streamed 2xx
 	Sent    *http.Request // the request as it was sent
-	Clock   clock.Reading // what the Date of the answer says
+	Clock   clock.Reading // the Date of the answer
 
 	signer *Signer
 	upload *formbody.Upload // nil: none
