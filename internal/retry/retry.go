@@ -59,16 +59,14 @@ type Verdict int
 const (
 	// Stop: the failure is the result of the call.
 	Stop Verdict = iota
-	// Again: once more, after a delay.
+	// Again: another attempt follows after a delay.
 	Again
-	// AgainAtOnce: once more without a delay, freshly stamped, and only once in
-	// a call.
+	// AgainAtOnce: another attempt follows without a delay, and only once in a call.
 	AgainAtOnce
 )
 
-// Decide is the table of the package documentation of idngo for a call that
-// may be repeated (a read, a token, a link) or must not be (a create, an
-// upload, a submit).
+// Decide returns what follows from a failure of a call that is idempotent (a read, a token, a link)
+// or not (a create, an upload, a submit). The package documentation of idngo has its table.
 func Decide(f Failure, idempotent bool) Verdict {
 	switch f.Kind {
 	case NotSent:
