@@ -251,9 +251,9 @@ func TestWebhookServer(t *testing.T) {
 		effects = append(effects, m[1])
 	}
 	require.ElementsMatch(t, []string{
-		"nothing to do for applicantActionPending", "GREEN []",
-		"nothing to do for applicantActionPending", "RED [BAD_FACE_MATCHING]",
-		"nothing to do for applicantActionPending", "a person has to look at it",
+		"nothing to do for applicantActionPending", "pay out: true []",
+		"nothing to do for applicantActionPending", "pay out: false [BAD_FACE_MATCHING]",
+		"nothing to do for applicantActionPending", "nothing to do for applicantActionOnHold",
 	}, effects, "each event once:\n%s", r.stderr)
 
 	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_APP_TOKEN=a.b", "IDNGO_SECRET_KEY=c"}})
@@ -263,7 +263,8 @@ func TestWebhookServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_WEBHOOK_SECRET=s"}, args: []string{"-addr", l.Addr().String()}})
+	_, env := startSimulator(t, simulator.Config{})
+	r = run(t, program{name: "webhook_server", env: append(env, "IDNGO_WEBHOOK_SECRET=s"), args: []string{"-addr", l.Addr().String()}})
 	require.Equal(t, 1, r.code)
 	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
 }
