@@ -615,6 +615,24 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
+// Every receiver logs what it refuses: after a wrong secret, nobody would learn why nothing comes.
+func TestReceiversLogRefusals(t *testing.T) {
+	t.Parallel()
+	receivers := 0
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	for _, main := range mains {
+		source, err := os.ReadFile(main)
+		require.NoError(t, err)
+		if bytes.Contains(source, []byte("idngo.NewWebhookVerifier(")) {
+			receivers++
+			require.Contains(t, string(source), "idngo.WithWebhookErrors(", main)
+			require.Contains(t, string(source), "slog.Error", main)
+		}
+	}
+	require.GreaterOrEqual(t, receivers, 5)
+}
+
 // Every call of the client stands in at least one example, modules of their own included.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()

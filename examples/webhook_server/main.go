@@ -31,7 +31,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	client, err := idngo.NewClientFromEnv()
-	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil {
+	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // a wrong key is found now, not at the first payout
 		log.Fatal("webhook_server: ", err)
 	}
 	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, e) }}
