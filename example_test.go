@@ -888,7 +888,7 @@ func delivery(body string, header http.Header) *http.Request {
 	return r
 }
 
-// A receiver, and its test in ten lines: sign a body, serve it, look at what
+// A receiver, and its test in ten lines: sign a body, serve it, compare what
 // happened.
 func ExampleWebhookVerifier_Handler() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")

@@ -1,6 +1,6 @@
-// Command face_auth takes a face authorization from your own id of a user to the
-// verdict: it finds the applicant, creates the action, uploads a photo, submits,
-// waits for the review, and receives the webhook about it.
+// Command face_auth takes a face authorization from creation to verdict: it
+// creates the action, uploads a photo, submits, waits for the review, and
+// receives the webhook that says the same.
 package main
 
 import (
@@ -38,8 +38,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	var j job
-	flag.StringVar(&j.userID, "user", os.Getenv("IDNGO_USER_ID"), "your own `id` of the user (IDNGO_USER_ID)")
-	flag.StringVar(&j.applicantID, "applicant", "", "IDnGO's `id` of the applicant, instead of -user")
+	flag.StringVar(&j.userID, "user", os.Getenv("IDNGO_USER_ID"), "your own `id` of the applicant (IDNGO_USER_ID)")
+	flag.StringVar(&j.applicantID, "applicant", "", "IDnGO's `id` of the applicant, instead of your own")
 	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
 	flag.StringVar(&j.externalID, "external-id", "",
 		"your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
@@ -75,17 +75,17 @@ func (j *job) run() error {
 		return err
 	}
 	j.begin()
-
-	applicant, err := j.findApplicant(ctx, client)
+	applicant, err := j.approvedApplicant(ctx, client)
 	if err != nil {
 		return err
 	}
-	j.add("applicant %s", applicant.ID)
 
 	// EnsureAction, not CreateAction: after a crash or a lost answer the same
 	// external id leads to the same action, never to a second one.
-	externalID := cmp.Or(j.externalID, "face-auth-"+rand.Text())
-	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{LevelName: j.level, ExternalActionID: externalID})
+	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{
+		LevelName:        j.level,
+		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
+	})
 	if err != nil {
 		return err
 	}
@@ -125,41 +125,40 @@ func (j *job) run() error {
 		}
 	}
 
-	// A payout would depend on this call: no error means that the action is the
-	// expected one and GREEN.
-	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant.ID, ExternalActionID: externalID})
+	// What releases money asks for this and for nothing less: no error means that
+	// it is the expected action, completed and GREEN.
+	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{
+		ApplicantID: applicant.ID, ExternalActionID: action.ExternalActionID,
+	})
 	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
 		return err
 	}
 	fmt.Println("\ntimeline")
 	j.print()
-	fmt.Println(verdict(action, err == nil))
+	if err == nil {
+		fmt.Println("GREEN: this is the applicant, alive")
+	} else {
+		fmt.Println(verdict(action))
+	}
 	return nil
 }
 
-// findApplicant returns the applicant, who must be approved: only then is there a
-// face to compare with.
-func (j *job) findApplicant(ctx context.Context, client *idngo.Client) (applicant *idngo.Applicant, err error) {
+// approvedApplicant finds the applicant. Actions are only for applicants whose
+// verification was completed and approved.
+func (j *job) approvedApplicant(ctx context.Context, client *idngo.Client) (applicant *idngo.Applicant, err error) {
 	if j.applicantID != "" {
 		applicant, err = client.GetApplicant(ctx, j.applicantID)
 	} else {
 		applicant, err = client.FindApplicant(ctx, j.userID)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && !applicant.Approved() {
+		err = errors.New("the applicant is not approved")
 	}
-	if !applicant.Approved() {
-		return nil, fmt.Errorf("applicant %s is not approved: the review is %q, the answer %q",
-			applicant.ID, applicant.Review.ReviewStatus, applicant.Review.ReviewResult.ReviewAnswer)
-	}
-	return applicant, nil
+	return applicant, err
 }
 
-// verdict says in a line how the review ended.
-func verdict(a *idngo.Action, approved bool) string {
-	if approved {
-		return "GREEN: this is the applicant, alive"
-	}
+// verdict says in a line how a review ended that was not GREEN.
+func verdict(a *idngo.Action) string {
 	result := a.Review.ReviewResult
 	text := []string{string(result.ReviewAnswer)}
 	for _, label := range result.RejectLabels {

@@ -48,8 +48,8 @@ func main() {
 		log.Fatal(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A wrong key is found here and not by the first user.
-	if err := client.CheckCredentials(ctx); err != nil {
+	// A wrong key is better known now than at the first payout.
+	if err := checkCredentials(ctx, client); err != nil {
 		log.Fatal(err)
 	}
 	webhooks, err := newVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
@@ -85,6 +85,14 @@ func main() {
 	if err := <-finished; err != nil {
 		log.Fatal(err)
 	}
+	client.CloseIdleConnections()
+}
+
+// checkCredentials ends in time for whatever restarts the server to notice.
+func checkCredentials(ctx context.Context, client *idngo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return client.CheckCredentials(ctx)
 }
 
 // A user is who signed in to your service.
@@ -179,23 +187,31 @@ func (b *backend) start(r *http.Request, u user) (any, error) {
 	// row of your database instead.
 	b.starting[sum[0]].Lock()
 	defer b.starting[sum[0]].Unlock()
-	applicant, err := b.client.FindApplicant(r.Context(), u.id)
-	switch {
-	case errors.Is(err, idngo.ErrNotFound):
-		return nil, refuse(http.StatusForbidden, "verify your identity first")
-	case err != nil:
+	applicantID, err := b.approvedApplicant(r.Context(), u)
+	if err != nil {
 		return nil, err
-	case !applicant.Approved(): // there is no face to compare with
-		return nil, refuse(http.StatusForbidden, "your verification is not approved")
 	}
-	found, err := b.client.EnsureAction(r.Context(), applicant.ID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
+	found, err := b.client.EnsureAction(r.Context(), applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
 	if err != nil {
 		return nil, err
 	}
 	a := b.actions.add(action{
-		ID: found.ID, Status: "pending", user: u, applicantID: applicant.ID, purpose: in.Purpose, level: level, externalID: externalID,
+		ID: found.ID, Status: "pending", user: u, applicantID: applicantID, purpose: in.Purpose, level: level, externalID: externalID,
 	})
 	return b.withToken(r.Context(), a)
+}
+
+// approvedApplicant returns IDnGO's id of a user. Actions are only for users
+// whose verification was completed and approved.
+func (b *backend) approvedApplicant(ctx context.Context, u user) (string, error) {
+	applicant, err := b.client.FindApplicant(ctx, u.id)
+	switch {
+	case errors.Is(err, idngo.ErrNotFound), err == nil && !applicant.Approved():
+		return "", refuse(http.StatusForbidden, "verify your identity first")
+	case err != nil:
+		return "", err
+	}
+	return applicant.ID, nil
 }
 
 // renewToken is for the expiration handlers of the SDKs.
@@ -284,7 +300,7 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	}
 	result := confirmed.Review.ReviewResult
 	switch {
-	case err == nil: // and only then
+	case err == nil:
 		if b.actions.approve(a.ID) {
 			b.onApproved(a)
 		}
