@@ -196,7 +196,9 @@ func refusingTransport(status int, description string) http.RoundTripper {
 	body := fmt.Sprintf(`{"description":%s,"code":%d}`, text, status)
 	return faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		_, _ = io.Copy(io.Discard, req.Body)
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+		return &http.Response{
+			StatusCode: status, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: req,
+		}, nil
 	})
 }
 

@@ -269,19 +269,20 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns the named members of a JSON object that are strings and, if numbers is true, those
-// that are numbers, as they stand. Other members, and all of a text that is no object, are "".
-func Members(data []byte, numbers bool, names ...string) []string {
-	texts := make([]string, len(names))
+// Members returns members of a JSON object, in the order of the names: those of texts that are
+// strings, and those of numbers that are strings or numbers, as they stand. Other members, and all of
+// a text that is no object, are "".
+func Members(data []byte, texts, numbers []string) []string {
+	values := make([]string, len(texts)+len(numbers))
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
-		return texts
+		return values
 	}
-	for i, name := range names {
+	for i, name := range append(texts[:len(texts):len(texts)], numbers...) {
 		value := bytes.TrimSpace(members[name])
-		if json.Unmarshal(value, &texts[i]) != nil && numbers && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
-			texts[i] = string(value)
+		if json.Unmarshal(value, &values[i]) != nil && i >= len(texts) && isNumber(string(value)) {
+			values[i] = string(value)
 		}
 	}
-	return texts
+	return values
 }
