@@ -269,8 +269,9 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns the named members of a JSON object that are strings and, if numbers is true, those
-// that are numbers, as they stand. Other members, and all of a text that is no object, are "".
+// Members returns the named members of a JSON object that are strings. If numbers is true, it also
+// returns those that are numbers, as they are written. It returns "" for any other member, and for
+// every member if the text is no object.
 func Members(data []byte, numbers bool, names ...string) []string {
 	texts := make([]string, len(names))
 	var members map[string]json.RawMessage

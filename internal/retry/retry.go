@@ -1,5 +1,8 @@
-// Package retry decides whether a call is tried again and how long to wait
-// before: pure functions, without clock, context or network.
+// Package retry decides whether a call is made again and after what wait, and waits. What it
+// decides depends on its arguments alone.
+//
+// It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
+// words for what has failed.
 package retry
 
 import (
@@ -66,12 +69,12 @@ const (
 // Decide is the table of the package documentation of idngo for a call that
 // may be repeated (a read, a token, a link) or must not be (a create, an
 // upload, a submit).
-func Decide(f Failure, repeatable bool) Verdict {
+func Decide(f Failure, idempotent bool) Verdict {
 	switch f.Kind {
 	case NotSent:
 		return Again
 	case Lost:
-		return againIf(repeatable)
+		return againIf(idempotent)
 	case Answered:
 		switch {
 		case f.Status == http.StatusUnauthorized && f.ClockWrong:
@@ -79,7 +82,7 @@ func Decide(f Failure, repeatable bool) Verdict {
 		case f.Status == http.StatusTooManyRequests, f.Status == http.StatusConflict && f.HasRetryAfter:
 			return Again // refused before it ran
 		case serverFault(f.Status):
-			return againIf(repeatable)
+			return againIf(idempotent)
 		}
 	}
 	return Stop
@@ -105,8 +108,8 @@ func serverFault(status int) bool {
 	return status == http.StatusRequestTimeout || status >= 500 && status != http.StatusNotImplemented
 }
 
-func againIf(repeatable bool) Verdict {
-	if repeatable {
+func againIf(idempotent bool) Verdict {
+	if idempotent {
 		return Again
 	}
 	return Stop
