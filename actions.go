@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/oneline"
 	"github.com/idngo-go/idngo/internal/retry"
 )
@@ -55,7 +56,7 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 		operation: opCreateAction, method: http.MethodPost, emptyOK: true, problem: problem,
 		arguments: []argument{{"applicantID", applicantID, inPath}, {"LevelName", p.LevelName, elsewhere}},
 		path:      "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
-		query:     "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
+		query:     exchange.EncodeQuery("levelName", p.LevelName), body: body, named: p.Extra,
 	}
 	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
@@ -614,6 +615,8 @@ type WebSDKLink struct {
 	URL string `json:"url,omitzero"`
 }
 
+func (l *WebSDKLink) usable() bool { return l.URL != "" }
+
 // String returns [redacted].
 func (WebSDKLink) String() string { return redacted }
 
@@ -641,7 +644,6 @@ func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts 
 			Locale           string `url:"locale,omitempty"`
 			TTL              int64  `url:"ttlInSecs,omitempty"`
 		}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl}),
-		complete: func() bool { return link.URL != "" },
 	}, link, opts)
 	if err != nil {
 		return nil, err

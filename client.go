@@ -90,6 +90,7 @@
 package idngo
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -375,7 +376,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		return err
 	}
 	return c.call(ctx, &request{
-		operation: opDo, method: method, path: path, query: encodeSpaces(query.Encode()), body: encoded, named: body,
+		operation: opDo, method: method, path: path, query: exchange.EscapeSpaces(query.Encode()), body: encoded, named: body,
 		idempotent: method == http.MethodGet || method == http.MethodHead, emptyOK: true,
 	}, out, opts)
 }
@@ -463,14 +464,13 @@ type request struct {
 	query      string // escaped
 	body       []byte // nil: none
 	upload     *formbody.Upload
-	stream     bool        // the body of the answer is handed out unread
-	idempotent bool        // see the table of the package documentation
-	emptyOK    bool        // a 2xx without a body is a success
-	complete   func() bool // whether the decoded answer has what it must have
-	arguments  []argument  // that the call cannot do without
-	problem    error       // what else is wrong with the arguments
-	named      any         // maps whose keys are not to be shown
-	sentTexts  []string    // other texts that are sent and not to be shown
+	stream     bool       // the body of the answer is handed out unread
+	idempotent bool       // see the table of the package documentation
+	emptyOK    bool       // a 2xx without a body is a success
+	arguments  []argument // that the call cannot do without
+	problem    error      // what else is wrong with the arguments
+	named      any        // maps whose keys are not to be shown
+	sentTexts  []string   // other texts that are sent and not to be shown
 	options    requestOptions
 }
 
@@ -545,16 +545,18 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(strings.TrimSpace(string(answer.Content[:min(len(answer.Content), 64)]))) == 0:
+	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
-	case exchange.IsHTML(answer.Header):
-		return "it is text/html, most likely from a proxy or gateway"
 	}
-	if problem = decode(answer.Content, out); problem == "" && r.complete != nil && !r.complete() {
-		problem = "it lacks the id, token or URL that was asked for"
+	problem = decode(answer.Content, out)
+	switch wanted, ok := out.(interface{ usable() bool }); {
+	case problem != "" && exchange.IsHTML(answer.Header):
+		return "it is text/html, most likely from a proxy or gateway"
+	case problem == "" && ok && !wanted.usable():
+		return "it lacks the id, token or URL that was asked for"
 	}
 	return problem
 }
@@ -651,7 +653,8 @@ func (c *Client) admit(ctx context.Context) error {
 // attempt makes one exchange, and learns the clock from its answer.
 func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcome) {
 	began := time.Now()
-	answer, failed := c.exchanger.Do(ctx, c.exchangeRequest(r, attempt))
+	sent := c.exchangeRequest(r, attempt)
+	answer, failed := c.exchanger.Do(ctx, &sent)
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
@@ -665,14 +668,11 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 }
 
 // exchangeRequest returns what an attempt sends.
-func (c *Client) exchangeRequest(r *request, attempt int) *exchange.Request {
-	sent := &exchange.Request{
-		Method: r.method, URL: c.baseURL + r.path, UserAgent: c.userAgent, Accept: "application/json", Header: r.options.header,
-		Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
+func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
+	sent := exchange.Request{
+		Method: r.method, URL: strings.TrimSuffix(c.baseURL+r.path+"?"+r.query, "?"), UserAgent: c.userAgent, Accept: "application/json",
+		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
-	}
-	if r.query != "" {
-		sent.URL += "?" + r.query
 	}
 	if r.stream {
 		sent.Accept = ""
@@ -829,7 +829,7 @@ func decode(data []byte, out any) (problem string) {
 	case *Image:
 		err = decodeImage(data, out)
 	case *WebSDKLink, *tokenAnswer:
-		// A field of an unexpected type is ignored. complete checks what is needed.
+		// A field of an unexpected type is ignored. usable checks what is needed.
 		_, err = lenient.Decode[struct{}](data, out)
 	default:
 		err = json.Unmarshal(data, out)
@@ -843,8 +843,5 @@ func encodeQuery(params any) string {
 	if err != nil {
 		panic(err) // not a struct
 	}
-	return encodeSpaces(values.Encode())
+	return exchange.EscapeSpaces(values.Encode())
 }
-
-// encodeSpaces writes the spaces of an encoded query as %20, which every server understands.
-func encodeSpaces(encoded string) string { return strings.ReplaceAll(encoded, "+", "%20") }

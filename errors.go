@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,7 +98,7 @@ func (e *APIError) detail() string {
 		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + e.cause.Error())
+		b.WriteString(": " + oneline.Line(e.cause.Error()))
 	}
 	return b.String()
 }
@@ -274,20 +275,19 @@ func invalid(field, problem string) error {
 // checkArguments returns what is wrong with the arguments of a method as one error that begins
 // with ErrInvalidArgument, nil if nothing is.
 func checkArguments(method string, errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
 	var problems []string
 	causes := []error{ErrInvalidArgument}
 	for _, err := range errs {
 		var problem *oneline.Error
-		switch {
-		case errors.As(err, &problem) && errors.Is(err, ErrInvalidArgument):
-			problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
-			causes = append(causes, problem.Causes[1:]...)
-		case err != nil:
+		if !errors.As(err, &problem) || !errors.Is(err, ErrInvalidArgument) {
 			return err
 		}
-	}
-	if len(problems) == 0 {
-		return nil
+		problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
+		causes = append(causes, problem.Causes[1:]...)
 	}
 	return &oneline.Error{Method: method, Text: ErrInvalidArgument.Error() + ": " + strings.Join(problems, "; "), Causes: causes}
 }

@@ -115,12 +115,13 @@ func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams
 	}
 	defer release()
 	image := new(Image)
-	upload.complete = func() bool { return image.ID != "" || image.ImageID != "" }
 	if err := c.call(ctx, upload, image, nil); err != nil {
 		return nil, err
 	}
 	return image, nil
 }
+
+func (i *Image) usable() bool { return i.ID != "" || i.ImageID != "" }
 
 func checkNoContentType(upload *request) error {
 	if upload.options.header["Content-Type"] == nil {

@@ -46,11 +46,11 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 // Problem describes the error err of decoding a text. It returns "" if err is nil. It does not use
 // the text of err, which may quote the decoded text.
 func Problem(err error) string {
-	var syntax *json.SyntaxError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &syntax):
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
 		return "it is not JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")"
 	}
 	return "it is not of the expected shape"
