@@ -339,7 +339,6 @@ func notDoneRows() []failureRow {
 
 // perhapsDoneRows are the answers after which the call may have been carried out.
 func perhapsDoneRows() []failureRow {
-	const large = 10<<20 + 1
 	return []failureRow{
 		{
 			name: "503 with seconds", arrange: faultnet.RespondStatus(503, "Retry-After", "5"), idempotent: succeedsAfterDelay,

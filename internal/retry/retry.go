@@ -66,8 +66,8 @@ const (
 	AgainAtOnce
 )
 
-// Decide is the table in the package documentation of idngo. A read, a token or a
-// link is idempotent. A create, an upload or a submit is not.
+// Decide returns the decision about a failure of a call that is idempotent (a read, a token, a
+// link) or not (a create, an upload, a submit). The package documentation of idngo has its table.
 func Decide(f Failure, idempotent bool) Verdict {
 	switch f.Kind {
 	case NotSent:
