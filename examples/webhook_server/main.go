@@ -1,5 +1,5 @@
-// Command webhook_server receives IDnGO's webhooks: it believes only signed
-// ones and acts on each event once, however often it is delivered.
+// Command webhook_server receives IDnGO's webhooks. It verifies them and acts on
+// each event once, also if it is delivered several times.
 package main
 
 import (
@@ -36,22 +36,22 @@ func main() {
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
-	<-finished // what had come in is done
+	<-finished // after the requests in progress
 }
 
-// inbox acts on each event once. Where there is more than one machine, or a
-// restart, it is a table with a unique column: see examples/webhook_inbox.
+// inbox acts on each event once. With several machines, or to survive a restart,
+// use a table with a unique column: see examples/webhook_inbox.
 type inbox struct {
-	events sync.Map // of *event, by key, which is of use for some hours
+	events sync.Map // of *event, by key; keep them for a week at least
 	act    func(*idngo.WebhookEvent) error
 }
 
 type event struct {
-	sync.Mutex // held while it is acted on: another delivery must not be answered with 200 before
+	sync.Mutex // held during act: another delivery must not be answered with 200 before its end
 	done       bool
 }
 
-// receive has 5 s, then the service sends the event again, as it does after an error.
+// receive must return within 5 s. Otherwise the service sends the event again, as after an error.
 func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) (err error) {
 	known, _ := in.events.LoadOrStore(e.Key(), new(event))
 	this := known.(*event)
@@ -64,14 +64,14 @@ func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) (err error) {
 	return err
 }
 
-// decide goes by the type. ReviewStatus contradicts it: it says "completed" in
-// applicantActionPending too. Unknown types are fine, to refuse them is not.
+// decide uses the type. ReviewStatus can contradict it: it is "completed" in
+// applicantActionPending too. decide accepts unknown types.
 func decide(e *idngo.WebhookEvent) error {
 	switch e.Type {
 	case idngo.WebhookTypeApplicantActionReviewed:
 		log.Printf("action %s: %s %v", e.ApplicantActionID, e.ReviewResult.ReviewAnswer, e.ReviewResult.RejectLabels)
 	case idngo.WebhookTypeApplicantActionOnHold:
-		log.Printf("action %s: a person has to look at it", e.ApplicantActionID)
+		log.Printf("action %s: a person has to decide it", e.ApplicantActionID)
 	default:
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
 	}
