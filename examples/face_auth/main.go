@@ -15,6 +15,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -216,7 +217,9 @@ func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeS
 	if secret == "" {
 		return nil, func() {}, nil
 	}
-	verifier, err := idngo.NewWebhookVerifier(secret)
+	verifier, err := idngo.NewWebhookVerifier(secret, idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		slog.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
 	if err != nil {
 		return nil, nil, err
 	}

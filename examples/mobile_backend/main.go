@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +33,7 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "mobile_backend starts actions for the users of an app, hands out access tokens for its SDK, "+
 			"and trusts only the results that IDnGO returns.\n\n"+
-			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
+			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY, the secret of webhooks from IDNGO_WEBHOOK_SECRET. Flags:\n")
 		flag.PrintDefaults()
 	}
 	addr := flag.String("addr", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), "`address` to listen on (ADDR)")
@@ -51,8 +52,13 @@ func main() {
 	if err := checkCredentials(ctx, client); err != nil {
 		log.Fatal(err)
 	}
+	webhooks, err := newVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
+	if err != nil {
+		log.Fatal(err)
+	}
 	b := &backend{
 		client:       client,
+		webhooks:     webhooks,
 		levels:       map[string]string{"payout": *level, "change-phone": *level},
 		authenticate: demoUser,
 		onApproved: func(a action) {
@@ -108,7 +114,8 @@ func demoUser(r *http.Request) (user, bool) {
 
 type backend struct {
 	client       *idngo.Client
-	levels       map[string]string // the level for each purpose; the app must not choose it
+	webhooks     *idngo.WebhookVerifier // nil: none are received
+	levels       map[string]string      // the level for each purpose; the app must not choose it
 	authenticate func(*http.Request) (user, bool)
 	onApproved   func(action) // does the payout, for example; called once for each action
 	actions      store
@@ -121,7 +128,32 @@ func (b *backend) routes() http.Handler {
 	mux.Handle("GET /actions/{id}", b.handle(b.show))
 	mux.Handle("POST /actions/{id}/token", b.handle(b.renewToken))
 	mux.Handle("POST /actions/{id}/result", b.handle(b.takeResult))
+	if b.webhooks != nil {
+		mux.Handle("POST /idngo", b.webhooks.Handler(b.receive))
+	}
 	return mux
+}
+
+// newVerifier returns a verifier that logs what it refuses, nil without a secret.
+func newVerifier(secret idngo.Secret) (*idngo.WebhookVerifier, error) {
+	if secret == "" {
+		return nil, nil
+	}
+	return idngo.NewWebhookVerifier(secret, idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		slog.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
+}
+
+// receive confirms an action for a user who has closed the app. An event may come
+// more than once, since confirm approves each action once. It may also come before
+// start has stored the action: then the app's next request confirms it.
+func (b *backend) receive(ctx context.Context, e *idngo.WebhookEvent) error {
+	a, known := b.actions.get(e.ApplicantActionID)
+	if !known || e.Type != idngo.WebhookTypeApplicantActionReviewed {
+		return nil
+	}
+	_, err := b.confirm(ctx, a)
+	return err
 }
 
 // start starts an action for the user, or finds the one that an earlier request
@@ -251,8 +283,7 @@ func (b *backend) show(r *http.Request, u user) (any, error) {
 	return b.confirm(r.Context(), a)
 }
 
-// confirm asks IDnGO for the status of the action. Do the same for an event of
-// your webhooks, so that users who have closed the app get their payout too.
+// confirm asks IDnGO for the status of the action.
 func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	if a.Status == "approved" {
 		return a, nil

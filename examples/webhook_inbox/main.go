@@ -119,11 +119,10 @@ func receive[TTx any](verifier *idngo.WebhookVerifier, client *river.Client[TTx]
 		// The service waits 5 s.
 		ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 		defer cancel()
-		_, err := client.Insert(ctx, eventArgs{Key: event.Key(), Body: event.Raw}, nil)
-		if err != nil {
-			log.Printf("event %s not stored: %v", event.Key(), err)
+		if _, err := client.Insert(ctx, eventArgs{Key: event.Key(), Body: event.Raw}, nil); err != nil {
+			return fmt.Errorf("event %s not stored: %w", event.Key(), err) // the verifier logs it
 		}
-		return err
+		return nil
 	})
 }
 
@@ -182,7 +181,9 @@ func run(ctx context.Context, act actFunc) error {
 
 	// While a secret is being changed, add idngo.WithPreviousSecrets.
 	var err error
-	if set.verifier, err = idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET"))); err != nil {
+	refused := func(r *http.Request, err error) { slog.ErrorContext(r.Context(), "webhook refused", "error", err) }
+	set.verifier, err = idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), idngo.WithWebhookErrors(refused))
+	if err != nil {
 		return fmt.Errorf("IDNGO_WEBHOOK_SECRET: %w", err)
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" {
