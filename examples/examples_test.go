@@ -134,7 +134,7 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 
 	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "only a simulator does as it is told")
+	require.Contains(t, r.stderr, "only a simulator has it")
 }
 
 func TestUploadImage(t *testing.T) {
@@ -169,7 +169,7 @@ func TestUploadImage(t *testing.T) {
 
 	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, file}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^upload_image: the action has this very image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
+	require.Regexp(t, `^upload_image: the action has this image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
 }
 
 // On a terminal the bar draws over itself. The terminal is that of script(1).
