@@ -888,7 +888,7 @@ func delivery(body string, header http.Header) *http.Request {
 	return r
 }
 
-// A receiver, and its test in ten lines: sign a body, serve it, look at what
+// A receiver, and its test in ten lines: sign a body, serve it, compare what
 // happened.
 func ExampleWebhookVerifier_Handler() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")
@@ -1040,6 +1040,37 @@ func ExampleWithPreviousSecrets() {
 	// true
 	// true
 	// false
+}
+
+// Without it a wrong secret goes unnoticed: every delivery is answered with 401, and
+// nobody learns why.
+func ExampleWithWebhookErrors() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // for the example
+			}
+			return a
+		},
+	}))
+	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook", idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		logger.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
+	if err != nil {
+		panic(err)
+	}
+	receiver := verifier.Handler(func(context.Context, *idngo.WebhookEvent) error { return errors.New("the database is away") })
+
+	for _, secret := range []idngo.Secret{"secret-of-somebody-else", "secret-of-the-webhook"} {
+		answer := httptest.NewRecorder()
+		receiver.ServeHTTP(answer, delivery(reviewed, idngo.SignWebhook([]byte(reviewed), secret, idngo.HMACSHA256)))
+		fmt.Println(answer.Code)
+	}
+	// Output:
+	// level=ERROR msg="webhook refused" error="idngo: webhook signature mismatch: the digest belongs to another body or another secret"
+	// 401
+	// level=ERROR msg="webhook refused" error="idngo: webhook: handler function: the database is away"
+	// 500
 }
 
 func ExampleWithDigestAlgorithms() {

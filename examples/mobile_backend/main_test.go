@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	log.SetOutput(&logged)
 	code := m.Run()
 	for _, secret := range []string{
-		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-",
+		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", webhookSecret,
 		simulator.DefaultAppToken, simulator.DefaultSecretKey,
 	} {
 		if strings.Contains(logged.String(), secret) {
@@ -122,6 +122,69 @@ func TestPolling(t *testing.T) {
 		_, got := s.bond.call("GET", "/actions/"+id, "")
 		return got.Status == "approved"
 	}, 10*time.Second, 20*time.Millisecond)
+}
+
+// The user has closed the app. The webhook of the review approves the action, once,
+// whatever comes before it or after it.
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	deliver := func(secret idngo.Secret, eventType idngo.WebhookType, actionID string) int {
+		body := fmt.Appendf(nil, `{"type":%q,"applicantActionId":%q,"reviewResult":{"reviewAnswer":"GREEN"}}`, eventType, actionID)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/idngo", bytes.NewReader(body))
+		require.NoError(t, err)
+		r.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	const reviewed = idngo.WebhookTypeApplicantActionReviewed
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+	require.Zero(t, s.approved.Load(), "the event says GREEN, and IDnGO does not")
+	require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
+	require.Equal(t, 401, deliver("another-secret", reviewed, id))
+	require.Equal(t, 200, deliver(webhookSecret, idngo.WebhookTypeApplicantActionPending, id))
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, "an-action-of-another-program"))
+	require.Zero(t, s.approved.Load())
+
+	require.NoError(t, s.simulator.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
+		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 400, Operation: "GetAction"}, Probability: 1},
+	}}))
+	require.Equal(t, 500, deliver(webhookSecret, reviewed, id), "so that the event comes again")
+	require.NoError(t, s.simulator.SetFaults(nil))
+	for range 3 {
+		require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+		require.EqualValues(t, 1, s.approved.Load())
+	}
+}
+
+// Only somebody whose own verification is approved can start anything.
+func TestOnlyApprovedApplicantsStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		review string // "": nobody knows the user
+		text   string
+	}{
+		"unknown":     {text: "verify your identity first"},
+		"new":         {review: `{"reviewStatus":"init"}`, text: "your verification is not approved"},
+		"on hold":     {review: `{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}`, text: "your verification is not approved"},
+		"again":       {review: `{"reviewStatus":"init","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
+		"turned away": {review: `{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, simulator.Config{ManualReview: true, KnownOnly: true, AnyLevel: true, NoDefaults: true})
+			if tt.review != "" {
+				require.NoError(t, s.simulator.AddApplicantJSON([]byte(`{"id":"a-1","externalUserId":"JamesBond007","review":`+tt.review+`}`)))
+			}
+			status, got := s.bond.call("POST", "/actions", `{"purpose":"payout"}`, "key-of-the-payout")
+			require.Equal(t, http.StatusForbidden, status)
+			require.Equal(t, answer{Error: tt.text}, got)
+			require.Empty(t, s.simulator.Actions())
+		})
+	}
 }
 
 // What belongs to somebody else, or was never started here, does not exist.
@@ -229,7 +292,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
@@ -364,6 +427,9 @@ func TestServiceFailures(t *testing.T) {
 	}
 }
 
+// webhookSecret is what the tests sign webhooks with.
+const webhookSecret = "secret-of-the-webhooks"
+
 // service is the backend, with its apps on one side and a simulator on the other.
 type service struct {
 	t            *testing.T
@@ -393,8 +459,10 @@ func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *servi
 // restart returns the same service with a backend that remembers nothing.
 func (s *service) restart() *service {
 	next := &service{t: s.t, simulator: s.simulator, simulatorURL: s.simulatorURL, client: s.client, approved: new(atomic.Int32)}
+	webhooks, err := newVerifier(webhookSecret)
+	require.NoError(s.t, err)
 	next.backend = &backend{
-		client: s.client,
+		client: s.client, webhooks: webhooks,
 		levels: map[string]string{
 			"payout": simulator.LevelFaceAuth, "change-phone": simulator.LevelFaceAuth, "questionnaire": simulator.LevelQuestionnaire,
 		},

@@ -12,8 +12,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What an app claims is compared with what the service says of that action, and
-// what the service does not say is no match.
+// ConfirmAction compares the claim of an app with the action that the service
+// returns. A value that the service does not return is no match.
 func TestConfirmAction(t *testing.T) {
 	const green = `,"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}`
 	whole := `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"` + green + `}`
