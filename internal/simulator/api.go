@@ -126,7 +126,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 			out.record.StringToSign = body.stringToSign()
 			out.record.Note = s.explainSignature(r, c)
 		}
-		out.write(p)
+		out.write(s.quirkAfter(rt, c, p))
 		return
 	}
 	out.record.Fault = fault.Kind
@@ -138,10 +138,13 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		p = malformed
 	}
 	if p == nil {
+		p = s.quirkInstead(rt, c)
+	}
+	if p == nil {
 		p = rt.handle(s, c)
 	}
 	out.record.Note = c.note
-	out.inject(fault, p)
+	out.inject(fault, s.quirkAfter(rt, c, p))
 }
 
 // refuseLongTarget bounds what the books keep of a request.
