@@ -98,8 +98,8 @@ func TestOffline(t *testing.T) {
 	}
 	require.Len(t, r.verdicts, len(assumptions)+9)
 	require.Contains(t, r.output, " 0 differ, 0 were not seen: the client can be used as it is\n")
-	require.Regexp(t, `Left in the account, with the external id idngo-doctor-\w+: action [0-9a-f]{24}, submitted; action [0-9a-f]{24}, created only`,
-		r.output)
+	require.Regexp(t, `Left in the account, with the external id idngo-doctor-\w+: `+
+		`action [0-9a-f]{24}, submitted; action [0-9a-f]{24}, created only`, r.output)
 }
 
 // Each quirk of the simulator makes one assumption wrong, and the line of that assumption differs.

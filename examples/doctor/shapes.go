@@ -205,7 +205,8 @@ var opaqueNames = []string{"questionnaires", "sections", "info", "fixedInfo", "m
 var modelNames = func() map[string]bool {
 	names := map[string]bool{"list": true}
 	for _, model := range []reflect.Type{
-		reflect.TypeFor[idngo.Action](), reflect.TypeFor[idngo.ActionPage](), reflect.TypeFor[idngo.Applicant](), reflect.TypeFor[idngo.WebhookEvent](),
+		reflect.TypeFor[idngo.Action](), reflect.TypeFor[idngo.ActionPage](), reflect.TypeFor[idngo.Applicant](),
+		reflect.TypeFor[idngo.WebhookEvent](),
 	} {
 		addNames(names, model)
 	}
@@ -402,13 +403,14 @@ func oddIn(path string, value any, want reflect.Type) (odd []string) {
 		want = want.Elem()
 	}
 	wanted := map[reflect.Kind]string{
-		reflect.Struct: "an object", reflect.Slice: "an array", reflect.Map: "an object", reflect.String: "a text", reflect.Bool: "a boolean",
-		reflect.Int: "a number", reflect.Int64: "a number", reflect.Float64: "a number",
+		reflect.Struct: "an object", reflect.Map: "an object", reflect.Slice: "an array", reflect.String: "a text",
+		reflect.Bool: "a boolean", reflect.Int: "a number", reflect.Int64: "a number", reflect.Float64: "a number",
 	}[want.Kind()]
 	switch want {
 	case reflect.TypeFor[idngo.Time]():
 		wanted = "a text"
-	case reflect.TypeFor[json.RawMessage](), reflect.TypeFor[idngo.ImageID](), reflect.TypeFor[json.Number](), reflect.TypeFor[idngo.Questionnaire]():
+	case reflect.TypeFor[json.RawMessage](), reflect.TypeFor[json.Number](), reflect.TypeFor[idngo.ImageID](),
+		reflect.TypeFor[idngo.Questionnaire]():
 		return nil
 	}
 	if value == nil {

@@ -114,13 +114,12 @@ func (d *doctor) checkWebhooks() {
 	first := deliveries[0]
 	d.shapes.keepDelivery("first", first.header, first.body)
 	d.checkDigest(first)
-	form := dateForm(text(object(first.body), "createdAtMs"))
-	d.seeIf(form == "0000-00-00 00:00:00.000", "webhook-dates", "createdAtMs "+form+", createdAt "+dateForm(text(object(first.body), "createdAt")))
+	form, seconds := dateForm(text(object(first.body), "createdAtMs")), dateForm(text(object(first.body), "createdAt"))
+	d.seeIf(form == "0000-00-00 00:00:00.000", "webhook-dates", "createdAtMs "+form+", createdAt "+seconds)
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, first.body) // it was decoded before
-	d.seeIf(compact.Len() != len(first.body), "webhook-layout",
-		fmt.Sprintf("spaces between members: %t, members in alphabetical order: %t", compact.Len() != len(first.body),
-			slices.IsSorted(strings.Split(keyOrder(first.body), ", "))))
+	spaced, sorted := compact.Len() != len(first.body), slices.IsSorted(strings.Split(keyOrder(first.body), ", "))
+	d.seeIf(spaced, "webhook-layout", fmt.Sprintf("spaces between members: %t, members in alphabetical order: %t", spaced, sorted))
 	if len(deliveries) < 2 {
 		return
 	}

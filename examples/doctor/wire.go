@@ -163,7 +163,8 @@ func (d *doctor) checkOrder() {
 		d.see("list-order", notSeen, "too few actions to tell", nil)
 		return
 	}
-	d.seeIf(dates[0].After(dates[len(dates)-1]), "list-order", "the first entry is the newest: "+fmt.Sprint(dates[0].After(dates[len(dates)-1])))
+	newestFirst := dates[0].After(dates[len(dates)-1])
+	d.seeIf(newestFirst, "list-order", "the first entry is the newest: "+fmt.Sprint(newestFirst))
 }
 
 // checkOffset asks for the list as the client never does: without an offset.
