@@ -134,7 +134,15 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		out.inject(fault, nil)
 		return
 	}
-	if p = rt.check(c, s.cfg.Strict); p == nil {
+	p = s.perform(rt, c, malformed)
+	out.record.Note = c.note
+	out.inject(fault, p)
+}
+
+// perform does what an authentic call asks for, and returns what to answer.
+func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
+	p := rt.check(c, s.cfg.Strict)
+	if p == nil {
 		p = malformed
 	}
 	if p == nil {
@@ -143,8 +151,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	if p == nil {
 		p = rt.handle(s, c)
 	}
-	out.record.Note = c.note
-	out.inject(fault, s.quirkAfter(rt, c, p))
+	return s.quirkAfter(rt, c, p)
 }
 
 // refuseLongTarget bounds what the books keep of a request.
