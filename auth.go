@@ -102,7 +102,7 @@ func (s *Signer) Sign(req *http.Request, at time.Time) error {
 		return checkArguments("Sign", invalid("req", "has a body but no GetBody, so that it cannot be both signed and sent"))
 	}
 	if err := s.state.signer.Sign(req, at); err != nil {
-		return fmt.Errorf("idngo: Sign: reading the body: %w", err)
+		return methodError("Sign", "reading the body", err)
 	}
 	return nil
 }
@@ -127,12 +127,12 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 	}
 	body, err := openBody(req)
 	if err != nil {
-		return fmt.Errorf("idngo: Verify: %w: reading the body: %w", ErrSignatureMismatch, err)
+		return methodError("Verify", "", ErrSignatureMismatch, fmt.Errorf("reading the body: %w", err))
 	}
 	defer body.Close()
 	want, err := s.state.signer.Digest(stamp[0], exchange.Method(req), requestURI(req), body)
 	if err != nil {
-		return fmt.Errorf("idngo: Verify: %w: reading the body: %w", ErrSignatureMismatch, err)
+		return methodError("Verify", "", ErrSignatureMismatch, fmt.Errorf("reading the body: %w", err))
 	}
 	if !hmac.Equal([]byte(signature[0]), want) || !hmac.Equal([]byte(token[0]), []byte(s.state.creds.AppToken)) {
 		return fmt.Errorf("idngo: Verify: %w", ErrSignatureMismatch)
@@ -153,13 +153,13 @@ func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
 	text := strconv.FormatInt(at.Unix(), 10) + exchange.Method(req) + requestURI(req)
 	body, err := openBody(req)
 	if err != nil {
-		return "", fmt.Errorf("idngo: StringToSign: reading the body: %w", err)
+		return "", methodError("StringToSign", "reading the body", err)
 	}
 	defer body.Close()
 	hash := sha256.New()
 	size, err := exchange.Copy(hash, body)
 	if err != nil {
-		return "", fmt.Errorf("idngo: StringToSign: reading the body: %w", err)
+		return "", methodError("StringToSign", "reading the body", err)
 	}
 	if size > 0 {
 		text += fmt.Sprintf("<body: %d bytes, SHA-256 %x>", size, hash.Sum(nil))
@@ -249,22 +249,18 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if p.TTL == 0 {
 		p.TTL = defaultTokenTTL
 	}
-	ttl, err := wholeSeconds(p.TTL)
-	err = checkArguments(opCreateAccessToken, c.check(), required("UserID", p.UserID), required("LevelName", p.LevelName), err)
-	if err != nil {
+	ttl, problem := wholeSeconds(p.TTL)
+	query := exchange.EncodeQuery(
+		"externalActionId", p.ExternalActionID, "levelName", p.LevelName, "ttlInSecs", strconv.FormatInt(ttl, 10), "userId", p.UserID,
+	)
+	if err := checkArguments(opCreateAccessToken, c.check()); err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		UserID           string `url:"userId"`
-		ExternalActionID string `url:"externalActionId,omitempty"`
-		LevelName        string `url:"levelName"`
-		TTL              int64  `url:"ttlInSecs"`
-	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
 	sent := c.clock.Local()
 	answer := new(tokenAnswer)
-	err = c.call(ctx, &request{
+	err := c.call(ctx, &request{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query, idempotent: true,
-		complete: func() bool { return answer.Token != "" },
+		arguments: []argument{{"UserID", p.UserID, elsewhere}, {"LevelName", p.LevelName, elsewhere}}, problem: problem,
 	}, answer, opts)
 	if err != nil {
 		return nil, err
@@ -283,6 +279,8 @@ type tokenAnswer struct {
 	UserID           string `json:"userId"`
 	ExternalActionID string `json:"externalActionId"`
 }
+
+func (t *tokenAnswer) usable() bool { return t.Token != "" }
 
 // String returns the type and the expiry without the token.
 func (t AccessToken) String() string {

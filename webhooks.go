@@ -17,12 +17,14 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/keyedhash"
 	"github.com/idngo-go/idngo/internal/lenient"
+	"github.com/idngo-go/idngo/internal/oneline"
+	"github.com/idngo-go/idngo/internal/redact"
 )
 
 // A DigestAlgorithm names how the digest of a webhook was made, in the words of the
@@ -32,8 +34,7 @@ type DigestAlgorithm string
 
 // The algorithms that the service can be set to use.
 const (
-	// HMACSHA256 is the service's default, and what a delivery without an X-Payload-Digest-Alg
-	// header is taken to use.
+	// HMACSHA256 is the service's default.
 	HMACSHA256 DigestAlgorithm = "HMAC_SHA256_HEX"
 	HMACSHA512 DigestAlgorithm = "HMAC_SHA512_HEX"
 	// HMACSHA1 is for old configurations: a verifier accepts it only when [WithDigestAlgorithms]
@@ -64,11 +65,14 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	return e, nil
 }
 
-// Key returns what to de-duplicate on: it is the same for every delivery of one event and differs
-// between events. The service delivers at least once, again after 30 s, 30 s, 1 min and 5 min when
-// the answer was late or not a 2xx, and not always in order; so keep the keys you have acted on,
-// for some hours, in a place that all receivers share, and write the key in the same transaction as
-// the effect.
+// Key identifies the event: it is the same for every delivery of one event and differs between
+// events. Act once for each key.
+//
+// The service delivers an event again after 30 s, 30 s, 1 min and 5 min when the answer was late or
+// not a 2xx. It sends events about applicants again for a day, and any event by hand at any time.
+// Deliveries are not always in order. So keep the keys for a week at least, in a place that all
+// receivers share, and write a key in the same transaction as its effect. Ignore an event that is
+// older than what you have of the same action; see [WebhookEvent.Time].
 //
 // It is 32 hexadecimal digits, the first half of a SHA-256, and holds nothing personal: safe as a
 // primary key, a job id, or in a log. It will stay the same in later versions of this package.
@@ -123,8 +127,8 @@ func (e *WebhookEvent) Key() string {
 }
 
 // Time returns when the event happened: CreatedAtMs, or CreatedAt when there is no CreatedAtMs or
-// it is in an unknown form, or the zero time. Deliveries arrive out of order; who keeps the state
-// of an action keeps the time of what it came from too, and passes over what is older.
+// it is in an unknown form, or the zero time. Deliveries arrive out of order: keep the time of an
+// event with the state that it has set, and ignore events that are older.
 func (e *WebhookEvent) Time() time.Time {
 	if !e.CreatedAtMs.Time.IsZero() {
 		return e.CreatedAtMs.Time
@@ -144,32 +148,37 @@ type WebhookVerifier struct {
 // webhook, as it was set in the dashboard, and not the secret key of the app token.
 func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const method = "NewWebhookVerifier"
-	settings := webhookSettings{
-		algorithms:  []DigestAlgorithm{HMACSHA256, HMACSHA512},
-		maxBodySize: defaultMaxBodySize,
-	}
+	settings := webhookSettings{algorithms: []DigestAlgorithm{HMACSHA256, HMACSHA512}, maxBodySize: defaultMaxBodySize}
 	problems := []error{checkCredential("webhook secret", secret)}
 	for i, opt := range opts {
 		if opt == nil {
 			problems = append(problems, invalid(fmt.Sprintf("webhook option %d", i+1), "is nil"))
-			continue
+		} else {
+			problems = append(problems, opt(&settings))
 		}
-		problems = append(problems, opt(&settings))
 	}
 	if err := checkArguments(method, problems...); err != nil {
 		return nil, err
 	}
-	var keys [][]byte
-	for _, secret := range append([]Secret{secret}, settings.previous...) {
+	keys := [][]byte{[]byte(secret)}
+	for _, secret := range settings.previous {
 		keys = append(keys, []byte(secret))
 	}
-	rules := &webhookRules{maxBodySize: settings.maxBodySize, allowed: make(map[DigestAlgorithm]*keyedhash.Set)}
+	rules := &webhookRules{
+		maxBodySize: settings.maxBodySize, onError: settings.onError, unnamed: settings.algorithms[0],
+		allowed: make(map[DigestAlgorithm]*keyedhash.Set),
+	}
 	for _, alg := range settings.algorithms {
 		set, err := keyedhash.NewSet(alg.newHash(), keys...)
 		if err != nil {
 			return nil, checkArguments(method, invalid("webhook secret or algorithm", "is refused by the Go runtime (FIPS 140-only mode)"))
 		}
 		rules.allowed[alg] = set
+	}
+	if rules.allowed[HMACSHA256] != nil {
+		rules.unnamed = HMACSHA256
+	} else if len(rules.allowed) > 1 {
+		rules.unnamed = ""
 	}
 	return &WebhookVerifier{rules: rules}, nil
 }
@@ -196,8 +205,8 @@ func WithPreviousSecrets(s ...Secret) WebhookOption {
 
 // WithDigestAlgorithms names the algorithms that are accepted, instead of the default [HMACSHA256]
 // and [HMACSHA512]. The sender chooses among these and no others, so the weakest one named here is
-// what the receiver is worth. A delivery that names no algorithm is taken to use HMACSHA256, and
-// refused when that is not among them.
+// what the receiver is worth. A delivery that names no algorithm uses HMACSHA256 if that is
+// accepted, or else the only one that is accepted. Otherwise it is refused.
 func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	a = slices.Clone(a)
 	return func(set *webhookSettings) error {
@@ -227,6 +236,26 @@ func WithMaxBodySize(n int64) WebhookOption {
 	}
 }
 
+// WithWebhookErrors makes [WebhookVerifier.Handler] call f for every delivery that it does not
+// answer with 200. The error matches [ErrWebhookSignature], [ErrWebhookAlgorithm],
+// [ErrWebhookTooLarge] or [ErrWebhookMalformed], wraps the error of the handler function or of
+// reading the body, or says that the method is not POST. It shows nothing of the delivery, but the
+// handler function's own words.
+//
+// The body of r can be read from its first byte. f is called before the answer is sent, so it must
+// be fast. If f panics, the answer stays the same and the panic goes on, as one of the handler
+// function does. Log the error where somebody sees it: if the secret is wrong, every delivery ends
+// here.
+func WithWebhookErrors(f func(r *http.Request, err error)) WebhookOption {
+	return func(set *webhookSettings) error {
+		if f == nil {
+			return invalid("WithWebhookErrors", "has a nil function")
+		}
+		set.onError = f
+		return nil
+	}
+}
+
 // Verify checks the digest in header against body, which must be the bytes as they came: once
 // decoded and encoded again, they never match. It is for bodies that something else has read;
 // [WebhookVerifier.Parse] reads them itself.
@@ -243,7 +272,12 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	if err != nil {
 		return err
 	}
-	return rules.verify(body, header)
+	declared := int64(0)
+	if len(body) == 0 {
+		length, _ := exchange.HeaderValue(header, "Content-Length")
+		declared, _ = strconv.ParseInt(length, 10, 64) // none is 0
+	}
+	return rules.verify(body, header, declared)
 }
 
 // Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and only then decodes
@@ -265,7 +299,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := rules.verify(body, r.Header); err != nil {
+	if err := rules.verify(body, r.Header, r.ContentLength); err != nil {
 		return nil, err
 	}
 	return ParseWebhook(body)
@@ -281,9 +315,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 //   - 500 when handle returned an error, so that the event is sent again,
 //   - 200 otherwise,
 //
-// and says no more than that: neither why a signature failed nor the error of handle reaches the
-// sender, or any log. Wrap handle to log its errors; use [WebhookVerifier.Parse] in a handler of
-// your own to log the others.
+// and no more than that. [WithWebhookErrors] tells you what was wrong.
 //
 // The service takes an answer later than 5 s for a failure: check the [WebhookEvent.Key], store or
 // queue what is to be done, return. The context is the request's, and ends when the sender hangs
@@ -291,9 +323,8 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 // it goes to the middleware around, or to net/http. Act on the Type: ReviewStatus may contradict
 // it.
 //
-// Handler panics if handle is nil or v was not made by [NewWebhookVerifier].
-//
-// The example tests a receiver in ten lines, with [SignWebhook].
+// Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example tests a
+// receiver in ten lines, with [SignWebhook].
 func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
 	if _, err := v.use(); err != nil {
 		panic(err)
@@ -302,21 +333,37 @@ func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) er
 		panic("idngo: WebhookVerifier.Handler: handle is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status := http.StatusOK
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			status = http.StatusMethodNotAllowed
-		} else if e, err := v.Parse(r); err != nil {
-			status = webhookStatus(err)
-		} else if handle(r.Context(), e) != nil {
-			status = http.StatusInternalServerError
-		}
-		if status != http.StatusOK {
-			http.Error(w, http.StatusText(status), status)
+		status, err := v.serve(r, handle)
+		if err == nil {
+			w.WriteHeader(status)
 			return
 		}
-		w.WriteHeader(status)
+		if status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", http.MethodPost)
+		}
+		defer http.Error(w, http.StatusText(status), status) // also when onError panics
+		if v.rules.onError != nil {
+			v.rules.onError(r, err)
+		}
 	})
+}
+
+// serve gives an event to handle. It returns the status of the answer, and what was wrong if it is
+// not 200.
+func (v *WebhookVerifier) serve(r *http.Request, handle func(context.Context, *WebhookEvent) error) (int, error) {
+	if r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, errors.New("idngo: webhook: the method is not POST")
+	}
+	e, err := v.Parse(r)
+	if err != nil {
+		return webhookStatus(err), err
+	}
+	if err := handle(r.Context(), e); err != nil {
+		return http.StatusInternalServerError, &oneline.Error{
+			Method: "webhook", Step: "handler function", Text: redact.OneLine(err.Error()), Causes: []error{err},
+		}
+	}
+	return http.StatusOK, nil
 }
 
 // SignWebhook returns the two headers with which the service would deliver body: X-Payload-Digest
@@ -330,10 +377,7 @@ func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
 	}
 	mac := hmac.New(newHash, []byte(secret))
 	mac.Write(body)
-	return http.Header{
-		headerDigest:    {hex.EncodeToString(mac.Sum(nil))},
-		headerDigestAlg: {string(alg)},
-	}
+	return http.Header{headerDigest: {hex.EncodeToString(mac.Sum(nil))}, headerDigestAlg: {string(alg)}}
 }
 
 // String returns idngo.WebhookVerifier([redacted]).
@@ -370,6 +414,8 @@ func (a DigestAlgorithm) newHash() func() hash.Hash {
 
 type webhookRules struct {
 	maxBodySize int64
+	onError     func(*http.Request, error) // nil: none
+	unnamed     DigestAlgorithm            // of a delivery that names none, "" if it is refused
 	allowed     map[DigestAlgorithm]*keyedhash.Set
 }
 
@@ -382,20 +428,10 @@ func (v *WebhookVerifier) use() (*webhookRules, error) {
 	return v.rules, nil
 }
 
-func (rules *webhookRules) verify(body []byte, header http.Header) error {
-	// Names of headers have no case, and a header made by hand may have them in any: what differs
-	// only in case is the same header, doubled.
-	var digest, name string
-	digests, names := 0, 0
-	for key, values := range header {
-		switch {
-		case len(values) == 0:
-		case len(key) == len(headerDigest) && strings.EqualFold(key, headerDigest):
-			digest, digests = values[0], digests+len(values)
-		case len(key) == len(headerDigestAlg) && strings.EqualFold(key, headerDigestAlg):
-			name, names = values[0], names+len(values)
-		}
-	}
+// verify checks a digest. declared is the Content-Length, if there is one.
+func (rules *webhookRules) verify(body []byte, header http.Header, declared int64) error {
+	digest, digests := exchange.HeaderValue(header, headerDigest)
+	name, names := exchange.HeaderValue(header, headerDigestAlg)
 	switch {
 	case digests == 0:
 		return fmt.Errorf("idngo: %w: no "+headerDigest+" header", ErrWebhookSignature)
@@ -404,7 +440,7 @@ func (rules *webhookRules) verify(body []byte, header http.Header) error {
 	case names > 1:
 		return fmt.Errorf("idngo: %w: more than one "+headerDigestAlg+" header", ErrWebhookAlgorithm)
 	case names == 0:
-		name = string(HMACSHA256)
+		name = string(rules.unnamed)
 	}
 	keys, ok := rules.allowed[DigestAlgorithm(name)]
 	if !ok {
@@ -417,57 +453,44 @@ func (rules *webhookRules) verify(body []byte, header http.Header) error {
 	if _, err := hex.Decode(decoded[:], []byte(digest)); err != nil {
 		return fmt.Errorf("idngo: %w: the digest is not hexadecimal", ErrWebhookSignature)
 	}
-	if !keys.Matches(body, decoded[:keys.Size()]) {
+	switch matches := keys.Matches(body, decoded[:keys.Size()]); {
+	case !matches && len(body) == 0 && declared > 0:
+		return fmt.Errorf("idngo: %w: the body was read before: verify it first, or give its bytes to Verify", ErrWebhookSignature)
+	case !matches:
 		return fmt.Errorf("idngo: %w: the digest belongs to another body or another secret", ErrWebhookSignature)
 	}
 	return nil
 }
 
-// readBody reads the body of r to its end, or to one byte above the limit, and gives r a body that
-// begins with what was read.
+// readBody reads the body of r, within the limit.
 func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength > rules.maxBodySize {
-		return nil, fmt.Errorf("idngo: %w: %d bytes declared", ErrWebhookTooLarge, r.ContentLength)
-	}
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	const trust = 64 << 10 // unlike an answer of the service, this comes from anybody
-	body, err := exchange.ReadBody(r.Body, r.ContentLength, rules.maxBodySize, trust)
-	cause := err
+	body, err := exchange.ReadRequest(r, rules.maxBodySize)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
-		_ = r.Body.Close()
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		return body, nil
-	case err == exchange.ErrTooLarge: //nolint:errorlint // and not one of the body's own
-		r.Body = exchange.Replay(body, r.Body, r.Body)
+	case err == exchange.ErrTooLarge && r.ContentLength > rules.maxBodySize: //nolint:errorlint // and not one of the body's own
+		return nil, fmt.Errorf("idngo: %w: %d bytes declared", ErrWebhookTooLarge, r.ContentLength)
+	case err == exchange.ErrTooLarge: //nolint:errorlint // likewise
 		return nil, fmt.Errorf("idngo: %w", ErrWebhookTooLarge)
 	case errors.As(err, &tooLarge):
-		err = fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
-	default:
-		err = fmt.Errorf("idngo: reading the webhook: %w", err)
+		return nil, fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
 	}
-	r.Body = exchange.Replay(body, failedReader{cause}, r.Body)
-	return nil, err
+	return nil, fmt.Errorf("idngo: reading the webhook: %w", err)
 }
-
-type failedReader struct{ err error }
-
-func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 
 type webhookSettings struct {
 	previous    []Secret
+	onError     func(*http.Request, error)
 	algorithms  []DigestAlgorithm
 	maxBodySize int64
 }
 
 func webhookStatus(err error) int {
-	switch {
-	case errors.Is(err, ErrWebhookTooLarge):
+	if errors.Is(err, ErrWebhookTooLarge) {
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, ErrWebhookSignature), errors.Is(err, ErrWebhookAlgorithm):
+	}
+	if errors.Is(err, ErrWebhookSignature) || errors.Is(err, ErrWebhookAlgorithm) {
 		return http.StatusUnauthorized
 	}
 	return http.StatusBadRequest

@@ -236,7 +236,7 @@ func TestDownloadImage(t *testing.T) {
 	}))
 	r = run(t, program{name: "download_image", env: env, args: []string{"-action", action.ID, "-dir", dir}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^download_image: idngo: OpenImage: [^\n]+\n$`, r.stderr)
+	require.Regexp(t, `^download_image: idngo: DownloadImage: open image: [^\n]+\n$`, r.stderr)
 	require.Empty(t, files(t, dir))
 }
 
@@ -465,15 +465,15 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{})
 	env = append(env, "IDNGO_SECRET_KEY=not-the-right-one", "IDNGO_ACTION_ID=6b0366070287519b0b000002")
-	for name, operation := range map[string]string{
-		"face_auth": "ListActions", "upload_image": "AddImage", "download_image": "GetAction",
-		"websdk_link": "ListActions", "list_actions": "ListActions", "questionnaire": "CreateAction",
+	for name, call := range map[string]string{
+		"face_auth": "FindApplicant", "upload_image": "AddImage", "download_image": "GetAction",
+		"websdk_link": "EnsureAction: list actions", "list_actions": "AllActions: list actions", "questionnaire": "CreateAction",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, program{name: name, env: env, stdin: "an image"})
 			require.Equal(t, 1, r.code)
-			require.Regexp(t, `^`+name+`: idngo: `+operation+`: 401 Unauthorized, code 4003 [^\n]*\n$`, r.stderr)
+			require.Regexp(t, `^`+name+`: idngo: `+call+`: 401 Unauthorized, code 4003 [^\n]*\n$`, r.stderr)
 			require.NotContains(t, r.stderr+r.stdout, "not-the-right-one")
 			require.NotContains(t, r.stderr+r.stdout, simulator.DefaultAppToken)
 		})
@@ -483,14 +483,26 @@ func TestRefused(t *testing.T) {
 		_, env := startSimulator(t, simulator.Config{KnownOnly: true})
 		r := run(t, program{name: "face_auth", env: env, args: []string{"-applicant", "nobody"}})
 		require.Equal(t, 1, r.code)
-		require.Regexp(t, `(?m)^face_auth: idngo: ListActions: 404 Not Found: Applicant not found, correlation id \S+\n$`, r.stderr)
+		require.Regexp(t, `(?m)^face_auth: idngo: GetApplicant: 404 Not Found: [^\n]+, correlation id \S+\n$`, r.stderr)
 	})
 	t.Run("a flag without its value", func(t *testing.T) {
 		t.Parallel()
 		_, env := startSimulator(t, simulator.Config{})
-		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_APPLICANT_ID=")})
+		r := run(t, program{name: "face_auth", env: append(env, "IDNGO_USER_ID=")})
 		require.Equal(t, 1, r.code)
-		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*applicantID[^\n]*\n$`, r.stderr)
+		require.Regexp(t, `^face_auth: idngo: [^\n]*invalid argument[^\n]*externalUserID[^\n]*\n$`, r.stderr)
+	})
+	t.Run("applicants who are not approved", func(t *testing.T) {
+		t.Parallel()
+		sb, env := startSimulator(t, simulator.Config{})
+		require.NoError(t, sb.AddApplicantJSON([]byte(
+			`{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q","review":{"reviewStatus":"pending"}}`)))
+		for _, args := range [][]string{{"-user", "Q"}, {"-applicant", "63e096c51b6b4030f2e01156"}} {
+			r := run(t, program{name: "face_auth", env: env, args: args})
+			require.Equal(t, 1, r.code)
+			require.Equal(t, "face_auth: the applicant is not approved\n", r.stderr)
+		}
+		require.Empty(t, sb.Actions())
 	})
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
@@ -563,8 +575,8 @@ func TestCopies(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	// The module has the requirements of this one, so that the go command needs nothing that this module's own build has not
-	// downloaded.
+	// The module has the requirements of this one, so that the go command needs nothing that this
+	// module's own build has not downloaded.
 	mod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
 	require.NoError(t, err)
 	mod = bytes.Replace(mod, []byte("module github.com/idngo-go/idngo"), []byte("module example.com/copied"), 1)
@@ -641,7 +653,8 @@ func sources(t *testing.T, name string) (files []string) {
 	return files
 }
 
-// Every call of the client stands in at least one example, modules of their own included.
+// Every call of the client stands in at least one example, modules of their own included. Of
+// ConfirmAction the examples use what includes it: RequireApproved.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
 	mains, err := filepath.Glob("*/main.go")
@@ -657,7 +670,7 @@ func TestEveryCall(t *testing.T) {
 	client := reflect.TypeFor[*idngo.Client]()
 	for i := range client.NumMethod() {
 		method := client.Method(i).Name
-		if slices.Contains([]string{"String", "Format", "LogValue"}, method) {
+		if slices.Contains([]string{"String", "Format", "LogValue", "ConfirmAction"}, method) {
 			continue
 		}
 		require.True(t, bytes.Contains(all, []byte("."+method+"(")), "%s stands in no example", method)

@@ -190,7 +190,8 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// An interrupt at any call of the service leaves nothing in the account that the output does not name.
+// An interrupt at any call of the service leaves nothing in the account that the output does not
+// name.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	server, o := account(t, simulator.Config{})

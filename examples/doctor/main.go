@@ -249,8 +249,8 @@ func (d *doctor) sayWhatIsLeft() {
 	fmt.Fprintln(d.out, ". The API has no call to delete them.")
 }
 
-// summary prints what the lines come to. Its error is the first one that keeps the client from being
-// used as it is.
+// summary prints what the lines come to. Its error is the first line that keeps the client from
+// being used as it is.
 func (d *doctor) summary() (wrong error) {
 	count := map[string]int{}
 	for _, l := range d.lines {

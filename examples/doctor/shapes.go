@@ -21,7 +21,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// shapes are what was seen of the wire, without a value in it, and the values that must not be shown.
+// shapes are what was seen of the wire, without values, and the values that must not be shown.
 type shapes struct {
 	mu     sync.Mutex
 	seen   map[string]any
@@ -131,7 +131,7 @@ func (d *doctor) writeReport() error {
 		"client": idngo.Version, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
 		"sandbox": d.sandbox, "write": d.mayWrite(), "lines": lines, "answers": anyMap(d.shapes.seen),
 	}
-	// Through JSON, so that clean meets maps, lists and texts only. The texts of this program are no values of the account.
+	// Through JSON, so that clean meets maps, lists and texts only.
 	text, err := json.Marshal(report)
 	if err != nil {
 		return err
@@ -201,7 +201,8 @@ var (
 // opaqueNames are the members that hold answers and personal data, whose names may be data too.
 var opaqueNames = []string{"questionnaires", "sections", "info", "fixedInfo", "metadata", "tags", "fields", "extractedInfo"}
 
-// modelNames are the names of members that the client knows. Only what stands under one is looked into.
+// modelNames are the names of members that the client knows. Other members are left out, but for
+// their own names.
 var modelNames = func() map[string]bool {
 	names := map[string]bool{"list": true}
 	for _, model := range []reflect.Type{

@@ -37,7 +37,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	var j job
-	flag.StringVar(&j.applicantID, "applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
+	flag.StringVar(&j.userID, "user", os.Getenv("IDNGO_USER_ID"), "your own `id` of the applicant (IDNGO_USER_ID)")
+	flag.StringVar(&j.applicantID, "applicant", "", "IDnGO's `id` of the applicant, instead of your own")
 	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
 	flag.StringVar(&j.externalID, "external-id", "",
 		"your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
@@ -57,7 +58,7 @@ func main() {
 }
 
 type job struct {
-	applicantID, level, externalID, country, imagePath, webhookAddr string
+	userID, applicantID, level, externalID, country, imagePath, webhookAddr string
 
 	timeout time.Duration
 	timeline
@@ -73,10 +74,14 @@ func (j *job) run() error {
 		return err
 	}
 	j.begin()
+	applicant, err := j.approvedApplicant(ctx, client)
+	if err != nil {
+		return err
+	}
 
 	// EnsureAction, not CreateAction: after a crash or a lost answer the same
 	// external id leads to the same action, never to a second one.
-	action, err := client.EnsureAction(ctx, j.applicantID, idngo.CreateActionParams{
+	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{
 		LevelName:        j.level,
 		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
 	})
@@ -119,17 +124,40 @@ func (j *job) run() error {
 		}
 	}
 
+	// What releases money asks for this and for nothing less: no error means that
+	// it is the expected action, completed and GREEN.
+	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{
+		ApplicantID: applicant.ID, ExternalActionID: action.ExternalActionID,
+	})
+	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
+		return err
+	}
 	fmt.Println("\ntimeline")
 	j.print()
-	fmt.Println(verdict(action))
+	if err == nil {
+		fmt.Println("GREEN: this is the applicant, alive")
+	} else {
+		fmt.Println(verdict(action))
+	}
 	return nil
 }
 
-// verdict says in a line how the review ended.
-func verdict(a *idngo.Action) string {
-	if a.Approved() {
-		return "GREEN: this is the applicant, alive"
+// approvedApplicant finds the applicant. Actions are only for applicants whose
+// verification was completed and approved.
+func (j *job) approvedApplicant(ctx context.Context, client *idngo.Client) (applicant *idngo.Applicant, err error) {
+	if j.applicantID != "" {
+		applicant, err = client.GetApplicant(ctx, j.applicantID)
+	} else {
+		applicant, err = client.FindApplicant(ctx, j.userID)
 	}
+	if err == nil && !applicant.Approved() {
+		err = errors.New("the applicant is not approved")
+	}
+	return applicant, err
+}
+
+// verdict says in a line how a review ended that was not GREEN.
+func verdict(a *idngo.Action) string {
 	result := a.Review.ReviewResult
 	text := []string{string(result.ReviewAnswer)}
 	for _, label := range result.RejectLabels {

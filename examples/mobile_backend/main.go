@@ -46,6 +46,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A wrong key is better known now than at the first payout.
+	if err := checkCredentials(ctx, client); err != nil {
+		log.Fatal(err)
+	}
 	b := &backend{
 		client:       client,
 		levels:       map[string]string{"payout": *level, "change-phone": *level},
@@ -58,7 +63,6 @@ func main() {
 		Addr: *addr, Handler: b.routes(),
 		ReadTimeout: 10 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	finished := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends it at once
@@ -75,12 +79,19 @@ func main() {
 	if err := <-finished; err != nil {
 		log.Fatal(err)
 	}
+	client.CloseIdleConnections()
+}
+
+// checkCredentials ends in time for whatever restarts the server to notice.
+func checkCredentials(ctx context.Context, client *idngo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return client.CheckCredentials(ctx)
 }
 
 // A user is who signed in to your service.
 type user struct {
-	id          string // yours; IDnGO calls it externalUserId
-	applicantID string // IDnGO's, kept when the user was verified and approved
+	id string // yours; IDnGO calls it externalUserId
 }
 
 // demoUser says whose request it is, false if nobody's. REPLACE IT with your
@@ -88,9 +99,9 @@ type user struct {
 func demoUser(r *http.Request) (user, bool) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer demo-bond":
-		return user{"JamesBond007", "63e096c51b6b4030f2e01154"}, true
+		return user{"JamesBond007"}, true
 	case "Bearer demo-penny":
-		return user{"MissMoneypenny", "63e096c51b6b4030f2e01155"}, true
+		return user{"MissMoneypenny"}, true
 	}
 	return user{}, false
 }
@@ -144,12 +155,31 @@ func (b *backend) start(r *http.Request, u user) (any, error) {
 	// row of your database instead.
 	b.starting[sum[0]].Lock()
 	defer b.starting[sum[0]].Unlock()
-	found, err := b.client.EnsureAction(r.Context(), u.applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
+	applicantID, err := b.approvedApplicant(r.Context(), u)
 	if err != nil {
 		return nil, err
 	}
-	a := b.actions.add(action{ID: found.ID, Status: "pending", user: u, purpose: in.Purpose, level: level, externalID: externalID})
+	found, err := b.client.EnsureAction(r.Context(), applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: externalID})
+	if err != nil {
+		return nil, err
+	}
+	a := b.actions.add(action{
+		ID: found.ID, Status: "pending", user: u, applicantID: applicantID, purpose: in.Purpose, level: level, externalID: externalID,
+	})
 	return b.withToken(r.Context(), a)
+}
+
+// approvedApplicant returns IDnGO's id of a user. Actions are only for users
+// whose verification was completed and approved.
+func (b *backend) approvedApplicant(ctx context.Context, u user) (string, error) {
+	applicant, err := b.client.FindApplicant(ctx, u.id)
+	switch {
+	case errors.Is(err, idngo.ErrNotFound), err == nil && !applicant.Approved():
+		return "", refuse(http.StatusForbidden, "verify your identity first")
+	case err != nil:
+		return "", err
+	}
+	return applicant.ID, nil
 }
 
 // renewToken is for the expiration handlers of the SDKs.
@@ -231,15 +261,15 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	}
 	// If IDnGO's answers to you lack one of these, leave it out, and keep in mind
 	// that a.ID is an id that we were given by IDnGO, not by the app.
-	confirmed, err := b.client.ConfirmAction(ctx, a.ID, idngo.ActionExpectation{
-		ApplicantID: a.user.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
+	confirmed, err := b.client.RequireApproved(ctx, a.ID, idngo.ActionExpectation{
+		ApplicantID: a.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
 		return action{}, err
 	}
 	result := confirmed.Review.ReviewResult
 	switch {
-	case confirmed.Approved():
+	case err == nil:
 		if b.actions.approve(a.ID) {
 			b.onApproved(a)
 		}
@@ -271,10 +301,11 @@ type action struct {
 	ID     string `json:"id"`
 	Status string `json:"status"` // pending, approved, retry, rejected, error
 
-	user       user
-	purpose    string
-	level      string
-	externalID string
+	user        user
+	applicantID string // IDnGO's id of the user
+	purpose     string
+	level       string
+	externalID  string
 }
 
 // A store keeps actions in memory. REPLACE IT with a table: id as primary key,

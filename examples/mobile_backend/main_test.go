@@ -161,6 +161,40 @@ func TestOwners(t *testing.T) {
 }
 
 // An approval for one purpose is worth nothing for another.
+// Actions are for users that IDnGO knows and has approved.
+func TestUnapprovedUsers(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{KnownOnly: true})
+	for _, test := range []struct{ name, user, applicant string }{
+		{name: "unknown", user: "Nobody"},
+		{name: "under review", user: "Q", applicant: `{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q",
+			"review":{"reviewStatus":"pending"}}`},
+		{name: "rejected", user: "Blofeld", applicant: `{"id":"63e096c51b6b4030f2e01157","externalUserId":"Blofeld",
+			"review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.applicant != "" {
+				require.NoError(t, s.simulator.AddApplicantJSON([]byte(test.applicant)))
+			}
+			s.backend.authenticate = func(*http.Request) (user, bool) { return user{test.user}, true }
+			status, got := s.bond.call("POST", "/actions", `{"purpose":"payout"}`, "a-key-of-16-characters")
+			require.Equal(t, http.StatusForbidden, status)
+			require.Equal(t, answer{Error: "verify your identity first"}, got)
+			require.Empty(t, s.simulator.Actions())
+		})
+	}
+}
+
+func TestCheckCredentials(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{})
+	require.NoError(t, checkCredentials(t.Context(), s.client))
+	credentials := idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "another"}
+	wrong, err := idngo.NewClient(credentials, idngo.WithBaseURL(s.simulatorURL))
+	require.NoError(t, err)
+	require.ErrorIs(t, checkCredentials(t.Context(), wrong), idngo.ErrSignatureMismatch)
+}
+
 func TestPurposes(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -332,13 +366,14 @@ func TestServiceFailures(t *testing.T) {
 
 // service is the backend, with its apps on one side and a simulator on the other.
 type service struct {
-	t           *testing.T
-	simulator   *simulator.Server
-	client      *idngo.Client
-	backend     *backend
-	url         string
-	approved    *atomic.Int32
-	bond, penny *app
+	t            *testing.T
+	simulator    *simulator.Server
+	simulatorURL string
+	client       *idngo.Client
+	backend      *backend
+	url          string
+	approved     *atomic.Int32
+	bond, penny  *app
 }
 
 func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *service {
@@ -346,18 +381,18 @@ func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *servi
 	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })
-	sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny")
+	require.NoError(t, sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny"))
 	baseURL, err := sb.Start("")
 	require.NoError(t, err)
 	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, append(opts,
 		idngo.WithBaseURL(baseURL), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}))...)
 	require.NoError(t, err)
-	return (&service{t: t, simulator: sb, client: client}).restart()
+	return (&service{t: t, simulator: sb, simulatorURL: baseURL, client: client}).restart()
 }
 
 // restart returns the same service with a backend that remembers nothing.
 func (s *service) restart() *service {
-	next := &service{t: s.t, simulator: s.simulator, client: s.client, approved: new(atomic.Int32)}
+	next := &service{t: s.t, simulator: s.simulator, simulatorURL: s.simulatorURL, client: s.client, approved: new(atomic.Int32)}
 	next.backend = &backend{
 		client: s.client,
 		levels: map[string]string{

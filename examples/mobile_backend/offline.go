@@ -39,7 +39,7 @@ func init() {
 	if sb == nil {
 		return
 	}
-	sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny")
+	offline.Must(sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny"))
 	if demo && os.Getenv("ADDR") == "" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		offline.Must(err)

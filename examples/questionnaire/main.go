@@ -86,7 +86,10 @@ func run(applicantID string, params idngo.CreateActionParams) error {
 	if err != nil {
 		return err
 	}
-	action, err := client.GetAction(ctx, created.ID)
+	// Answers are read from the action that is meant and no other.
+	action, err := client.ConfirmAction(ctx, created.ID, idngo.ActionExpectation{
+		ApplicantID: applicantID, ExternalActionID: params.ExternalActionID,
+	})
 	if err != nil {
 		return err
 	}

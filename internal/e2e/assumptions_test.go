@@ -93,8 +93,8 @@ func TestAssumptionsTable(t *testing.T) {
 	assert.Equal(t, want, rows)
 }
 
-// rootComments returns the comment of every symbol of the root, "" for one without. The package comment explains the words and
-// is left out.
+// rootComments returns the comment of every symbol of the root, "" for one without. The package
+// comment explains the words and is left out.
 func rootComments(t *testing.T) map[place]string {
 	t.Helper()
 	comments := map[place]string{}

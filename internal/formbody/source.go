@@ -45,8 +45,8 @@ func ReaderAt(r io.ReaderAt, size int64) Content {
 	}}
 }
 
-// openFile looks before it opens, since opening what has meanwhile become a
-// fifo would wait for ever, and after it, since only then the file is fixed.
+// openFile checks the file before it opens it, since opening a fifo would wait
+// forever. It checks it again afterwards, since only an open file stays the same.
 func openFile(path string, size int64) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// Spool reads r to its end, once, and keeps what it gave: up to memory bytes
-// in memory, more in a temporary file. cleanup, never nil, removes the file;
-// readers that are still at it then fail. After an error there is nothing left
-// to remove. ctx is looked at between two reads of r.
+// Spool reads r to its end, once, and keeps the bytes: up to memory bytes in
+// memory, more in a temporary file. cleanup is never nil. It removes the file,
+// and readers that still read it then fail. After an error there is nothing to
+// remove. Spool checks ctx between two reads of r.
 func Spool(ctx context.Context, r io.Reader, memory int64) (content Content, cleanup func(), err error) {
 	src := &spoolReader{ctx: ctx, r: r}
 	mem, size, err := readChunks(src, memory)
@@ -124,7 +124,7 @@ func (c chunks) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, io.EOF
 }
 
-// spoolReader is the caller's reader with the context looked at before each read.
+// spoolReader reads from the caller's reader. It checks the context before each read.
 type spoolReader struct {
 	ctx context.Context
 	r   io.Reader

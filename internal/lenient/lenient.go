@@ -47,11 +47,11 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 // Problem says what is wrong with a text that was decoded with err, "" if err is nil. It does not
 // use the words of encoding/json, which may hold a piece of the text.
 func Problem(err error) string {
-	var syntax *json.SyntaxError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &syntax):
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
 		return "it is not JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")"
 	}
 	return "it is not of the expected shape"
@@ -269,8 +269,9 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns the named members of a JSON object that are strings and, if numbers is true, those
-// that are numbers, as they stand. Other members, and all of a text that is no object, are "".
+// Members returns the named members of a JSON object that are strings. If numbers is true, it also
+// returns those that are numbers, as they are written. It returns "" for any other member, and for
+// every member if the text is no object.
 func Members(data []byte, numbers bool, names ...string) []string {
 	texts := make([]string, len(names))
 	var members map[string]json.RawMessage

@@ -22,8 +22,8 @@ func Date(data []byte) (moment time.Time, text string, err error) {
 	return moment, text, nil
 }
 
-// DateText returns the moment that text writes or, if [ParseTime] does not know
-// its form, text itself in valid UTF-8.
+// DateText returns the moment that text means. If [ParseTime] does not know its
+// form, it returns text itself in valid UTF-8.
 func DateText(text []byte) (moment time.Time, unknown string) {
 	if moment, ok := ParseTime(text); ok {
 		return moment, ""
@@ -31,13 +31,14 @@ func DateText(text []byte) (moment time.Time, unknown string) {
 	return time.Time{}, validUTF8(string(text))
 }
 
-// ParseTime returns the moment, in UTC, that text writes in a form of the
-// service's or a similar one: a date, a space or T, a time, a fraction of up to
-// nine digits or none, and Z, an offset as +0600 or +06:00, or nothing for UTC.
-// It reports false for any other form, for a date that does not exist, for the
-// zero [time.Time], and for a moment outside the years 0 to 9999 in UTC.
+// ParseTime returns the moment, in UTC, that text means. It knows the forms that
+// the service writes and similar ones: a date, a space or T, a time, an optional
+// fraction of up to nine digits, and a zone. The zone is Z, an offset such as
+// +0600 or +06:00, or nothing, which means UTC. ParseTime reports false for any
+// other form, for a date that does not exist, for the zero [time.Time], and for
+// a moment outside the years 0 to 9999 in UTC.
 //
-// The same moment is the same value under ==, whatever its form was.
+// Equal moments are equal under ==, whatever their forms were.
 func ParseTime(text []byte) (moment time.Time, ok bool) {
 	if len(text) < len(time.DateTime) || text[4] != '-' || text[7] != '-' || text[10] != ' ' && text[10] != 'T' ||
 		text[13] != ':' || text[16] != ':' {

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/binary"
+	"math"
 	"sort"
 	"strings"
 )
@@ -10,6 +11,7 @@ import (
 type reading struct {
 	text    int // its number
 	plain   string
+	known   int      // of a value, the bytes that are known to be in the text if it begins in what is shown
 	escapes []escape // where plain and the text go apart
 	short   windows  // of four bytes
 	long    windows  // of eight bytes
@@ -19,12 +21,12 @@ type reading struct {
 type escape struct{ plainStart, plainEnd, textStart, textEnd int }
 
 // readings returns the ways to read a text, without those that change nothing.
-func readings(number int, text string) []reading {
-	list := []reading{newReading(number, text, nil)}
+func readings(number int, text string, cut bool) []reading {
+	list := []reading{newReading(number, text, nil, cut)}
 	add := func(decode func(string) (string, []escape), signs string) {
 		if strings.ContainsAny(text, signs) {
 			if plain, escapes := decode(text); plain != text {
-				list = append(list, newReading(number, plain, escapes))
+				list = append(list, newReading(number, plain, escapes, cut))
 			}
 		}
 	}
@@ -35,11 +37,16 @@ func readings(number int, text string) []reading {
 	return list
 }
 
-func newReading(number int, plain string, escapes []escape) reading {
-	return reading{
-		text: number, plain: plain, escapes: escapes,
+func newReading(number int, plain string, escapes []escape, cut bool) reading {
+	r := reading{
+		text: number, plain: plain, escapes: escapes, known: math.MaxInt,
 		short: newWindows(plain, 4), long: newWindows(plain, 8),
 	}
+	if cut {
+		// The text goes on behind what is searched.
+		r.known = len(plain) - longestEscape - sort.Search(len(plain), func(at int) bool { return r.position(at, true) >= shown })
+	}
+	return r
 }
 
 // windows is a set of all pieces of one length of a text. It may hold a few that are not in it.
@@ -93,7 +100,7 @@ func (r *Redactor) mayHold(value []byte) bool {
 }
 
 func (r *reading) mayHold(value []byte) bool {
-	value = value[:min(len(value), shown)]
+	value = value[:min(len(value), r.known)]
 	size := len(value)
 	switch {
 	case size > len(r.plain):
@@ -106,7 +113,7 @@ func (r *reading) mayHold(value []byte) bool {
 
 // search adds the spans of value in every text.
 func (r *Redactor) search(value string) {
-	if r.searched[value] || !r.mayHold([]byte(value[:min(len(value), shown)])) {
+	if r.searched[value] || !r.mayHold([]byte(value[:min(len(value), 2*shown)])) {
 		return
 	}
 	r.searched[value] = true
@@ -116,7 +123,7 @@ func (r *Redactor) search(value string) {
 }
 
 func (r *reading) search(value string, found func(span)) {
-	beginning := value[:min(len(value), shown)]
+	beginning := value[:min(len(value), r.known)]
 	for from := 0; ; {
 		at := strings.Index(r.plain[from:], beginning)
 		if at < 0 {
@@ -127,9 +134,13 @@ func (r *reading) search(value string, found func(span)) {
 		for end < len(r.plain) && end-start < len(value) && r.plain[end] == value[end-start] {
 			end++
 		}
-		if end-start == len(value) || len(r.plain) > shown && end == len(r.plain) {
-			found(span{r.text, r.position(start, false), r.position(end, true)})
+		from = start + 1
+		if r.known < math.MaxInt && end > len(r.plain)-longestEscape {
+			end = len(r.plain) // what is left may be a part of an escape
+		} else if end-start < len(value) {
+			continue
 		}
+		found(span{r.text, r.position(start, false), r.position(end, true)})
 		from = end
 	}
 }

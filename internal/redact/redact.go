@@ -12,6 +12,7 @@ package redact
 import (
 	"bytes"
 	"encoding"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -31,9 +32,9 @@ const Mark = "[redacted]"
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to twice that, so
-	// that no value is shown by half: of a value above shown, the first shown bytes tell that it
-	// stands there.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that. Of a
+	// value that goes on where the search ends, its beginning tells that it stands there, so that no
+	// value is shown by half.
 	shown = 1 << 10
 )
 
@@ -42,6 +43,7 @@ type Redactor struct {
 	texts    []string
 	readings []reading       // of all texts, one for each way to read them
 	longest  int             // of the texts, in bytes
+	replaced bool            // a text has what stands for invalid UTF-8
 	searched map[string]bool // values that were searched for in full
 	spans    []span
 	scratch  []byte
@@ -54,10 +56,14 @@ type span struct{ text, start, end int }
 func New(texts ...string) *Redactor {
 	r := &Redactor{searched: make(map[string]bool)}
 	for i, text := range texts {
+		cut := len(text) > 2*shown
 		text = text[:min(len(text), 2*shown)]
 		r.texts = append(r.texts, text)
 		r.longest = max(r.longest, len(text))
-		r.readings = append(r.readings, readings(i, text)...)
+		r.readings = append(r.readings, readings(i, text, cut)...)
+	}
+	for _, reading := range r.readings {
+		r.replaced = r.replaced || strings.ContainsRune(reading.plain, utf8.RuneError)
 	}
 	return r
 }
@@ -156,12 +162,12 @@ func (r *Redactor) Header(value string) {
 func (r *Redactor) Path(path string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		r.unescaped(segment, url.PathUnescape)
-		if !strings.Contains(segment, ";") {
-			continue
-		}
 		for parameter := range strings.SplitSeq(segment, ";") {
-			_, value, _ := strings.Cut(parameter, "=")
-			r.unescaped(value, url.PathUnescape)
+			if _, value, ok := strings.Cut(parameter, "="); ok {
+				r.unescaped(value, url.PathUnescape)
+			} else if parameter != segment {
+				r.unescaped(parameter, url.PathUnescape)
+			}
 		}
 	}
 }
@@ -196,37 +202,64 @@ func (r *Redactor) Body(body []byte) {
 	}
 	trimmed := bytes.TrimSpace(body)
 	r.Value(string(trimmed[:min(len(trimmed), 2*shown)]))
-	if isJSON(body) {
+	switch isJSON, mayBeForm := kindOf(trimmed); {
+	case isJSON:
 		r.json(body)
-		return
+		if !mayBeForm {
+			return
+		}
+		fallthrough
+	case mayBeForm:
+		r.form(trimmed)
 	}
-	if bytes.IndexByte(body, '=') >= 0 && utf8.Valid(body[:min(len(body), 512)]) {
-		r.form(body)
+}
+
+// kindOf reports whether a body begins as a JSON text does and whether it may be a form. A form may
+// begin with a digit.
+func kindOf(body []byte) (isJSON, mayBeForm bool) {
+	if len(body) == 0 {
+		return false, false
 	}
+	switch c := body[0]; {
+	case c == '{' || c == '[' || c == '"':
+		return true, false
+	case c == '-' || isDigit(c):
+		isJSON = true
+	default:
+		for _, literal := range []string{"null", "true", "false"} {
+			isJSON = isJSON || bytes.HasPrefix(body, []byte(literal))
+		}
+	}
+	return isJSON, bytes.IndexByte(body, '=') >= 0
 }
 
 // form is Form for a body, which it does not copy.
 func (r *Redactor) form(body []byte) {
-	for len(body) > 0 {
-		parameter, rest, _ := bytes.Cut(body, []byte{'&'})
-		if _, value, ok := bytes.Cut(parameter, []byte{'='}); ok {
-			r.bytes(value)
-			if bytes.ContainsAny(value, "%+") {
-				r.bytes(r.decode(value, "%+", percent))
+	value, escaped := -1, false // where the value begins
+	for i := 0; i <= len(body); i++ {
+		if i == len(body) || body[i] == '&' {
+			if value >= 0 && i-value >= shortest {
+				r.formValue(body[value:i], escaped)
 			}
+			value, escaped = -1, false
+			continue
 		}
-		body = rest
+		switch body[i] {
+		case '=':
+			if value < 0 {
+				value = i + 1
+			}
+		case '%', '+':
+			escaped = true
+		}
 	}
 }
 
-// isJSON reports whether body begins as a JSON text does.
-func isJSON(body []byte) bool {
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if len(body) == 0 {
-		return false
+func (r *Redactor) formValue(value []byte, escaped bool) {
+	r.bytes(value)
+	if escaped {
+		r.bytes(r.decode(value, "%+", percent))
 	}
-	c := body[0]
-	return c == '{' || c == '[' || c == '"' || c == '-' || isDigit(c)
 }
 
 // json reads the literals of a JSON text. It takes any text for JSON: one that breaks off has
@@ -324,10 +357,9 @@ func (r *Redactor) bytes(value []byte) {
 		return
 	}
 	value = value[:min(len(value), 2*shown)]
-	if utf8.Valid(value) && (!r.mayHold(value) || r.searched[string(value)]) {
-		return
+	if (r.mayHold(value) || r.replaced && !utf8.Valid(value)) && !r.searched[string(value)] {
+		r.Value(string(value))
 	}
-	r.Value(string(value))
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -384,38 +416,72 @@ type pathlessError struct {
 func (e *pathlessError) Error() string { return e.text }
 func (e *pathlessError) Unwrap() error { return e.err }
 
-// Names takes out the keys of every map within value, at every depth, as JSON writes them.
+// Names takes out the keys of every map within value, at every depth, as JSON writes them. It
+// follows what encoding/json follows, so that a value that encoding/json can encode has an end.
 func (r *Redactor) Names(value any) {
 	if r.longest > 0 && value != nil {
-		r.names(reflect.ValueOf(value))
+		r.names(reflect.ValueOf(value), 0)
 	}
 }
 
-func (r *Redactor) names(v reflect.Value) {
+// deepest is the depth that encoding/json decodes at most.
+const deepest = 10_000
+
+func (r *Redactor) names(v reflect.Value, depth int) {
+	if depth > deepest || isPlain(v.Kind()) {
+		return
+	}
+	if v.Kind() != reflect.Interface && encodesItself(v) {
+		if v.Kind() == reflect.Map {
+			r.keys(v)
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			r.names(v.Elem())
-		}
+		r.names(v.Elem(), depth+1)
 	case reflect.Slice, reflect.Array:
 		if isPlain(v.Type().Elem().Kind()) {
 			return
 		}
 		for i := range v.Len() {
-			r.names(v.Index(i))
+			r.names(v.Index(i), depth+1)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			r.names(v.Field(i))
-		}
-	case reflect.Map:
-		inner := !isPlain(v.Type().Elem().Kind())
-		for entries := v.MapRange(); entries.Next(); {
-			r.Value(keyText(entries.Key()))
-			if inner {
-				r.names(entries.Value())
+		for i, t := 0, v.Type(); i < t.NumField(); i++ {
+			if field := t.Field(i); (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-" {
+				r.names(v.Field(i), depth+1)
 			}
 		}
+	case reflect.Map:
+		r.keys(v)
+		if isPlain(v.Type().Elem().Kind()) {
+			return
+		}
+		for entries := v.MapRange(); entries.Next(); {
+			r.names(entries.Value(), depth+1)
+		}
+	}
+}
+
+// encodesItself reports whether encoding/json calls a method of v instead of reading it.
+func encodesItself(v reflect.Value) bool {
+	t := v.Type()
+	if t.Implements(jsonMarshaler) || t.Implements(textMarshaler) {
+		return true
+	}
+	return v.CanAddr() && (reflect.PointerTo(t).Implements(jsonMarshaler) || reflect.PointerTo(t).Implements(textMarshaler))
+}
+
+var (
+	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
+
+// keys takes out the keys of a map.
+func (r *Redactor) keys(m reflect.Value) {
+	for entries := m.MapRange(); entries.Next(); {
+		r.Value(keyText(entries.Key()))
 	}
 }
 
@@ -424,7 +490,7 @@ func keyText(key reflect.Value) string {
 	if key.Kind() == reflect.String {
 		return key.String()
 	}
-	if key.CanInterface() {
+	if key.CanInterface() && (key.Kind() != reflect.Pointer || !key.IsNil()) {
 		if marshaler, ok := key.Interface().(encoding.TextMarshaler); ok {
 			text, _ := marshaler.MarshalText()
 			return string(text)
@@ -439,5 +505,5 @@ func keyText(key reflect.Value) string {
 	return ""
 }
 
-// isPlain reports whether values of a kind can hold no map.
+// isPlain reports whether values of a kind can hold no map. The invalid kind is that of a nil.
 func isPlain(kind reflect.Kind) bool { return kind <= reflect.Complex128 || kind == reflect.String }

@@ -1,5 +1,8 @@
-// Package retry decides whether a call is tried again and how long to wait
-// before: pure functions, without clock, context or network.
+// Package retry decides whether a call is made again and after what wait, and waits. What it
+// decides depends on its arguments alone.
+//
+// It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
+// words for what has failed.
 package retry
 
 import (
@@ -56,22 +59,20 @@ type Verdict int
 const (
 	// Stop: the failure is the result of the call.
 	Stop Verdict = iota
-	// Again: once more, after a delay.
+	// Again: another attempt follows after a delay.
 	Again
-	// AgainAtOnce: once more without a delay, freshly stamped, and only once in
-	// a call.
+	// AgainAtOnce: another attempt follows without a delay, and only once in a call.
 	AgainAtOnce
 )
 
-// Decide is the table of the package documentation of idngo for a call that
-// may be repeated (a read, a token, a link) or must not be (a create, an
-// upload, a submit).
-func Decide(f Failure, repeatable bool) Verdict {
+// Decide returns what follows from a failure of a call that is idempotent (a read, a token, a link)
+// or not (a create, an upload, a submit). The package documentation of idngo has its table.
+func Decide(f Failure, idempotent bool) Verdict {
 	switch f.Kind {
 	case NotSent:
 		return Again
 	case Lost:
-		return againIf(repeatable)
+		return againIf(idempotent)
 	case Answered:
 		switch {
 		case f.Status == http.StatusUnauthorized && f.ClockWrong:
@@ -79,7 +80,7 @@ func Decide(f Failure, repeatable bool) Verdict {
 		case f.Status == http.StatusTooManyRequests, f.Status == http.StatusConflict && f.HasRetryAfter:
 			return Again // refused before it ran
 		case serverFault(f.Status):
-			return againIf(repeatable)
+			return againIf(idempotent)
 		}
 	}
 	return Stop
@@ -105,8 +106,8 @@ func serverFault(status int) bool {
 	return status == http.StatusRequestTimeout || status >= 500 && status != http.StatusNotImplemented
 }
 
-func againIf(repeatable bool) Verdict {
-	if repeatable {
+func againIf(idempotent bool) Verdict {
+	if idempotent {
 		return Again
 	}
 	return Stop

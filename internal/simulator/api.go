@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// call is a request that was read to the end and found authentic.
+// call is a request that was read to its end.
 type call struct {
 	request *http.Request
 	ids     []string // what stands for {} in the pattern
@@ -23,7 +23,7 @@ type call struct {
 	body    []byte
 	upload  *upload
 	size    int64  // of the body
-	note    string // what a person should know about it
+	note    string // for people: why it will not do what they expect
 }
 
 // route is one of the ten calls.
@@ -154,7 +154,8 @@ func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
 	return s.quirkAfter(rt, c, p)
 }
 
-// refuseLongTarget bounds what the books keep of a request.
+// refuseLongTarget answers 414 to a long target, since targets are kept. It reports
+// whether it has answered.
 func (x *exchange) refuseLongTarget() bool {
 	if len(x.record.Target) <= maxTarget {
 		return false
@@ -164,7 +165,7 @@ func (x *exchange) refuseLongTarget() bool {
 	return true
 }
 
-// finish enters a request into the books.
+// finish counts a request and tells the journal and the hook.
 func (s *Server) finish(record Request) {
 	s.stats.request(record)
 	s.journal.request(record, s.now())
@@ -173,8 +174,8 @@ func (s *Server) finish(record Request) {
 	}
 }
 
-// read reads a request to its last byte. The reply says what is wrong with the
-// body, for after the signature was checked.
+// read reads a request to its last byte. It returns a reply for a malformed body. The
+// caller checks the signature before it sends that.
 func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *reply) {
 	c := &call{request: r}
 	var malformed *reply
@@ -304,7 +305,8 @@ func (s *Server) newAction(owner *applicant, level string, request createRequest
 	return a, nil
 }
 
-// findAction is the newest action of an applicant with this external id.
+// findAction returns the newest action of an applicant with an external id, or nil. The
+// mutex is held.
 func (s *Server) findAction(owner *applicant, externalActionID string) *action {
 	for _, a := range slices.Backward(owner.actions) {
 		if a.externalActionID == externalActionID {
@@ -314,8 +316,8 @@ func (s *Server) findAction(owner *applicant, externalActionID string) *action {
 	return nil
 }
 
-// actionAnswer is the answer of create and submit, of which IDnGO documents
-// none. The mutex is held.
+// actionAnswer returns the answer of create and submit. IDnGO documents none. The mutex
+// is held.
 func (s *Server) actionAnswer(a *action) *reply {
 	switch {
 	case s.cfg.Quirks.EmptyAnswers:
@@ -469,8 +471,8 @@ func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int)
 	}, nil
 }
 
-// checkQuestionnaires says what is wrong with answers that are neither a value,
-// values, nor an explicit null.
+// checkQuestionnaires returns what is wrong with questionnaires, or "". An item has a
+// value, values or an explicit null.
 func checkQuestionnaires(raw json.RawMessage) string {
 	if raw == nil {
 		return ""
@@ -544,7 +546,7 @@ func (rt *route) match(given []string) ([]string, bool) {
 	return ids, true
 }
 
-// number is a parameter that is a whole number from least up.
+// number returns a parameter that is a whole number of at least least.
 func number(query url.Values, name string, absent, least int) (int, *reply) {
 	if !query.Has(name) {
 		return absent, nil
@@ -556,8 +558,8 @@ func number(query url.Values, name string, absent, least int) (int, *reply) {
 	return int(n), nil
 }
 
-// acceptsJSON reports whether the Accept header takes JSON. With named it has to be
-// named: the vendor's FAQ answers 405 to anything else.
+// acceptsJSON reports whether the Accept header allows JSON. With named, a wildcard does
+// not count: the vendor's FAQ answers 405 to it.
 func acceptsJSON(r *http.Request, named bool) bool {
 	values := r.Header.Values("Accept")
 	if len(values) == 0 {

@@ -123,7 +123,7 @@ func parseFault(what string) (Fault, error) {
 	return f, f.complete()
 }
 
-// String is the fault as [ParseFaults] reads it, without how often.
+// String returns the fault as [ParseFaults] reads it, without probability or count.
 func (f Fault) String() string {
 	text := string(f.Kind)
 	switch f.Kind {
