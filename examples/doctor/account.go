@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,8 +32,11 @@ func (d *doctor) checkVariables() bool {
 	switch {
 	case err != nil:
 		d.missing = "the credentials are wrong"
-		d.account(id, differs, expected, "they are refused before anything is sent",
-			"copy token and key from the page \"Dev space\" of the dashboard, without quotes, spaces or line breaks", err)
+		advice := "copy token and key from the page \"Dev space\" of the dashboard, without quotes, spaces or line breaks"
+		if strings.Contains(err.Error(), "base URL") {
+			advice = "correct IDNGO_BASE_URL"
+		}
+		d.account(id, differs, expected, "they are refused before anything is sent", advice, err)
 		return false
 	case looksLikeToken(key) && !looksLikeToken(token):
 		d.missing = "the credentials are wrong"
@@ -225,7 +229,7 @@ func (d *doctor) checkApproved() bool {
 // checkLevel asks for an access token, which makes nothing in the account. In production not even
 // that is done without -production.
 func (d *doctor) checkLevel() bool {
-	const id, expected = "level", "-level is a level of this environment, of the type for actions"
+	const id, expected = "level", "-level is a level of this environment"
 	if d.level == "" {
 		d.missing = "there is no level"
 		d.account(id, differs, expected, "no -level", "give -level, the name of a level for actions in the dashboard", nil)
@@ -242,9 +246,26 @@ func (d *doctor) checkLevel() bool {
 	if err != nil {
 		d.missing = "there is no level"
 		d.account(id, differs, expected, "no token for it, "+errorShape(err),
-			"copy the name from the dashboard, with its capitals; its type has to be \"Applicant actions\"", err)
+			"copy the name from the dashboard, with its capitals", err)
 		return false
 	}
 	d.account(id, holds, expected, "a token for it was made", "", nil)
 	return true
+}
+
+// checkLevelType tells whether the level is one for actions: an action was made with it.
+func (d *doctor) checkLevelType(created bool, refusal error) {
+	const id, expected = "level-type", "the type of -level is for actions"
+	listed := d.listed != nil && slices.ContainsFunc(d.listed.Items, func(a *idngo.Action) bool { return a.Review.LevelName == d.level })
+	switch {
+	case created:
+		d.account(id, holds, expected, "an action was made with it", "", nil)
+	case refusal != nil:
+		d.account(id, differs, expected, "no action can be made with it, "+errorShape(refusal),
+			"choose the type \"Applicant actions\" for it in the dashboard, or take another level", refusal)
+	case listed:
+		d.account(id, holds, expected, "the user has an action with it", "", nil)
+	default:
+		d.account(id, notSeen, expected, "nothing: no action was made with it", "", nil)
+	}
 }

@@ -80,6 +80,16 @@ func TestAccount(t *testing.T) {
 			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "Action-Liveness" },
 			line:   "level", advice: "copy the name from the dashboard, with its capitals",
 		},
+		"level of another type": {
+			config: simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+				{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 404, Operation: "CreateAction"}, N: 1},
+			}}},
+			line: "level-type", advice: `choose the type "Applicant actions"`,
+		},
+		"base URL of another machine, without TLS": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.baseURL = "http://api.example" },
+			line:   "variables", advice: "correct IDNGO_BASE_URL",
+		},
 		"service down": {
 			change: func(t *testing.T, server *simulator.Server, _ *options) { require.NoError(t, server.Close()) },
 			line:   "host", advice: "try again later if the service is down",

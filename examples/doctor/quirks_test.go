@@ -96,7 +96,7 @@ func TestOffline(t *testing.T) {
 	for _, a := range assumptions {
 		assert.Equal(t, holds, r.verdicts[a.id], "%s has no check:\n%s", a.id, r.output)
 	}
-	require.Len(t, r.verdicts, len(assumptions)+9)
+	require.Len(t, r.verdicts, len(assumptions)+10)
 	require.Contains(t, r.output, " 0 differ, 0 were not seen: the client can be used as it is\n")
 	require.Regexp(t, `Left in the account, with the external id idngo-doctor-\w+: `+
 		`action [0-9a-f]{24}, submitted; action [0-9a-f]{24}, created only`, r.output)

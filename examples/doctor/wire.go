@@ -35,6 +35,9 @@ func (d *doctor) checkWire() error {
 		return nil
 	}
 	d.checkList()
+	if !d.mayWrite() {
+		d.checkLevelType(false, nil)
+	}
 	d.checkAction()
 	if len(d.actions) > 0 {
 		d.checkImages()
@@ -62,9 +65,14 @@ func (d *doctor) checkCreate() bool {
 		if answer.StatusCode/100 == 4 {
 			d.stage = ""
 		}
-		d.see("create-minimal", differs, errorShape(err), err)
+		if errors.Is(err, idngo.ErrNotFound) { // the applicant is known
+			d.checkLevelType(false, err)
+		} else {
+			d.see("create-minimal", differs, errorShape(err), err)
+		}
 		return false
 	}
+	d.checkLevelType(true, nil)
 	d.see("create-minimal", holds, answerShape(&answer), nil)
 	d.seeIf(text(object(answer.Body), "id") != "", "create-answer", answerShape(&answer))
 	if err != nil { // it was made, and not found
