@@ -168,10 +168,10 @@ func TestOnlyApprovedApplicantsStart(t *testing.T) {
 		text   string
 	}{
 		"unknown":     {text: "verify your identity first"},
-		"new":         {review: `{"reviewStatus":"init"}`, text: "your verification is not approved"},
-		"on hold":     {review: `{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}`, text: "your verification is not approved"},
-		"again":       {review: `{"reviewStatus":"init","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
-		"turned away": {review: `{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
+		"new":         {review: `{"reviewStatus":"init"}`, text: "verify your identity first"},
+		"on hold":     {review: `{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}`, text: "verify your identity first"},
+		"again":       {review: `{"reviewStatus":"init","reviewResult":{"reviewAnswer":"RED"}}`, text: "verify your identity first"},
+		"turned away": {review: `{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}`, text: "verify your identity first"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
