@@ -64,7 +64,7 @@ func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error)
 	return err
 }
 
-// decide goes by the type, which ReviewStatus may contradict. To refuse unknown types would only bring them again.
+// decide acts on the type: ReviewStatus may contradict it. An error makes the event come again.
 func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) error {
 	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
@@ -75,5 +75,5 @@ func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) er
 		log.Printf("action %s: pay out: %t %v", e.ApplicantActionID, err == nil, e.ReviewResult.RejectLabels)
 		return nil
 	}
-	return err // and the event comes again
+	return err
 }
