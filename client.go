@@ -687,7 +687,7 @@ func newFailure(failed *exchange.Failure) *failure {
 func (c *Client) refusal(ctx context.Context, r *request, answer *exchange.Answer) *failure {
 	api := &APIError{Operation: r.operation, StatusCode: answer.StatusCode, html: exchange.IsHTML(answer.Header), method: r.options.caller}
 	api.parseErrorBody(answer.Content)
-	api.RetryAfter, api.hasRetryAfter = retry.After(answer.Header, c.clock.Now())
+	api.RetryAfter, api.hasRetryAfter = retry.After(answer.Header, c.clock.Local())
 	if errors.Is(api, ErrRedirect) {
 		api.redirectHost = answer.RedirectHost()
 	}

@@ -153,32 +153,6 @@ func TestRetryAfterThatOverflows(t *testing.T) {
 	}
 }
 
-// A Retry-After date without a Date is measured by the corrected clock.
-func TestRetryAfterDateOfASlowClock(t *testing.T) {
-	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.AnyStamp = true
-		n.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
-			switch number {
-			case 1:
-				faultnet.Refuse(w, 401, 4004, "expired")
-			case 3:
-				w.Header()["Date"] = nil
-				w.Header().Set("Retry-After", time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat))
-				faultnet.Refuse(w, 429, 0, "no")
-			default:
-				return false
-			}
-			return true
-		}
-		client := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(-time.Hour) }))
-		require.NoError(t, faultnet.GetAction.Call(t.Context(), client), "corrects the clock")
-		began := time.Now()
-		require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
-		assert.InDelta(t, 20*time.Second, time.Since(began), float64(3*time.Second))
-	})
-}
-
 // The Date of a cached answer says nothing about the clock (aws-sdk-go-v2#3409), and
 // an offset ends when the local clock is right again (aws-sdk-go-v2#3187).
 func TestOffsetOfTheClock(t *testing.T) {
