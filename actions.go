@@ -26,8 +26,8 @@ type CreateActionParams struct {
 	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. What the service does with one that
-	// exists already is not documented: see EnsureAction.
+	// ExternalActionID is your own id of the action. Required. It is not documented what the service
+	// does with an id that exists already; see EnsureAction.
 	ExternalActionID string
 	// Email is for levels that check it.
 	Email string
@@ -35,8 +35,8 @@ type CreateActionParams struct {
 	Phone string
 	// Questionnaires are answers that are known beforehand.
 	Questionnaires []Questionnaire
-	// Extra is merged into the JSON body: members that the vendor accepts and this package does not
-	// name. It must not repeat one that this package names. Invalid UTF-8 in it is encoded as
+	// Extra has further members of the JSON body, which the vendor accepts and this package does not
+	// name. It must not repeat a member that this package names. Invalid UTF-8 in it is encoded as
 	// encoding/json does.
 	Extra map[string]any
 }
@@ -45,21 +45,18 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is not idempotent: after [ErrOutcomeUnknown] look before you call again, or use EnsureAction,
-// which does. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
-// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
-// [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you call it again, or use
+// EnsureAction, which does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The
+// answer is not documented. If it has no action, CreateAction fetches the action with FindAction.
+// Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, problem := p.encode()
-	err := checkArguments(opCreateAction, checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
-	if err != nil {
-		return nil, err
-	}
 	action := new(Action)
 	create := &request{
-		operation: opCreateAction, method: http.MethodPost, emptyOK: true, pathValues: []string{applicantID},
-		path:  "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
-		query: "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
+		operation: opCreateAction, method: http.MethodPost, emptyOK: true, problem: problem,
+		arguments: []argument{{"applicantID", applicantID, inPath}, {"LevelName", p.LevelName, elsewhere}},
+		path:      "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
+		query:     exchange.EncodeQuery("levelName", p.LevelName), body: body, named: p.Extra,
 	}
 	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
@@ -67,7 +64,8 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 	if action.ID != "" {
 		return action, nil
 	}
-	if action, err = c.FindAction(ctx, applicantID, p.ExternalActionID, create.inherit); err != nil {
+	action, err := c.find(ctx, applicantID, p.ExternalActionID, []RequestOption{create.inherit})
+	if err != nil {
 		unknown := methodError(create.options.caller, errAcknowledged.Error()+", and finding it failed", err)
 		unknown.Causes, unknown.Unknown = append(unknown.Causes, errAcknowledged), ErrOutcomeUnknown
 		return nil, unknown
@@ -76,13 +74,13 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 }
 
 // EnsureAction returns the one action of the applicant with the external id of p. It creates the
-// action if there is none. It looks first. After an unknown outcome it waits, looks again and only
-// then creates again. Call it again with the same external id after a crash.
+// action if there is none. It searches the list first. After an unknown outcome it waits, searches
+// again and only then creates again. Call it again with the same external id after a crash.
 //
 // Calls of one client for the same applicant and external id take turns, so that the second sees
-// what the first has created. Duplicates remain possible in two cases: two machines create at the
-// same instant, each after having looked; or the service carries out a lost request after the
-// second look. A lock of your own for each external id excludes the first.
+// what the first has created. Duplicates remain possible in two cases: two machines search and then
+// create at the same instant, or the service carries out a lost request after the second search. A
+// lock of your own for each external id excludes the first case.
 //
 // It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
 // it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
@@ -104,7 +102,7 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 	}
 	done, err := c.turns.Take(ctx, turn{applicantID, p.ExternalActionID})
 	if err != nil {
-		return nil, methodError(method, "waiting for another call with the same external id", exchange.ContextError(ctx))
+		return nil, methodError(method, "waiting for another call with the same external id", retry.ContextError(ctx))
 	}
 	defer done()
 	ensure := &ensuring{client: c, applicantID: applicantID, params: p, opts: opts}
@@ -124,8 +122,8 @@ type ensuring struct {
 	unknown     error // of a create that may have happened although it was not found
 }
 
-// create creates the action until one exists. After each create without an action it looks for what
-// that may have made.
+// create creates the action until one exists. After each create without an action it searches for
+// the action that the create may have made.
 func (e *ensuring) create(ctx context.Context) (*Action, error) {
 	for n := 0; ; n++ {
 		action, err := e.client.CreateAction(ctx, e.applicantID, e.params, e.opts...)
@@ -140,8 +138,8 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(err, ErrOutcomeUnknown):
 			// The effect may still come.
 			policy := e.client.policy
-			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
-			if ended := exchange.WaitIfTime(ctx, delay); ended != nil {
+			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
+			if ended := retry.WaitIfTime(ctx, delay); ended != nil {
 				return nil, methodError("EnsureAction", "", err, ended)
 			}
 			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
@@ -156,7 +154,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(found, ErrActionMismatch):
 			return nil, e.withUnknown(found)
 		case !errors.Is(found, errNotListed):
-			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "looking for it failed", found)))
+			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "the search for it failed", found)))
 		case !again:
 			return nil, e.withUnknown(err)
 		}
@@ -180,7 +178,7 @@ func (e *ensuring) find(ctx context.Context) (*Action, error) {
 	return action, nil
 }
 
-// checkLevel compares the level if the service reports it, which IDnGO's own pages never show.
+// checkLevel compares the level if the service reports it. No page of IDnGO shows that it does.
 func (e *ensuring) checkLevel(action *Action) error {
 	if action.Review.LevelName == "" {
 		return nil
@@ -204,9 +202,6 @@ func (e *ensuring) withUnknown(err error) error {
 // returns [ErrActionMismatch] if the service answers with another action or with one that has no
 // id. Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) GetAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkArguments(opGetAction, checkID("actionID", actionID)); err != nil {
-		return nil, err
-	}
 	action, caller, err := c.fetchAction(ctx, actionID, opts)
 	if err != nil {
 		return nil, err
@@ -222,7 +217,7 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 	action = new(Action)
 	get := &request{
 		operation: opGetAction, method: http.MethodGet, path: actionPath(actionID) + "/one", idempotent: true,
-		pathValues: []string{actionID},
+		arguments: []argument{{"actionID", actionID, inPath}},
 	}
 	err = c.call(ctx, get, action, opts)
 	return action, get.options.caller, err
@@ -239,9 +234,13 @@ func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID s
 	if err != nil {
 		return nil, err
 	}
-	opts = append(slices.Clone(opts), calledBy(method))
+	return c.find(ctx, applicantID, externalActionID, append(slices.Clone(opts), calledBy(method)))
+}
+
+// find is FindAction for arguments that have been checked.
+func (c *Client) find(ctx context.Context, applicantID, externalActionID string, opts []RequestOption) (*Action, error) {
 	anyAction, anyExternalID, unreadable := false, false, false
-	for action, err := range c.AllActions(ctx, applicantID, ListActionsParams{}, opts...) {
+	for action, err := range c.pages(ctx, applicantID, ListActionsParams{Limit: defaultLimit, Order: defaultOrder}, opts) {
 		if err != nil {
 			return nil, err
 		}
@@ -306,13 +305,11 @@ type ListActionsParams struct {
 // [ErrResponseTooLarge].
 func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) (*ActionPage, error) {
 	p, problem := p.withDefaults()
-	if err := checkArguments(opListActions, checkID("applicantID", applicantID), problem); err != nil {
-		return nil, err
-	}
 	page := new(ActionPage)
 	err := c.call(ctx, &request{
-		operation: opListActions, method: http.MethodGet, idempotent: true, pathValues: []string{applicantID},
-		path: "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID),
+		operation: opListActions, method: http.MethodGet, idempotent: true, problem: problem,
+		arguments: []argument{{"applicantID", applicantID, inPath}},
+		path:      "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID),
 		query: encodeQuery(struct {
 			Limit  int    `url:"limit"`
 			Offset int    `url:"offset"`
@@ -326,19 +323,24 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page at a time. An error is the last pair. The sequence can be ranged over again and
-// then starts anew.
+// It holds one page at a time. If there is an error, it comes with the last pair. A second range
+// over the sequence starts from the beginning.
 //
 // If new actions appear during the iteration, repeated entries are skipped. A page that is larger
 // than 10 MiB is fetched again in halves.
 func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) iter.Seq2[*Action, error] {
+	const method = "AllActions"
+	p, problem := p.withDefaults()
+	if err := checkArguments(method, checkID("applicantID", applicantID), problem); err != nil {
+		return func(yield func(*Action, error) bool) { yield(nil, err) }
+	}
+	return c.pages(ctx, applicantID, p, append(slices.Clone(opts), calledBy(method)))
+}
+
+// pages is AllActions for arguments that have been checked.
+func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsParams, opts []RequestOption) iter.Seq2[*Action, error] {
 	return func(yield func(*Action, error) bool) {
-		p, problem := p.withDefaults()
-		if err := checkArguments("AllActions", checkID("applicantID", applicantID), problem); err != nil {
-			yield(nil, err)
-			return
-		}
-		opts := append(slices.Clone(opts), calledBy("AllActions"))
+		p := p
 		var before map[string]bool // the ids of the page before
 		for stalePages := 0; ; {
 			page, err := c.ListActions(ctx, applicantID, p, opts...)
@@ -384,12 +386,9 @@ func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActio
 // is not idempotent. It returns [ErrActionMismatch] if the service answers with another action.
 // Other errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
-	if err := checkArguments(opSubmitAction, checkID("actionID", actionID)); err != nil {
-		return nil, err
-	}
 	action := new(Action)
 	submit := &request{
-		operation: opSubmitAction, method: http.MethodPost, emptyOK: true, pathValues: []string{actionID},
+		operation: opSubmitAction, method: http.MethodPost, emptyOK: true, arguments: []argument{{"actionID", actionID, inPath}},
 		path: actionPath(actionID) + "/review/status/pending",
 	}
 	if err := c.call(ctx, submit, action, opts); err != nil {
@@ -424,7 +423,7 @@ type WaitParams struct {
 	MinInterval time.Duration
 	// MaxInterval is the longest interval (default 15 s).
 	MaxInterval time.Duration
-	// OnPoll is called with the action of each successful poll. Nil: it is not.
+	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
 }
 
@@ -432,9 +431,9 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Failures that may pass, such as a 503, do not end it. Refusals (4xx) do. If the context ends, it
-// returns the last action that it has fetched, nil if there is none, and an error that matches the
-// context's error and, if the last poll failed, the error of that poll.
+// Temporary failures, such as a 503, do not end it. Refusals (4xx) end it. If the context ends, it
+// returns the last action that it has fetched, nil if there is none. The error then matches that of
+// the context and, if the last poll failed, that of the poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
@@ -464,7 +463,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 				delay = max(delay, min(api.RetryAfter, c.policy.MaxRetryAfter))
 			}
 		}
-		if ended := exchange.Wait(ctx, delay); ended != nil {
+		if ended := retry.Wait(ctx, delay); ended != nil {
 			if err != nil {
 				return last, methodError(method, "not completed", ended, methodError(method, "last poll", err))
 			}
@@ -473,7 +472,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 	}
 }
 
-// ActionExpectation is what a backend knows about an action whose result somebody reports.
+// ActionExpectation is what a backend expects of an action whose result somebody reports.
 type ActionExpectation struct {
 	// ApplicantID is IDnGO's id of the applicant. Required.
 	ApplicantID string
@@ -484,8 +483,8 @@ type ActionExpectation struct {
 }
 
 // ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It does not look at the verdict: [Client.RequireApproved] does both.
-// If a field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
+// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both. If a
+// field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
 // action. Other errors are those of GetAction.
 //
 // The specification's one example of an answer shows neither externalActionId nor a level name. If
@@ -549,10 +548,9 @@ func (c *Client) confirm(ctx context.Context, method, actionID string, want Acti
 // service answers with another applicant or with one that has no id. Other errors:
 // [ErrInvalidArgument], [*APIError].
 func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...RequestOption) (*Applicant, error) {
-	if err := checkArguments(opGetApplicant, checkID("applicantID", applicantID)); err != nil {
-		return nil, err
-	}
-	applicant, caller, err := c.fetchApplicant(ctx, opGetApplicant, "", applicantID, opts)
+	applicant, caller, err := c.fetchApplicant(ctx, &request{
+		operation: opGetApplicant, path: url.PathEscape(applicantID), arguments: []argument{{"applicantID", applicantID, inPath}},
+	}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -568,10 +566,10 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 // It returns [ErrNotFound] for an unknown user. Its errors and sources are those of GetApplicant.
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {
-	if err := checkArguments(opFindApplicant, required("externalUserID", externalUserID)); err != nil {
-		return nil, err
-	}
-	applicant, caller, err := c.fetchApplicant(ctx, opFindApplicant, "-;externalUserId=", externalUserID, opts)
+	applicant, caller, err := c.fetchApplicant(ctx, &request{
+		operation: opFindApplicant, path: "-;externalUserId=" + url.PathEscape(externalUserID),
+		arguments: []argument{{"externalUserID", externalUserID, elsewhere}},
+	}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -587,14 +585,10 @@ func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts 
 	return applicant, nil
 }
 
-// fetchApplicant returns the applicant that prefix and id name in the path, and the method that
-// errors name.
-func (c *Client) fetchApplicant(ctx context.Context, operation, prefix, id string, opts []RequestOption) (*Applicant, string, error) {
+// fetchApplicant returns the applicant that the path of get names, and the method that errors name.
+func (c *Client) fetchApplicant(ctx context.Context, get *request, opts []RequestOption) (*Applicant, string, error) {
 	applicant := new(Applicant)
-	get := &request{
-		operation: operation, method: http.MethodGet, path: "/resources/applicants/" + prefix + url.PathEscape(id) + "/one",
-		idempotent: true, pathValues: []string{id},
-	}
+	get.method, get.path, get.idempotent = http.MethodGet, "/resources/applicants/"+get.path+"/one", true
 	err := c.call(ctx, get, applicant, opts)
 	return applicant, get.options.caller, err
 }
@@ -621,6 +615,8 @@ type WebSDKLink struct {
 	URL string `json:"url,omitzero"`
 }
 
+func (l *WebSDKLink) usable() bool { return l.URL != "" }
+
 // String returns [redacted].
 func (WebSDKLink) String() string { return redacted }
 
@@ -637,21 +633,17 @@ func (WebSDKLink) LogValue() slog.Value { return slog.StringValue(redacted) }
 // It is idempotent. Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts ...RequestOption) (*WebSDKLink, error) {
 	ttl, problem := wholeSeconds(p.TTL)
-	err := checkArguments(opCreateWebSDKLink, checkID("LevelName", p.LevelName), required("ExternalUserID", p.ExternalUserID), problem)
-	if err != nil {
-		return nil, err
-	}
 	link := new(WebSDKLink)
-	err = c.call(ctx, &request{
-		operation: opCreateWebSDKLink, method: http.MethodPost, idempotent: true, pathValues: []string{p.LevelName},
-		path: "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
+	err := c.call(ctx, &request{
+		operation: opCreateWebSDKLink, method: http.MethodPost, idempotent: true, problem: problem,
+		arguments: []argument{{"LevelName", p.LevelName, inPath}, {"ExternalUserID", p.ExternalUserID, elsewhere}},
+		path:      "/resources/sdkIntegrations/levels/" + url.PathEscape(p.LevelName) + "/websdkLink",
 		query: encodeQuery(struct {
 			ExternalUserID   string `url:"externalUserId"`
 			ExternalActionID string `url:"externalActionId,omitempty"`
 			Locale           string `url:"locale,omitempty"`
 			TTL              int64  `url:"ttlInSecs,omitempty"`
 		}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl}),
-		complete: func() bool { return link.URL != "" },
 	}, link, opts)
 	if err != nil {
 		return nil, err

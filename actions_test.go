@@ -44,15 +44,15 @@ func TestCreateActionAnswerWithoutAction(t *testing.T) {
 			t.Parallel()
 			client, mock := faultnet.NewMock(t)
 			faultnet.Respond(t, mock, "POST", "/resources/applicantActions/-/forApplicant/p1?levelName=L", 200, answer)
-			p := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e1"}
-			_, err := client.CreateAction(t.Context(), "p1", p)
+			params := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e1"}
+			_, err := client.CreateAction(t.Context(), "p1", params)
 			require.ErrorIs(t, err, idngo.ErrOutcomeUnknown, "it was created, but cannot be found")
 
 			faultnet.Respond(
 				t, mock, "GET", listTarget, 200,
 				`{"list":{"items":[{"id":"a0","externalActionId":"e0"},{"id":"a1","externalActionId":"e1"}],"totalItems":2}}`,
 			)
-			action, err := client.CreateAction(t.Context(), "p1", p)
+			action, err := client.CreateAction(t.Context(), "p1", params)
 			require.NoError(t, err)
 			assert.Equal(t, "a1", action.ID)
 		})
@@ -202,29 +202,29 @@ func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
 	ctx := t.Context()
-	create := func(applicant string, p idngo.CreateActionParams) error {
-		_, err := client.CreateAction(ctx, applicant, p)
-		_, ensured := client.EnsureAction(ctx, applicant, p)
+	create := func(applicant string, params idngo.CreateActionParams) error {
+		_, err := client.CreateAction(ctx, applicant, params)
+		_, ensured := client.EnsureAction(ctx, applicant, params)
 		if err == nil || ensured == nil || err.Error() != ensured.Error() {
 			return fmt.Errorf("CreateAction says %w, EnsureAction says %w", err, ensured)
 		}
 		return err
 	}
-	image := func(action string, p idngo.AddImageParams) error {
-		_, err := client.AddImage(ctx, action, p)
+	image := func(action string, params idngo.AddImageParams) error {
+		_, err := client.AddImage(ctx, action, params)
 		return err
 	}
 	good := idngo.CreateActionParams{LevelName: "L", ExternalActionID: "e"}
 	selfie := idngo.AddImageParams{IDDocType: "SELFIE", Country: "KAZ", Image: idngo.ImageBytes("x", nil)}
 	with := func(change func(*idngo.CreateActionParams)) idngo.CreateActionParams {
-		p := good
-		change(&p)
-		return p
+		params := good
+		change(&params)
+		return params
 	}
 	withImage := func(change func(*idngo.AddImageParams)) idngo.AddImageParams {
-		p := selfie
-		change(&p)
-		return p
+		params := selfie
+		change(&params)
+		return params
 	}
 	item := func(i idngo.QuestionnaireItem) []idngo.Questionnaire {
 		return []idngo.Questionnaire{

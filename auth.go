@@ -249,22 +249,18 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	if p.TTL == 0 {
 		p.TTL = defaultTokenTTL
 	}
-	ttl, err := wholeSeconds(p.TTL)
-	err = checkArguments(opCreateAccessToken, c.check(), required("UserID", p.UserID), required("LevelName", p.LevelName), err)
-	if err != nil {
+	ttl, problem := wholeSeconds(p.TTL)
+	query := exchange.EncodeQuery(
+		"externalActionId", p.ExternalActionID, "levelName", p.LevelName, "ttlInSecs", strconv.FormatInt(ttl, 10), "userId", p.UserID,
+	)
+	if err := checkArguments(opCreateAccessToken, c.check()); err != nil {
 		return nil, err
 	}
-	query := encodeQuery(struct {
-		UserID           string `url:"userId"`
-		ExternalActionID string `url:"externalActionId,omitempty"`
-		LevelName        string `url:"levelName"`
-		TTL              int64  `url:"ttlInSecs"`
-	}{p.UserID, p.ExternalActionID, p.LevelName, ttl})
 	sent := c.clock.Local()
 	answer := new(tokenAnswer)
-	err = c.call(ctx, &request{
+	err := c.call(ctx, &request{
 		operation: opCreateAccessToken, method: http.MethodPost, path: "/resources/accessTokens", query: query, idempotent: true,
-		complete: func() bool { return answer.Token != "" },
+		arguments: []argument{{"UserID", p.UserID, elsewhere}, {"LevelName", p.LevelName, elsewhere}}, problem: problem,
 	}, answer, opts)
 	if err != nil {
 		return nil, err
@@ -283,6 +279,8 @@ type tokenAnswer struct {
 	UserID           string `json:"userId"`
 	ExternalActionID string `json:"externalActionId"`
 }
+
+func (t *tokenAnswer) usable() bool { return t.Token != "" }
 
 // String returns the type and the expiry without the token.
 func (t AccessToken) String() string {

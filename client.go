@@ -32,10 +32,10 @@
 //
 // An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
 // [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
-// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: look before you call
-// again, or use [Client.EnsureAction]. Any call can also return an error of the network, of the
-// context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token, link, query, body
-// or other value that the call has sent; see [APIError].
+// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
+// before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
+// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
+// link, query, body or other value that the call has sent; see [APIError].
 //
 // # Retries
 //
@@ -67,9 +67,9 @@
 //
 // # Webhooks
 //
-// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. Deliveries repeat
-// and overtake one another: remove duplicates by [WebhookEvent.Key], and act on the Type, not on
-// ReviewStatus.
+// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
+// more than once, and events can come in any order: remove duplicates by [WebhookEvent.Key], and
+// act on the Type, not on ReviewStatus.
 //
 // # Testing your code
 //
@@ -80,7 +80,7 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines need to agree on the ExternalActionID of an action and the Key of an event only.
+// Machines share nothing but the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
@@ -90,6 +90,7 @@
 package idngo
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -265,8 +266,8 @@ type RetryPolicy struct {
 	MaxRetryAfter time.Duration
 }
 
-// WithRateLimiter makes each attempt wait for l first. [WithTimeout] does not count that wait. It
-// ends with the context.
+// WithRateLimiter makes each attempt wait for l first. The wait does not count for [WithTimeout].
+// It ends with the context.
 func WithRateLimiter(l RateLimiter) Option {
 	return option(l != nil, "rate limiter", "is nil", func(s *settings) { s.limiter = l })
 }
@@ -299,8 +300,8 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Of an error body at most 64 KiB are kept.
-// Body does not hold images.
+// returns [ErrInvalidArgument] may leave dst unchanged. Body holds at most 64 KiB of an error, and
+// no image.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -325,8 +326,8 @@ type Response struct {
 // Content-Type, which names the boundary.
 //
 // Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
-// does not find them: net/http would resend a POST with either name by itself, whatever has become
-// of the first one.
+// does not find them. Otherwise net/http would resend a POST with either name by itself, although
+// the first one may have taken effect.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
 		canonical, problem := exchange.CheckHeader(key, value)
@@ -362,13 +363,13 @@ func WithIdempotent() RequestOption {
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...RequestOption) error {
 	encoded, bodyProblem := exchange.EncodeBody(body)
-	err := checkArguments(opDo, invalidIf("method", exchange.CheckMethod(method)), invalidIf("path", exchange.CheckPath(path)),
-		invalidIf("body", bodyProblem), invalidIf("out", exchange.CheckOut(out)))
+	err := checkArguments(opDo, invalid("method", exchange.CheckMethod(method)), invalid("path", exchange.CheckPath(path)),
+		invalid("body", bodyProblem), invalid("out", exchange.CheckOut(out)))
 	if err != nil {
 		return err
 	}
 	return c.call(ctx, &request{
-		operation: opDo, method: method, path: path, query: encodeSpaces(query.Encode()), body: encoded, named: body,
+		operation: opDo, method: method, path: path, query: exchange.EscapeSpaces(query.Encode()), body: encoded, named: body,
 		idempotent: method == http.MethodGet || method == http.MethodHead, emptyOK: true,
 	}, out, opts)
 }
@@ -437,7 +438,7 @@ func newClient(method string, creds Credentials, fromEnv string, opts []Option) 
 	}
 	base, problem := exchange.CheckBaseURL(cmp.Or(c.baseURL, fromEnv, DefaultBaseURL), c.insecureHTTP)
 	c.baseURL = base
-	if err := checkArguments(method, append(problems, invalidIf(name, problem))...); err != nil {
+	if err := checkArguments(method, append(problems, invalid(name, problem))...); err != nil {
 		return nil, err
 	}
 	if c.http == nil {
@@ -456,13 +457,13 @@ type request struct {
 	query      string // escaped
 	body       []byte // nil: none
 	upload     *formbody.Upload
-	stream     bool        // the body of the answer is handed out unread
-	idempotent bool        // see the table of the package documentation
-	emptyOK    bool        // a 2xx without a body is a success
-	complete   func() bool // whether the decoded answer has what it must have
-	pathValues []string    // values in the path, not to be shown
-	named      any         // maps whose keys are not to be shown
-	sentTexts  []string    // other texts that are sent and not to be shown
+	stream     bool       // the body of the answer is handed out unread
+	idempotent bool       // see the table of the package documentation
+	emptyOK    bool       // a 2xx without a body is a success
+	arguments  []argument // that the call cannot do without
+	problem    error      // what else is wrong with the arguments
+	named      any        // maps whose keys are not to be shown
+	sentTexts  []string   // other texts that are sent and not to be shown
 	options    requestOptions
 }
 
@@ -493,9 +494,13 @@ func (r *request) inherit(o *requestOptions) error {
 	return nil
 }
 
-// apply applies the options of a call. It also checks its context.
+// apply applies the options of a call, and checks its arguments and its context.
 func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	var problems []error
+	for _, a := range r.arguments {
+		problems = append(problems, a.check())
+	}
+	problems = append(problems, r.problem)
 	for _, opt := range opts {
 		if opt == nil {
 			problems = append(problems, invalid("request option", "is nil"))
@@ -533,16 +538,18 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(strings.TrimSpace(string(answer.Content[:min(len(answer.Content), 64)]))) == 0:
+	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
-	case exchange.IsHTML(answer.Header):
-		return "it is text/html, most likely from a proxy or gateway"
 	}
-	if problem = decode(answer.Content, out); problem == "" && r.complete != nil && !r.complete() {
-		problem = "it lacks the id, token or URL that was asked for"
+	problem = decode(answer.Content, out)
+	switch wanted, ok := out.(interface{ usable() bool }); {
+	case problem != "" && exchange.IsHTML(answer.Header):
+		return "it is text/html, most likely from a proxy or gateway"
+	case problem == "" && ok && !wanted.usable():
+		return "it lacks the id, token or URL that was asked for"
 	}
 	return problem
 }
@@ -556,7 +563,6 @@ func (r *request) unusable(answer *exchange.Answer, attempts int, problem string
 	}
 }
 
-// A failure is an attempt that did not succeed.
 type failure struct {
 	retry.Failure
 	err   error          // nil if there is an api error
@@ -577,10 +583,8 @@ type outcome struct {
 
 // send makes attempts until one is answered with 2xx or the table says stop, and counts them.
 func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*exchange.Answer, int, error) {
+	r.problem = checkArguments("", c.check(), r.problem)
 	if err := r.apply(ctx, opts); err != nil {
-		return nil, 0, err
-	}
-	if err := checkArguments(r.options.caller, c.check()); err != nil {
 		return nil, 0, err
 	}
 	if r.options.response != nil {
@@ -592,7 +596,7 @@ func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*e
 	for attempt := 1; ; attempt++ {
 		if err := c.admit(ctx); err != nil {
 			if last == nil {
-				return nil, 0, c.fail(r, &failure{err: err}, tries, nil)
+				last, err = &failure{err: err}, nil
 			}
 			return nil, attempt - 1, c.fail(r, last, tries, err)
 		}
@@ -602,13 +606,13 @@ func (c *Client) send(ctx context.Context, r *request, opts []RequestOption) (*e
 			c.log(ctx, r, outcome, slog.Bool("final", true))
 			return outcome.answer, attempt, nil
 		}
-		delay, again, inTime := tries.Next(last.Failure, exchange.TimeLeft(ctx), rand.Float64)
+		delay, again, inTime := tries.Next(last.Failure, retry.TimeLeft(ctx), rand.Float64)
 		if !again {
 			c.log(ctx, r, outcome, slog.Bool("final", true))
-			return nil, attempt, c.fail(r, last, tries, exchange.DeadlineUnless(inTime))
+			return nil, attempt, c.fail(r, last, tries, retry.DeadlineUnless(inTime))
 		}
 		c.log(ctx, r, outcome, slog.Duration("retry_in", delay))
-		if err := exchange.Wait(ctx, delay); err != nil {
+		if err := retry.Wait(ctx, delay); err != nil {
 			return nil, attempt, c.fail(r, last, tries, err)
 		}
 	}
@@ -625,14 +629,14 @@ func (c *Client) check() error {
 // admit waits until an attempt may be made.
 func (c *Client) admit(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return exchange.ContextError(ctx)
+		return retry.ContextError(ctx)
 	}
 	if c.limiter == nil {
 		return nil
 	}
 	if err := c.limiter.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", exchange.ContextError(ctx), err)
+			err = fmt.Errorf("%w: %w", retry.ContextError(ctx), err)
 		}
 		return fmt.Errorf("rate limiter: %w", err)
 	}
@@ -642,7 +646,8 @@ func (c *Client) admit(ctx context.Context) error {
 // attempt makes one exchange, and learns the clock from its answer.
 func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcome) {
 	began := time.Now()
-	answer, failed := c.exchanger.Do(ctx, c.exchangeRequest(r, attempt))
+	sent := c.exchangeRequest(r, attempt)
+	answer, failed := c.exchanger.Do(ctx, &sent)
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
@@ -656,14 +661,11 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 }
 
 // exchangeRequest returns what an attempt sends.
-func (c *Client) exchangeRequest(r *request, attempt int) *exchange.Request {
-	sent := &exchange.Request{
-		Method: r.method, URL: c.baseURL + r.path, UserAgent: c.userAgent, Accept: "application/json", Header: r.options.header,
-		Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
+func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
+	sent := exchange.Request{
+		Method: r.method, URL: strings.TrimSuffix(c.baseURL+r.path+"?"+r.query, "?"), UserAgent: c.userAgent, Accept: "application/json",
+		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
-	}
-	if r.query != "" {
-		sent.URL += "?" + r.query
 	}
 	if r.stream {
 		sent.Accept = ""
@@ -691,9 +693,7 @@ func (c *Client) refusal(ctx context.Context, r *request, answer *exchange.Answe
 	if errors.Is(api, ErrRedirect) {
 		api.redirectHost = answer.RedirectHost()
 	}
-	if r.upload != nil && api.Code == CodeSignatureMismatch {
-		api.imageChanged = c.exchanger.BodyChanged(ctx, r.upload, answer.Sent)
-	}
+	api.imageChanged = api.Code == CodeSignatureMismatch && answer.UploadChanged(ctx)
 	unauthorized := answer.StatusCode == http.StatusUnauthorized
 	clockWrong := unauthorized && (api.Code == CodeTimestampExpired || api.Code == 0 && answer.Clock.ExplainsRefusal())
 	if clockWrong || c.clock.Corrected() {
@@ -756,7 +756,9 @@ func (c *Client) show(r *request, failed *failure) error {
 // redact takes what a call has sent out of texts; see APIError. sent may be nil.
 func (c *Client) redact(r *request, sent *http.Request, texts []string) []string {
 	redactor := redact.New(texts...)
-	redactor.Values(r.pathValues...)
+	for _, a := range r.arguments {
+		redactor.Value(a.value)
+	}
 	if r.operation == opDo {
 		redactor.Path(r.path)
 	}
@@ -807,8 +809,7 @@ func (c *Client) log(ctx context.Context, r *request, o outcome, follows slog.At
 	c.logger.LogAttrs(ctx, level, "idngo: attempt", append(attrs, follows)...)
 }
 
-// decode decodes a JSON answer into out and returns what is wrong with it. It does not use the
-// words of encoding/json, which may hold a piece of the answer.
+// decode decodes a JSON answer into out and returns what is wrong with it.
 func decode(data []byte, out any) (problem string) {
 	var err error
 	switch out := out.(type) {
@@ -821,7 +822,7 @@ func decode(data []byte, out any) (problem string) {
 	case *Image:
 		err = decodeImage(data, out)
 	case *WebSDKLink, *tokenAnswer:
-		// A field of an unexpected type is ignored. complete checks what is needed.
+		// A field of an unexpected type is ignored. usable checks what is needed.
 		_, err = lenient.Decode[struct{}](data, out)
 	default:
 		err = json.Unmarshal(data, out)
@@ -835,9 +836,5 @@ func encodeQuery(params any) string {
 	if err != nil {
 		panic(err) // not a struct
 	}
-	return encodeSpaces(values.Encode())
+	return exchange.EscapeSpaces(values.Encode())
 }
-
-// encodeSpaces writes a space of an encoded query as %20, which every server reads as a space. A
-// plus sign itself is %2B there.
-func encodeSpaces(encoded string) string { return strings.ReplaceAll(encoded, "+", "%20") }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,20 +20,17 @@ import (
 // APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
 // one of the sentinels below.
 //
-// IDnGO does not document error bodies. Names and codes are those of its API family. Rely on
-// StatusCode and Code: names and descriptions vary.
+// IDnGO does not document error bodies. Names and codes are those of the products that its API is
+// derived from. Rely on StatusCode and Code: names and descriptions vary.
 //
-// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. In it,
+// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
-//   - every id in the path, also that of a matrix parameter (-;name=value),
-//   - every value of the query,
-//   - every value of a header given by [WithHeader], and its parts at commas,
-//     semicolons and spaces,
-//   - every string and number of a JSON, NDJSON or form body,
-//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do],
-//     at every depth, but no other names of JSON members,
-//   - the file name of an upload,
+//   - every id in the path, also that of a matrix parameter (-;name=value), and every query value,
+//   - every value of a header given by [WithHeader], and its parts at commas, semicolons, spaces,
+//   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
+//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do], at every depth, but
+//     no other names of JSON members,
 //   - the app token, the secret key, the signature and the timestamp.
 //
 // Each is replaced as it is and as URLs, JSON, HTML and %q write it, from four characters on. Other
@@ -157,8 +155,7 @@ func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 // Temporary is Timeout, which makes APIError a [net.Error].
 func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
 
-// ErrorCode is the errorCode of an error body, which is finer than the HTTP status. Unknown numbers
-// pass through.
+// ErrorCode is the errorCode of an error body, finer than the HTTP status. It may be unknown.
 type ErrorCode int
 
 // The codes that the vendor's other products list for documents and authentication.
@@ -241,12 +238,11 @@ var (
 	// ErrRedirect is returned when the answer is a redirect. It is not followed: net/http would
 	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
-	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken
-	// effect although no answer shows it. Look before you call again. EnsureAction does so by
-	// itself.
+	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
+	// without an answer. Fetch the action before you call again, as EnsureAction does.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrActionMismatch is returned when an action or an applicant is not the one that was asked
-	// for or expected. The text says which part differs.
+	// ErrActionMismatch is returned when the service answers with another action or applicant than
+	// the expected one. The text names the part that differs.
 	ErrActionMismatch = errors.New("action mismatch")
 	// ErrNotApproved is returned by RequireApproved when the review of the action is not completed
 	// or its answer is not GREEN.
@@ -267,42 +263,37 @@ var (
 	ErrWebhookMalformed = errors.New("webhook malformed")
 )
 
-// invalid returns an ErrInvalidArgument that names a field and what is wrong with it. It never
-// holds the value.
+// invalid returns an ErrInvalidArgument that names a field and what is wrong with it, nil if
+// nothing is. It never holds the value.
 func invalid(field, problem string) error {
-	return &oneline.Error{Text: field + " " + problem, Causes: []error{ErrInvalidArgument}}
-}
-
-func invalidIf(field, problem string) error {
 	if problem == "" {
 		return nil
 	}
-	return invalid(field, problem)
+	return &oneline.Error{Text: field + " " + problem, Causes: []error{ErrInvalidArgument}}
 }
 
 // checkArguments returns what is wrong with the arguments of a method as one error that begins
 // with ErrInvalidArgument, nil if nothing is.
 func checkArguments(method string, errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
 	var problems []string
 	causes := []error{ErrInvalidArgument}
 	for _, err := range errs {
 		var problem *oneline.Error
-		switch {
-		case errors.As(err, &problem) && errors.Is(err, ErrInvalidArgument):
-			problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
-			causes = append(causes, problem.Causes[1:]...)
-		case err != nil:
+		if !errors.As(err, &problem) || !errors.Is(err, ErrInvalidArgument) {
 			return err
 		}
-	}
-	if len(problems) == 0 {
-		return nil
+		problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
+		causes = append(causes, problem.Causes[1:]...)
 	}
 	return &oneline.Error{Method: method, Text: ErrInvalidArgument.Error() + ": " + strings.Join(problems, "; "), Causes: causes}
 }
 
-// methodError returns an error of a method that calls others. Of an err that names a method already,
-// its text shows the rest.
+// methodError returns an error of a method that calls others. If err names a method, the text shows
+// only the rest of err.
 func methodError(method, text string, errs ...error) *oneline.Error {
 	e := &oneline.Error{Method: method, Text: text, Causes: errs}
 	for _, err := range errs {
@@ -333,7 +324,8 @@ func errorDetail(err error) string {
 	return strings.TrimPrefix(err.Error(), "idngo: ")
 }
 
-// stepOf returns the words for an endpoint, for example "list actions", "" if it is the method's own.
+// stepOf returns the words for an endpoint, for example "list actions". It returns "" if it is the
+// method's own.
 func stepOf(method, operation string) string {
 	if method == operation {
 		return ""
@@ -375,20 +367,28 @@ func (e *APIError) show(takeOut func(texts ...string) []string) {
 	e.safeID, e.redirectHost = texts[2], texts[3]
 }
 
-// checkID refuses what cannot be one segment of a path.
-func checkID(name, id string) error {
-	if id == "." || id == ".." {
-		return invalid(name, "is a dot segment")
-	}
-	return required(name, id)
+// An argument is a value that a call cannot do without, what errors call it, and where it is sent.
+type argument struct {
+	name, value string
+	place       place
 }
 
-func required(name, value string) error {
-	if value == "" {
-		return invalid(name, "is empty")
+type place bool
+
+const inPath, elsewhere place = true, false // inPath: it is a segment of the path
+
+func (a argument) check() error {
+	switch {
+	case a.value == "":
+		return invalid(a.name, "is empty")
+	case a.place == inPath && (a.value == "." || a.value == ".."):
+		return invalid(a.name, "is a dot segment")
 	}
 	return nil
 }
+
+func checkID(name, id string) error     { return argument{name, id, inPath}.check() }
+func required(name, value string) error { return argument{name, value, elsewhere}.check() }
 
 // validText refuses invalid UTF-8, which JSON cannot carry unchanged.
 func validText(name, text string) error {

@@ -182,13 +182,13 @@ func ExampleClient_EnsureAction() {
 	ctx := context.Background()
 	client, end := example()
 	defer end()
-	p := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
-	first, err := client.EnsureAction(ctx, applicantID, p)
+	params := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
+	first, err := client.EnsureAction(ctx, applicantID, params)
 	if err != nil {
 		log.Fatal(err)
 	}
 	// The same again, as after a crash: there is still one action.
-	second, err := client.EnsureAction(ctx, applicantID, p)
+	second, err := client.EnsureAction(ctx, applicantID, params)
 	fmt.Println(first.ID == second.ID, err)
 	// Output: true <nil>
 }
@@ -311,6 +311,122 @@ func ExampleClient_ConfirmAction() {
 	// Output:
 	// approved: false
 	// idngo: ConfirmAction: action mismatch: the applicantId differs
+}
+
+func ExampleClient_RequireApproved() {
+	ctx := context.Background()
+	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer simulator.Close()
+	client, err := simulator.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// An app or a webhook reports that this action is GREEN.
+	want := idngo.ActionExpectation{ApplicantID: "applicant-1", ExternalActionID: "payout-815", LevelName: "action-liveness"}
+	action, err = client.RequireApproved(ctx, action.ID, want)
+	fmt.Println(errors.Is(err, idngo.ErrNotApproved), action.Review.ReviewStatus)
+	fmt.Println(err)
+
+	if err := simulator.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.RequireApproved(ctx, action.ID, want); err == nil {
+		fmt.Println("pay out")
+	}
+	// Output:
+	// true init
+	// idngo: RequireApproved: not approved: the review is not completed
+	// pay out
+}
+
+func ExampleClient_CheckCredentials() {
+	ctx := context.Background()
+	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer simulator.Close()
+	service := httptest.NewServer(simulator)
+	defer service.Close()
+
+	right := simulator.Credentials()
+	wrong := idngo.Credentials{AppToken: right.AppToken, SecretKey: "the key of another token"}
+	for _, credentials := range []idngo.Credentials{right, wrong} {
+		client, err := idngo.NewClient(credentials, idngo.WithBaseURL(service.URL))
+		if err != nil {
+			log.Fatal(err)
+		}
+		err = client.CheckCredentials(ctx)
+		fmt.Println(err == nil, errors.Is(err, idngo.ErrSignatureMismatch))
+	}
+	// Output:
+	// true false
+	// false true
+}
+
+func ExampleClient_FindApplicant() {
+	ctx := context.Background()
+	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{KnownOnly: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer simulator.Close()
+	if err := simulator.AddApplicant(idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}); err != nil {
+		log.Fatal(err)
+	}
+	client, err := simulator.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	applicant, err := client.FindApplicant(ctx, "user-4711") // your own id of the user
+	fmt.Println(applicant.ID, applicant.Approved(), err)
+	_, err = client.FindApplicant(ctx, "user-4712")
+	fmt.Println(errors.Is(err, idngo.ErrNotFound))
+	// Output:
+	// 63e096c51b6b4030f2e01154 true <nil>
+	// true
+}
+
+func ExampleClient_GetApplicant() {
+	ctx := context.Background()
+	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer simulator.Close()
+	onHold := idngo.Applicant{ID: "applicant-2", Review: idngo.Review{
+		ReviewStatus: idngo.ReviewStatusOnHold, ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
+	}}
+	if err := simulator.AddApplicant(onHold); err != nil {
+		log.Fatal(err)
+	}
+	client, err := simulator.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// The status counts before the answer: a review on hold is not completed.
+	for _, id := range []string{"applicant-1", "applicant-2"} {
+		applicant, err := client.GetApplicant(ctx, id)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(applicant.Review.ReviewResult.ReviewAnswer, applicant.Completed(), applicant.Approved())
+	}
+	// Output:
+	// GREEN true true
+	// GREEN false false
 }
 
 func ExampleClient_CreateWebSDKLink() {
@@ -772,7 +888,7 @@ func delivery(body string, header http.Header) *http.Request {
 	return r
 }
 
-// A receiver, and its test in ten lines: sign a body, serve it, look at what
+// A receiver, and its test in ten lines: sign a body, serve it, compare what
 // happened.
 func ExampleWebhookVerifier_Handler() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")
@@ -924,6 +1040,37 @@ func ExampleWithPreviousSecrets() {
 	// true
 	// true
 	// false
+}
+
+// Without it a wrong secret goes unnoticed: every delivery is answered with 401, and
+// nobody learns why.
+func ExampleWithWebhookErrors() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // for the example
+			}
+			return a
+		},
+	}))
+	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook", idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		logger.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
+	if err != nil {
+		panic(err)
+	}
+	receiver := verifier.Handler(func(context.Context, *idngo.WebhookEvent) error { return errors.New("the database is away") })
+
+	for _, secret := range []idngo.Secret{"secret-of-somebody-else", "secret-of-the-webhook"} {
+		answer := httptest.NewRecorder()
+		receiver.ServeHTTP(answer, delivery(reviewed, idngo.SignWebhook([]byte(reviewed), secret, idngo.HMACSHA256)))
+		fmt.Println(answer.Code)
+	}
+	// Output:
+	// level=ERROR msg="webhook refused" error="idngo: webhook signature mismatch: the digest belongs to another body or another secret"
+	// 401
+	// level=ERROR msg="webhook refused" error="idngo: webhook: handler function: the database is away"
+	// 500
 }
 
 func ExampleWithDigestAlgorithms() {

@@ -37,9 +37,9 @@ func TestAddImageSendsTwoParts(t *testing.T) {
 				parts = faultnet.ParseUpload(t, req.Header, body)
 				return httpmock.NewStringResponse(http.StatusOK, faultnet.ImageJSON), nil
 			})
-			p := faultnet.Selfie(source())
-			p.IDDocSubType = idngo.IDDocSubTypeFrontSide
-			image, err := client.AddImage(t.Context(), "a1", p)
+			params := faultnet.Selfie(source())
+			params.IDDocSubType = idngo.IDDocSubTypeFrontSide
+			image, err := client.AddImage(t.Context(), "a1", params)
 			require.NoError(t, err)
 			assert.Equal(t, idngo.ImageID("1411431805"), image.ImageID)
 
@@ -77,9 +77,9 @@ func TestAddImageContentType(t *testing.T) {
 				assert.Equal(t, tt.want, faultnet.ParseUpload(t, req.Header, body)[1].Header.Get("Content-Type"))
 				return httpmock.NewStringResponse(http.StatusOK, faultnet.ImageJSON), nil
 			})
-			p := faultnet.Selfie(idngo.ImageReader(tt.fileName, strings.NewReader(tt.content)))
-			p.ContentType = tt.given
-			_, err := client.AddImage(t.Context(), "a1", p)
+			params := faultnet.Selfie(idngo.ImageReader(tt.fileName, strings.NewReader(tt.content)))
+			params.ContentType = tt.given
+			_, err := client.AddImage(t.Context(), "a1", params)
 			require.NoError(t, err)
 		})
 	}

@@ -191,8 +191,8 @@ func TestSimulatorOutcomes(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, sim.CompleteWithToken(token.Token))
 		require.ErrorIs(t, sim.CompleteWithToken("_act-other"), idngo.ErrInvalidArgument)
-		var alice idngo.Applicant
-		require.NoError(t, client.Do(t.Context(), "GET", "/resources/applicants/-;externalUserId=alice/one", nil, nil, &alice))
+		alice, err := client.FindApplicant(t.Context(), "alice")
+		require.NoError(t, err)
 		actions := sim.Actions(alice.ID)
 		require.Len(t, actions, 1)
 		assert.Equal(t, "login-1", actions[0].ExternalActionID)
@@ -237,20 +237,19 @@ func TestSimulatorFaults(t *testing.T) {
 func TestSimulatorApplicants(t *testing.T) {
 	t.Parallel()
 	sim, client := newSimulator(t, idngo.SimulatorConfig{KnownOnly: true})
-	get := func(path string) (*idngo.Applicant, error) {
-		var applicant idngo.Applicant
-		err := client.Do(t.Context(), "GET", "/resources/applicants/"+path+"/one", nil, nil, &applicant)
-		return &applicant, err
+	for _, id := range []string{"a1", "63e096c51b6b4030f2e01154"} {
+		_, err := client.GetApplicant(t.Context(), id)
+		require.ErrorIs(t, err, idngo.ErrNotFound, id)
 	}
-	for _, path := range []string{"a1", "-;externalUserId=alice", "63e096c51b6b4030f2e01154", "-;externalUserId=JamesBond007"} {
-		_, err := get(path)
-		require.ErrorIs(t, err, idngo.ErrNotFound, path)
+	for _, user := range []string{"alice", "JamesBond007"} {
+		_, err := client.FindApplicant(t.Context(), user)
+		require.ErrorIs(t, err, idngo.ErrNotFound, user)
 	}
 	added := idngo.Applicant{ID: "a1", ExternalUserID: "alice", Email: "alice@example.com", Lang: "kk"}
 	require.NoError(t, sim.AddApplicant(added))
-	byID, err := get("a1")
+	byID, err := client.GetApplicant(t.Context(), "a1")
 	require.NoError(t, err)
-	byUser, err := get("-;externalUserId=alice")
+	byUser, err := client.FindApplicant(t.Context(), "alice")
 	require.NoError(t, err)
 	assert.Equal(t, byID, byUser)
 	assert.Equal(t, added.Email, byID.Email)
@@ -260,7 +259,7 @@ func TestSimulatorApplicants(t *testing.T) {
 
 	added.Review.ReviewResult.ReviewAnswer = idngo.ReviewAnswerRed
 	require.NoError(t, sim.AddApplicant(added))
-	byID, err = get("a1")
+	byID, err = client.GetApplicant(t.Context(), "a1")
 	require.NoError(t, err)
 	assert.True(t, byID.Completed())
 	assert.False(t, byID.Approved())
@@ -273,8 +272,24 @@ func TestSimulatorApplicants(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, idngo.ActionTypePaymentMethod, action.Type)
 	assert.Len(t, sim.Actions("a1"), 1)
+	assert.Equal(t, 4, sim.Calls("GetApplicant"))
+	assert.Equal(t, 3, sim.Calls("FindApplicant"))
 	assert.Empty(t, sim.Actions("a2"))
 	assert.Empty(t, sim.Actions(""))
+}
+
+func TestSimulatorCredentials(t *testing.T) {
+	t.Parallel()
+	sim, client := newSimulator(t, idngo.SimulatorConfig{})
+	require.NoError(t, client.CheckCredentials(t.Context()))
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	creds := sim.Credentials()
+	creds.SecretKey = "another secret key"
+	other, err := idngo.NewClient(creds, idngo.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	require.ErrorIs(t, other.CheckCredentials(t.Context()), idngo.ErrSignatureMismatch)
+	assert.Equal(t, 2, sim.Calls("GetAction"))
 }
 
 func TestSimulatorClock(t *testing.T) {

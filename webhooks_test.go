@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -270,7 +271,9 @@ func TestDigestAlgorithms(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-pending")
 	all := []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1}
-	for _, allowed := range [][]idngo.DigestAlgorithm{all, {idngo.HMACSHA1}, {idngo.HMACSHA512}, {idngo.HMACSHA256, idngo.HMACSHA256}} {
+	for _, allowed := range [][]idngo.DigestAlgorithm{
+		all, {idngo.HMACSHA1}, {idngo.HMACSHA512}, {idngo.HMACSHA256, idngo.HMACSHA256}, {idngo.HMACSHA512, idngo.HMACSHA1},
+	} {
 		v := webhookVerifier(t, idngo.WithDigestAlgorithms(idngo.HMACSHA1), idngo.WithDigestAlgorithms(allowed...))
 		for _, alg := range all {
 			err := v.Verify(body, idngo.SignWebhook(body, webhookTestSecret, alg))
@@ -280,15 +283,146 @@ func TestDigestAlgorithms(t *testing.T) {
 				assert.ErrorIs(t, err, idngo.ErrWebhookAlgorithm)
 			}
 		}
-		// No name means SHA-256, which must be allowed like any other.
+	}
+}
+
+// A delivery that names no algorithm uses SHA-256 where that is allowed, or else
+// the one algorithm that is.
+func TestDeliveryWithoutAlgorithm(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-pending")
+	for name, tt := range map[string]struct {
+		allowed []idngo.DigestAlgorithm
+		uses    idngo.DigestAlgorithm // "": it is refused
+	}{
+		"default": {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512}, uses: idngo.HMACSHA256},
+		"all": {
+			allowed: []idngo.DigestAlgorithm{idngo.HMACSHA1, idngo.HMACSHA512, idngo.HMACSHA256}, uses: idngo.HMACSHA256,
+		},
+		"SHA-256 only":                {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA256}, uses: idngo.HMACSHA256},
+		"SHA-512 only":                {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA512}, uses: idngo.HMACSHA512},
+		"SHA-512 only, named twice":   {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA512, idngo.HMACSHA512}, uses: idngo.HMACSHA512},
+		"SHA-1 only":                  {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA1}, uses: idngo.HMACSHA1},
+		"two, and none is SHA-256":    {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA512, idngo.HMACSHA1}},
+		"the same two, the other way": {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA1, idngo.HMACSHA512}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			verifier := webhookVerifier(t, idngo.WithDigestAlgorithms(tt.allowed...))
+			for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1} {
+				header := idngo.SignWebhook(body, webhookTestSecret, alg)
+				header.Del(digestAlgHeader)
+				err := verifier.Verify(body, header)
+				switch {
+				case tt.uses == alg:
+					require.NoError(t, err)
+				case tt.uses == "":
+					require.ErrorIs(t, err, idngo.ErrWebhookAlgorithm)
+				default:
+					require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+				}
+			}
+			header := idngo.SignWebhook(body, webhookTestSecret, tt.allowed[0])
+			header.Set(digestAlgHeader, "")
+			require.ErrorIs(t, verifier.Verify(body, header), idngo.ErrWebhookAlgorithm, "an empty name is a name")
+		})
+	}
+}
+
+// Middleware that reads the body without putting it back is told from a wrong
+// secret.
+func TestBodyWasReadBefore(t *testing.T) {
+	t.Parallel()
+	const says = "the body was read before"
+	body := webhookFixture(t, "spec-pending")
+	verifier := webhookVerifier(t)
+
+	var got error
+	receive := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, got = verifier.Parse(r)
+	}
+	server := httptest.NewServer(http.HandlerFunc(receive))
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, bytes.NewReader(body))
+	require.NoError(t, err)
+	r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
+	response, err := server.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.ErrorIs(t, got, idngo.ErrWebhookSignature)
+	require.ErrorContains(t, got, says)
+
+	// In a function that is given a body and a header.
+	for _, name := range []string{"Content-Length", "content-length"} {
 		header := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
-		header.Del(digestAlgHeader)
-		if slices.Contains(allowed, idngo.HMACSHA256) {
-			assert.NoError(t, v.Verify(body, header))
-		} else {
-			assert.ErrorIs(t, v.Verify(body, header), idngo.ErrWebhookAlgorithm)
+		header[name] = []string{strconv.Itoa(len(body))}
+		err := verifier.Verify(nil, header)
+		require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+		require.ErrorContains(t, err, says)
+		require.NoError(t, verifier.Verify(body, header))
+		err = verifier.Verify([]byte("{}"), header)
+		require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+		assert.NotContains(t, err.Error(), says, "there is a body")
+		for _, length := range []string{"0", "-1", "many", ""} {
+			header[name] = []string{length}
+			err := verifier.Verify(nil, header)
+			require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+			assert.NotContains(t, err.Error(), says)
 		}
 	}
+	// A sender that declares nothing may have sent nothing.
+	err = verifier.Verify(nil, idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256))
+	require.ErrorIs(t, err, idngo.ErrWebhookSignature)
+	assert.NotContains(t, err.Error(), says)
+}
+
+// In FIPS 140-only mode the Go runtime panics at the first use of a short key or
+// of SHA-1. The constructors refuse them instead.
+func TestConstructorsRefuseWhatFIPSModePanicsOn(t *testing.T) {
+	if os.Getenv("IDNGO_TEST_FIPS_ONLY") == "" {
+		t.Parallel()
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		child.Env = append(os.Environ(), "IDNGO_TEST_FIPS_ONLY=1", "GODEBUG=fips140=only")
+		output, err := child.CombinedOutput()
+		if bytes.Contains(output, []byte("fips140")) && !bytes.Contains(output, []byte("=== RUN")) {
+			t.Skipf("this toolchain has no FIPS 140-only mode on this system: %s", output)
+		}
+		require.NoError(t, err, "%s", output)
+		require.Contains(t, string(output), "--- PASS")
+		return
+	}
+	const short, long = "short-key", "a-key-of-more-than-112-bits"
+	for name, refused := range map[string]func() error{
+		"NewClient": func() error {
+			_, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:token", SecretKey: short})
+			return err
+		},
+		"NewSigner": func() error {
+			_, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: short})
+			return err
+		},
+		"NewWebhookVerifier": func() error { _, err := idngo.NewWebhookVerifier(short); return err },
+		"NewWebhookVerifier, previous": func() error {
+			_, err := idngo.NewWebhookVerifier(long, idngo.WithPreviousSecrets(short))
+			return err
+		},
+		"NewWebhookVerifier, SHA-1": func() error {
+			_, err := idngo.NewWebhookVerifier(long, idngo.WithDigestAlgorithms(idngo.HMACSHA1))
+			return err
+		},
+	} {
+		err := refused()
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
+		require.ErrorContains(t, err, "FIPS 140-only mode", name)
+		assert.NotContains(t, err.Error(), short)
+	}
+	_, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:token", SecretKey: long})
+	require.NoError(t, err)
+	verifier, err := idngo.NewWebhookVerifier(long)
+	require.NoError(t, err)
+	body := []byte(`{"type":"applicantActionPending"}`)
+	require.NoError(t, verifier.Verify(body, idngo.SignWebhook(body, long, idngo.HMACSHA256)))
 }
 
 func TestNewWebhookVerifierRefuses(t *testing.T) {
@@ -314,7 +448,10 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 		"nil option":    {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(1), nil}, says: "option 2 is nil"},
 		"limit 0":       {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(0)}, says: "WithMaxBodySize"},
 		"limit below 0": {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithMaxBodySize(math.MinInt64)}, says: "WithMaxBodySize"},
-		"no algorithm":  {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms()}, says: "names no algorithm"},
+		"nil hook": {
+			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithWebhookErrors(nil)}, says: "WithWebhookErrors has a nil function",
+		},
+		"no algorithm": {secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms()}, says: "names no algorithm"},
 		"unknown algorithm": {
 			secret: "se-cret", opts: []idngo.WebhookOption{idngo.WithDigestAlgorithms(idngo.HMACSHA256, "HMAC_MD5_HEX")},
 			says: "algorithm 2 is unknown",
@@ -1001,6 +1138,111 @@ func TestHandlerStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever is not answered with 200 is told, once, with the request.
+func TestWithWebhookErrors(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-reviewed")
+	malformed := []byte(`{"no":"type"}`)
+	databaseAway := fmt.Errorf("database: %w", errors.Join(errors.New("first line"), errors.New("second line")))
+	edited := func(body []byte, edit func(*http.Request)) *http.Request {
+		r := webhookRequest(body)
+		edit(r)
+		return r
+	}
+	large := make([]byte, 1<<20+1)
+	for name, tt := range map[string]struct {
+		request *http.Request
+		fails   error // of the handler function
+		status  int
+		want    error // nil: any
+		text    string
+		body    []byte // that can be read
+	}{
+		"answered with 200": {request: webhookRequest(body), status: 200},
+		"method": {
+			request: edited(body, func(r *http.Request) { r.Method = "GET\n" }), status: 405, body: body,
+			text: "idngo: webhook: the method is not POST",
+		},
+		"another secret": {
+			request: edited(body, func(r *http.Request) { r.Header = idngo.SignWebhook(body, "another", idngo.HMACSHA256) }),
+			status:  401, want: idngo.ErrWebhookSignature, body: body,
+		},
+		"no signature": {
+			request: edited(body, func(r *http.Request) { r.Header = nil }), status: 401, want: idngo.ErrWebhookSignature, body: body,
+		},
+		"algorithm": {
+			request: edited(body, func(r *http.Request) { r.Header.Set(digestAlgHeader, "x") }),
+			status:  401, want: idngo.ErrWebhookAlgorithm, body: body,
+		},
+		"declared too large": {request: webhookRequest(large), status: 413, want: idngo.ErrWebhookTooLarge, body: large},
+		"too large": {
+			request: edited(large, func(r *http.Request) { r.ContentLength = -1 }), status: 413, want: idngo.ErrWebhookTooLarge, body: large,
+		},
+		"malformed":   {request: webhookRequest(malformed), status: 400, want: idngo.ErrWebhookMalformed, body: malformed},
+		"not an JSON": {request: webhookRequest([]byte("x")), status: 400, want: idngo.ErrWebhookMalformed, body: []byte("x")},
+		"broken body": {
+			request: edited(body, func(r *http.Request) { r.Body = io.NopCloser(iotest.ErrReader(io.ErrNoProgress)) }),
+			status:  400, want: io.ErrNoProgress,
+		},
+		"handler function": {
+			request: webhookRequest(body), fails: databaseAway, status: 500, want: databaseAway, body: body,
+			text: "idngo: webhook: handler function: database: first line second line",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var told []error
+			hook := func(r *http.Request, err error) {
+				told = append(told, err)
+				assert.Same(t, tt.request, r)
+				read, _ := io.ReadAll(r.Body)
+				assert.Equal(t, string(tt.body), string(read), "the body from its first byte")
+			}
+			handler := webhookVerifier(t, idngo.WithWebhookErrors(hook)).
+				Handler(func(context.Context, *idngo.WebhookEvent) error { return tt.fails })
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, tt.request)
+			assert.Equal(t, tt.status, answer.Code)
+			if tt.status == http.StatusOK {
+				require.Empty(t, told)
+				return
+			}
+			require.Len(t, told, 1)
+			assert.Equal(t, http.StatusText(tt.status)+"\n", answer.Body.String(), "the sender is told no more")
+			if tt.want != nil {
+				require.ErrorIs(t, told[0], tt.want)
+			}
+			if tt.text != "" {
+				require.EqualError(t, told[0], tt.text)
+			}
+			assert.NotContains(t, told[0].Error(), "\n")
+		})
+	}
+}
+
+// A panic of either function goes on, and one of the hook does not change what the
+// sender is told.
+func TestWithWebhookErrorsPanics(t *testing.T) {
+	t.Parallel()
+	body := webhookFixture(t, "spec-reviewed")
+	told := 0
+	handler := webhookVerifier(t, idngo.WithWebhookErrors(func(*http.Request, error) { told++ })).
+		Handler(func(context.Context, *idngo.WebhookEvent) error { panic("of the handler function") })
+	answer := httptest.NewRecorder()
+	assert.PanicsWithValue(t, "of the handler function", func() { handler.ServeHTTP(answer, webhookRequest(body)) })
+	assert.Zero(t, told, "a panic is no error")
+	assert.Empty(t, answer.Body.String())
+
+	handler = webhookVerifier(t, idngo.WithWebhookErrors(func(*http.Request, error) { panic("of the hook") })).
+		Handler(func(context.Context, *idngo.WebhookEvent) error { return nil })
+	unsigned := webhookRequest(body)
+	unsigned.Header = nil
+	answer = httptest.NewRecorder()
+	assert.PanicsWithValue(t, "of the hook", func() { handler.ServeHTTP(answer, unsigned) })
+	assert.Equal(t, http.StatusUnauthorized, answer.Code)
+	assert.Equal(t, "Unauthorized\n", answer.Body.String())
 }
 
 func TestHandlerNil(t *testing.T) {

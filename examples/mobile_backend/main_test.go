@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	log.SetOutput(&logged)
 	code := m.Run()
 	for _, secret := range []string{
-		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-",
+		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", webhookSecret,
 		simulator.DefaultAppToken, simulator.DefaultSecretKey,
 	} {
 		if strings.Contains(logged.String(), secret) {
@@ -124,6 +124,69 @@ func TestPolling(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 }
 
+// The user has closed the app. The webhook of the review approves the action, once,
+// whatever comes before it or after it.
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	deliver := func(secret idngo.Secret, eventType idngo.WebhookType, actionID string) int {
+		body := fmt.Appendf(nil, `{"type":%q,"applicantActionId":%q,"reviewResult":{"reviewAnswer":"GREEN"}}`, eventType, actionID)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/idngo", bytes.NewReader(body))
+		require.NoError(t, err)
+		r.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	const reviewed = idngo.WebhookTypeApplicantActionReviewed
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+	require.Zero(t, s.approved.Load(), "the event says GREEN, and IDnGO does not")
+	require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
+	require.Equal(t, 401, deliver("another-secret", reviewed, id))
+	require.Equal(t, 200, deliver(webhookSecret, idngo.WebhookTypeApplicantActionPending, id))
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, "an-action-of-another-program"))
+	require.Zero(t, s.approved.Load())
+
+	require.NoError(t, s.simulator.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
+		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 400, Operation: "GetAction"}, Probability: 1},
+	}}))
+	require.Equal(t, 500, deliver(webhookSecret, reviewed, id), "so that the event comes again")
+	require.NoError(t, s.simulator.SetFaults(nil))
+	for range 3 {
+		require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+		require.EqualValues(t, 1, s.approved.Load())
+	}
+}
+
+// Only somebody whose own verification is approved can start anything.
+func TestOnlyApprovedApplicantsStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		review string // "": nobody knows the user
+		text   string
+	}{
+		"unknown":     {text: "verify your identity first"},
+		"new":         {review: `{"reviewStatus":"init"}`, text: "your verification is not approved"},
+		"on hold":     {review: `{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}`, text: "your verification is not approved"},
+		"again":       {review: `{"reviewStatus":"init","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
+		"turned away": {review: `{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}`, text: "your verification is not approved"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, simulator.Config{ManualReview: true, KnownOnly: true, AnyLevel: true, NoDefaults: true})
+			if tt.review != "" {
+				require.NoError(t, s.simulator.AddApplicantJSON([]byte(`{"id":"a-1","externalUserId":"JamesBond007","review":`+tt.review+`}`)))
+			}
+			status, got := s.bond.call("POST", "/actions", `{"purpose":"payout"}`, "key-of-the-payout")
+			require.Equal(t, http.StatusForbidden, status)
+			require.Equal(t, answer{Error: tt.text}, got)
+			require.Empty(t, s.simulator.Actions())
+		})
+	}
+}
+
 // What belongs to somebody else, or was never started here, does not exist.
 func TestOwners(t *testing.T) {
 	t.Parallel()
@@ -161,6 +224,40 @@ func TestOwners(t *testing.T) {
 }
 
 // An approval for one purpose is worth nothing for another.
+// Actions are for users that IDnGO knows and has approved.
+func TestUnapprovedUsers(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{KnownOnly: true})
+	for _, test := range []struct{ name, user, applicant string }{
+		{name: "unknown", user: "Nobody"},
+		{name: "under review", user: "Q", applicant: `{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q",
+			"review":{"reviewStatus":"pending"}}`},
+		{name: "rejected", user: "Blofeld", applicant: `{"id":"63e096c51b6b4030f2e01157","externalUserId":"Blofeld",
+			"review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.applicant != "" {
+				require.NoError(t, s.simulator.AddApplicantJSON([]byte(test.applicant)))
+			}
+			s.backend.authenticate = func(*http.Request) (user, bool) { return user{test.user}, true }
+			status, got := s.bond.call("POST", "/actions", `{"purpose":"payout"}`, "a-key-of-16-characters")
+			require.Equal(t, http.StatusForbidden, status)
+			require.Equal(t, answer{Error: "verify your identity first"}, got)
+			require.Empty(t, s.simulator.Actions())
+		})
+	}
+}
+
+func TestCheckCredentials(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{})
+	require.NoError(t, checkCredentials(t.Context(), s.client))
+	credentials := idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: "another"}
+	wrong, err := idngo.NewClient(credentials, idngo.WithBaseURL(s.simulatorURL))
+	require.NoError(t, err)
+	require.ErrorIs(t, checkCredentials(t.Context(), wrong), idngo.ErrSignatureMismatch)
+}
+
 func TestPurposes(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -195,7 +292,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
@@ -330,15 +427,19 @@ func TestServiceFailures(t *testing.T) {
 	}
 }
 
+// webhookSecret is what the tests sign webhooks with.
+const webhookSecret = "secret-of-the-webhooks"
+
 // service is the backend, with its apps on one side and a simulator on the other.
 type service struct {
-	t           *testing.T
-	simulator   *simulator.Server
-	client      *idngo.Client
-	backend     *backend
-	url         string
-	approved    *atomic.Int32
-	bond, penny *app
+	t            *testing.T
+	simulator    *simulator.Server
+	simulatorURL string
+	client       *idngo.Client
+	backend      *backend
+	url          string
+	approved     *atomic.Int32
+	bond, penny  *app
 }
 
 func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *service {
@@ -346,20 +447,22 @@ func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *servi
 	sb, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })
-	sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny")
+	require.NoError(t, sb.AddApplicant("63e096c51b6b4030f2e01155", "MissMoneypenny"))
 	baseURL, err := sb.Start("")
 	require.NoError(t, err)
 	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, append(opts,
 		idngo.WithBaseURL(baseURL), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}))...)
 	require.NoError(t, err)
-	return (&service{t: t, simulator: sb, client: client}).restart()
+	return (&service{t: t, simulator: sb, simulatorURL: baseURL, client: client}).restart()
 }
 
 // restart returns the same service with a backend that remembers nothing.
 func (s *service) restart() *service {
-	next := &service{t: s.t, simulator: s.simulator, client: s.client, approved: new(atomic.Int32)}
+	next := &service{t: s.t, simulator: s.simulator, simulatorURL: s.simulatorURL, client: s.client, approved: new(atomic.Int32)}
+	webhooks, err := newVerifier(webhookSecret)
+	require.NoError(s.t, err)
 	next.backend = &backend{
-		client: s.client,
+		client: s.client, webhooks: webhooks,
 		levels: map[string]string{
 			"payout": simulator.LevelFaceAuth, "change-phone": simulator.LevelFaceAuth, "questionnaire": simulator.LevelQuestionnaire,
 		},

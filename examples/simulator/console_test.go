@@ -72,8 +72,9 @@ func (d *desk) submit(externalActionID string) (actionID string) {
 func (d *desk) fill() {
 	d.t.Helper()
 	d.submit("pay-1042")
-	approved := d.submit("pay-1043#RED-FINAL:FRAUDULENT_LIVENESS")
-	require.NoError(d.t, d.simulator.Review(approved, simulator.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}, RejectType: "FINAL"}))
+	rejected := d.submit("pay-1043#RED-FINAL:FRAUDULENT_LIVENESS")
+	red := simulator.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}, RejectType: "FINAL"}
+	require.NoError(d.t, d.simulator.Review(rejected, red))
 	require.NoError(d.t, d.simulator.Review(d.submit("login-with-a-rather-long-external-identifier-0123456789"), simulator.Outcome{}))
 	action, err := d.client.CreateAction(d.t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 		LevelName: simulator.LevelFaceAuth, ExternalActionID: "no-image",
@@ -230,7 +231,7 @@ func TestConsole(t *testing.T) {
 		b.tabTo("#reset-form button")
 		b.press("Enter")
 		b.until("!document.getElementById('applicants').innerText.includes('bob')")
-		require.Equal(t, 1, len(b.seenProblems()), "the refused faults: the browser logs the 400")
+		require.Len(t, b.seenProblems(), 1, "the refused faults: the browser logs the 400")
 	})
 
 	t.Run("follows a thousand requests a second", func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Command simulator is IDnGO's applicant actions API on this machine, for
-// integration tests in any language and for trying things by hand. Unlike the
-// other examples it is not made to be copied.
+// Command simulator is IDnGO's applicant actions API on this machine or in a
+// container, for integration tests in any language and for trying things by hand.
+// Unlike the other examples it is not made to be copied. README.md is its guide.
 package main
 
 import (
@@ -8,44 +8,40 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+const usage = `simulator serves IDnGO's applicant actions API, strict about signatures, and logs a line for each request.
+
+It prints lines for a shell, then serves until it is interrupted. The address shows a console in a browser, and has a
+control API for tests under /_simulator/: the README lists its calls.
+
+Any applicant, user and level is known and approved. The end of an externalActionId asks for an outcome: #RED,
+#RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR, #onHold. A face authorization that is submitted without an image ends
+with ERROR: upload one first, or let a person decide on the console.
+
+Flags:
+`
+
 func main() {
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "simulator serves IDnGO's applicant actions API on loopback, strict about signatures, and logs a line for each request.\n\n"+
-			"It prints lines for a shell, then serves until it is interrupted. Flags:\n")
+		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
 	}
 	var o options
-	flag.StringVar(&o.addr, "addr", "127.0.0.1:8090", "loopback `address` to listen on; port 0 is a free one")
-	flag.StringVar(&o.cfg.WebhookURL, "webhook-url", "", "`URL` on loopback to which webhooks are sent")
-	flag.StringVar(&o.cfg.WebhookSecret, "webhook-secret", simulator.DefaultWebhookSecret, "`secret` that webhooks are signed with")
-	flag.Float64Var(&o.cfg.WebhookTimeScale, "webhook-time-scale", 1, "`factor` for the pauses before a webhook is sent again: 30 s, 30 s, 1 min, 5 min")
-	flag.DurationVar(&o.cfg.ReviewDelay, "review-delay", simulator.DefaultReviewDelay, "`time` from submit to verdict")
-	flag.BoolVar(&o.cfg.ManualReview, "manual", false, "no verdict but by the page of a WebSDK link")
-	flag.BoolVar(&o.cfg.KnownOnly, "known-only", false, "refuse applicants, users and levels that nobody has added; without it any is known and approved")
-	flag.BoolVar(&o.cfg.Strict, "strict", false, "refuse requests whose Accept does not name application/json and POSTs without a Content-Type, as the vendor's FAQ does")
-	flag.Func("outcome", "`verdict` of the reviews: GREEN, RED, RED:LABEL,LABEL, ERROR or onHold (default GREEN)", func(text string) (err error) {
-		o.cfg.Outcome, err = simulator.ParseOutcome(text)
-		return err
-	})
-	var faults string // of every -fault
-	flag.Func("fault", "what goes wrong, and how `often`: 429=0.1, 429:2=0.1 (Retry-After), 503-after=0.05, reset@AddImage=0.2, slow:2s=0.1, seed=7, …, with commas between or a flag for each", func(text string) (err error) {
-		faults += "," + text
-		o.faults, err = simulator.ParseFaults(faults)
-		return err
-	})
+	o.define(flag.CommandLine)
 	flag.Parse()
 	if err := o.check(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "simulator:", err)
@@ -54,70 +50,184 @@ func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	if err := o.serve(); err != nil {
 		log.SetFlags(0)
-		log.Fatal(err) // says simulator: or idngo: itself
+		log.Fatal(err) // says simulator: itself
 	}
 }
 
 type options struct {
-	cfg    simulator.Config
-	addr   string
-	faults *simulator.Faults
+	cfg         simulator.Config
+	addr        string
+	faults      string // of every -fault
+	clockOffset time.Duration
+	untilEOF    bool
+}
+
+// define defines the flags.
+func (o *options) define(flags *flag.FlagSet) {
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8090", "`address` to listen on; port 0 is a free one, :8090 is every interface")
+	flags.Func("allow-host", "further `name` that the console and the control API are asked under; may be given again",
+		func(name string) error {
+			o.cfg.AllowedHosts = append(o.cfg.AllowedHosts, name)
+			return nil
+		})
+	flags.BoolVar(&o.untilEOF, "until-eof", false, "end at the end of standard input, so that a test that starts it leaves nothing behind")
+	flags.StringVar(&o.cfg.PathPrefix, "path-prefix", "", "`path` that all calls begin with, such as /idngo; it is signed")
+	flags.BoolVar(&o.cfg.KnownOnly, "known-only", false, "refuse applicants, users and levels that nobody has added")
+	flags.BoolVar(&o.cfg.Strict, "strict", false,
+		"refuse what the vendor's FAQ refuses: an Accept that does not name application/json, a POST without a Content-Type")
+	flags.DurationVar(&o.clockOffset, "clock-offset", 0, "`time` that the simulator's clock is ahead, or behind when negative")
+	o.defineReviews(flags)
+	o.defineWebhooks(flags)
+	flags.Func("fault", "what goes wrong and how `often`: reset-after@CreateAction#1, 429:2#3 (the next ones), 429=0.1, "+
+		"503-after=0.05, slow:2s@AddImage=0.1 (by chance), seed=7; with commas between or a flag for each",
+		func(text string) error {
+			faults := strings.TrimPrefix(o.faults+","+text, ",")
+			_, err := simulator.ParseFaults(faults)
+			o.faults = faults
+			return err
+		})
+	flags.Func("quirk", "oddity of the wire, by `name`, with commas between or a flag for each: "+
+		strings.Join(quirkNames(), ", "), o.setQuirks)
+}
+
+func (o *options) defineReviews(flags *flag.FlagSet) {
+	flags.DurationVar(&o.cfg.ReviewDelay, "review-delay", simulator.DefaultReviewDelay, "`time` from submit to verdict")
+	flags.BoolVar(&o.cfg.ManualReview, "manual", false, "no verdict but by a person, on the console or the page of a WebSDK link")
+	flags.Func("outcome", "`verdict` of the reviews: GREEN, RED, RED:LABEL,LABEL, RED-FINAL:LABEL, ERROR or onHold (default GREEN)",
+		func(text string) (err error) {
+			o.cfg.Outcome, err = simulator.ParseOutcome(text)
+			return err
+		})
+}
+
+func (o *options) defineWebhooks(flags *flag.FlagSet) {
+	flags.StringVar(&o.cfg.WebhookURL, "webhook-url", "",
+		"`URL` to which webhooks are sent: on loopback, and with an -addr off loopback in a private network too")
+	flags.StringVar(&o.cfg.WebhookSecret, "webhook-secret", simulator.DefaultWebhookSecret, "`secret` that webhooks are signed with")
+	flags.Func("webhook-alg", "`algorithm` of the webhook digest: sha256, sha512 or sha1 (default sha256)", func(text string) error {
+		if !slices.Contains([]string{"sha256", "sha512", "sha1"}, text) {
+			return errors.New("one of sha256, sha512, sha1")
+		}
+		o.cfg.WebhookAlgorithm = "HMAC_" + strings.ToUpper(text) + "_HEX"
+		return nil
+	})
+	flags.Float64Var(&o.cfg.WebhookTimeScale, "webhook-time-scale", 1,
+		"`factor` for the pauses before a webhook is sent again: 30 s, 30 s, 1 min, 5 min")
+	flags.IntVar(&o.cfg.WebhookDuplicates, "duplicates", 0, "how many `times` more each webhook is delivered, though it was accepted")
+	flags.BoolVar(&o.cfg.WebhookShuffle, "shuffle", false, "webhooks overtake one another")
+}
+
+// quirk is an oddity that can be switched on.
+type quirk struct {
+	name string
+	on   *bool
+}
+
+func quirks(q *simulator.Quirks) []quirk {
+	return []quirk{
+		{"bare-list", &q.BareList},
+		{"list-without-external-ids", &q.ListWithoutExternalIDs},
+		{"empty-answers", &q.EmptyAnswers},
+		{"ok-answers", &q.OKAnswers},
+		{"string-image-ids", &q.StringImageIDs},
+		{"root-review-result", &q.RootReviewResult},
+		{"conflict-on-duplicate", &q.ConflictOnDuplicate},
+	}
+}
+
+func quirkNames() (names []string) {
+	for _, q := range quirks(&simulator.Quirks{}) {
+		names = append(names, q.name)
+	}
+	return names
+}
+
+func (o *options) setQuirks(text string) error {
+	known := quirks(&o.cfg.Quirks)
+	for name := range strings.SplitSeq(text, ",") {
+		i := slices.IndexFunc(known, func(q quirk) bool { return q.name == name })
+		if i < 0 {
+			return errors.New("one of " + strings.Join(quirkNames(), ", "))
+		}
+		*known[i].on = true
+	}
+	return nil
 }
 
 // check refuses what would be ignored, or taken for something else.
-func (o options) check(operands []string) error {
+func (o *options) check(operands []string) error {
 	switch {
 	case len(operands) > 0: // flag.Parse has stopped there
 		return fmt.Errorf("unexpected argument %q: only flags are taken, such as -manual=false", operands[0])
 	case o.cfg.WebhookSecret == "":
 		return errors.New("-webhook-secret is empty: is a variable not set? Without the flag there is a default")
+	case slices.Contains(o.cfg.AllowedHosts, ""):
+		return errors.New("-allow-host is empty: is a variable not set?")
 	case o.cfg.ReviewDelay < 0:
 		return fmt.Errorf("-review-delay %v is negative; 0 is a verdict at once", o.cfg.ReviewDelay)
 	}
 	return nil
 }
 
-// serve serves until it is interrupted.
-func (o options) serve() error {
+// serve serves until it is interrupted, or until standard input ends.
+func (o *options) serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var ready atomic.Bool
-	o.cfg.OnRequest = func(r simulator.Request) {
-		if ready.Load() {
-			log.Print(line(r))
-		}
+	if o.untilEOF {
+		go func() {
+			defer stop()
+			_, _ = io.Copy(io.Discard, os.Stdin)
+		}()
 	}
+	o.cfg.OnRequest = func(r simulator.Request) { log.Print(line(r)) }
 	o.cfg.OnDelivery = func(d simulator.Delivery) { log.Print(deliveryLine(d)) }
 	if o.cfg.ReviewDelay == 0 {
 		o.cfg.ReviewDelay = -1 // 0 stands for the default there, and for no delay on a command line
 	}
-	sb, err := simulator.New(o.cfg)
+	if o.cfg.Remote = !isLoopback(o.addr); o.cfg.Remote {
+		log.Printf("warning: -addr %s is not on loopback: everybody who reaches it can see and do everything here", o.addr)
+	}
+	var err error
+	if o.cfg.Faults, err = simulator.ParseFaults(o.faults); err != nil {
+		return err
+	}
+	sim, err := simulator.New(o.cfg)
 	if err != nil {
 		return err
 	}
-	defer sb.Close()
-	baseURL, err := sb.Start(o.addr)
+	defer sim.Close()
+	if o.clockOffset != 0 {
+		if err := sim.SetClock(func() time.Time { return time.Now().Add(o.clockOffset) }); err != nil {
+			return err
+		}
+	}
+	baseURL, err := sim.Start(o.addr)
 	if err != nil {
 		return err
 	}
-	link, err := pageLink(ctx, baseURL)
+	link, err := sim.NewLink(baseURL, simulator.LevelFaceAuth, simulator.DefaultExternalUserID, "first-look", 30*24*time.Hour)
 	if err != nil {
 		return err
 	}
-	// Only now, so that the first draw of a seed is for the first real request.
-	if err := sb.SetFaults(o.faults); err != nil {
-		return err
-	}
-	ready.Store(true)
 	o.introduce(baseURL, link)
 	<-ctx.Done()
-	return sb.Close()
+	return sim.Close()
+}
+
+// isLoopback reports whether an address to listen on is reached from this machine
+// alone. What cannot be told is left to the simulator to refuse.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // introduce prints lines that a shell can source, all at once: who waits for the
-// first has them all. The credentials are made up and open nothing but
-// simulators.
-func (o options) introduce(baseURL, link string) {
+// first has them all. The credentials are made up and open nothing but simulators.
+func (o *options) introduce(baseURL, link string) {
 	var lines strings.Builder
 	export := func(name, value string) {
 		fmt.Fprintf(&lines, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
@@ -128,29 +238,11 @@ func (o options) introduce(baseURL, link string) {
 	export("IDNGO_APPLICANT_ID", simulator.DefaultApplicantID)
 	export("IDNGO_USER_ID", simulator.DefaultExternalUserID)
 	export("IDNGO_LEVEL", simulator.LevelFaceAuth)
-	if o.cfg.WebhookURL != "" {
-		export("IDNGO_WEBHOOK_SECRET", o.cfg.WebhookSecret)
-	}
+	export("IDNGO_WEBHOOK_SECRET", o.cfg.WebhookSecret)
+	fmt.Fprintf(&lines, "# the console: %s/\n", baseURL)
 	fmt.Fprintf(&lines, "# other levels: %s, %s\n", simulator.LevelQuestionnaire, simulator.LevelEmail)
 	fmt.Fprintf(&lines, "# the page behind a WebSDK link, to try it: %s\n", link)
 	fmt.Print(lines.String())
-}
-
-// pageLink makes a link like any client does.
-func pageLink(ctx context.Context, baseURL string) (string, error) {
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
-		idngo.WithBaseURL(baseURL))
-	if err != nil {
-		return "", err
-	}
-	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
-		LevelName: simulator.LevelFaceAuth, ExternalUserID: simulator.DefaultExternalUserID,
-		ExternalActionID: "first-look", TTL: 30 * 24 * time.Hour,
-	})
-	if err != nil {
-		return "", err
-	}
-	return link.URL, nil
 }
 
 // line is the log line of a request. There is no secret in a Request.
@@ -165,6 +257,9 @@ func line(r simulator.Request) string {
 	}
 	if r.Fault != simulator.FaultNone {
 		text += "  fault " + string(r.Fault)
+	}
+	if r.Note != "" {
+		text += "  note: " + r.Note
 	}
 	return text
 }

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -58,17 +60,26 @@ func TestRefusedArguments(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
+	const notSeconds = `[^\n]* the Retry-After "abc" is not a whole number of seconds\n`
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"extra", "-addr", "127.0.0.1:0"}, `^simulator: unexpected argument "extra": [^\n]+\n$`},
-		{[]string{"-manual", "false"}, `^simulator: unexpected argument "false": [^\n]+ -manual=false\n$`},
-		{[]string{"-webhook-secret", ""}, `^simulator: -webhook-secret is empty: [^\n]+\n$`},
-		{[]string{"-webhook-secret=", "-webhook-url", "http://127.0.0.1:1"}, `^simulator: -webhook-secret is empty: [^\n]+\n$`},
-		{[]string{"-review-delay", "-1s"}, `^simulator: -review-delay -1s is negative[^\n]+\n$`},
-		{[]string{"-fault", "429:abc=0.1"}, `^invalid value "429:abc=0.1" for flag -fault: [^\n]* the Retry-After "abc" is not a whole number of seconds\n`},
-		{[]string{"-fault", "429=0.1", "-fault", "503=often"}, `^invalid value "503=often" for flag -fault: [^\n]* the probability is a number from 0 to 1\n`},
+		{args: []string{"extra", "-addr", "127.0.0.1:0"}, want: `^simulator: unexpected argument "extra": [^\n]+\n$`},
+		{args: []string{"-manual", "false"}, want: `^simulator: unexpected argument "false": [^\n]+ -manual=false\n$`},
+		{args: []string{"-webhook-secret", ""}, want: `^simulator: -webhook-secret is empty: [^\n]+\n$`},
+		{args: []string{"-webhook-secret=", "-webhook-url", "http://127.0.0.1:1"}, want: `^simulator: -webhook-secret is empty: [^\n]+\n$`},
+		{args: []string{"-allow-host="}, want: `^simulator: -allow-host is empty: [^\n]+\n$`},
+		{args: []string{"-review-delay", "-1s"}, want: `^simulator: -review-delay -1s is negative[^\n]+\n$`},
+		{args: []string{"-fault", "429:abc=0.1"}, want: `^invalid value "429:abc=0.1" for flag -fault: ` + notSeconds},
+		{
+			args: []string{"-fault", "429=0.1", "-fault", "503=often"},
+			want: `^invalid value "503=often" for flag -fault: [^\n]* the probability is a number from 0 to 1\n`,
+		},
+		{args: []string{"-fault", "429#0"}, want: `^invalid value "429#0" for flag -fault: [^\n]* the count is a whole number from 1\n`},
+		{args: []string{"-webhook-alg", "md5"}, want: `^invalid value "md5" for flag -webhook-alg: one of sha256, sha512, sha1\n`},
+		{args: []string{"-quirk", "bare-list,odd"}, want: `^invalid value "bare-list,odd" for flag -quirk: one of bare-list, [^\n]+\n`},
+		{args: []string{"-outcome", "PURPLE"}, want: `^invalid value "PURPLE" for flag -outcome: [^\n]+\n`},
 	} {
 		// A free port, should it not be refused.
 		stderr, code := refused(t, program(t, self, append([]string{"-addr", "127.0.0.1:0"}, c.args...)...))
@@ -127,7 +138,8 @@ func TestDeliveriesAreLogged(t *testing.T) {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
-		idngo.WithBaseURL(baseURL), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+		idngo.WithBaseURL(baseURL), idngo.WithHTTPClient(&http.Client{Transport: transport}),
+		idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
 	require.NoError(t, err)
 	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
@@ -137,7 +149,9 @@ func TestDeliveriesAreLogged(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.GetAction(t.Context(), action.ID)
 	require.ErrorIs(t, err, idngo.ErrRateLimited)
-	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth})
+	_, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{
+		UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
+	})
 	require.ErrorIs(t, err, idngo.ErrServer)
 	select {
 	case <-delivered:
@@ -165,4 +179,118 @@ func TestDeliveryLineGaveUp(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "webhook            timeout  applicantActionOnHold  action 1  attempt 5  gave up",
 		deliveryLine(simulator.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
+}
+
+// What would fail when the simulator is made is told in one line too.
+func TestRefusedConfig(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, args := range [][]string{
+		{"-fault", "429=0.9,503=0.9"}, {"-webhook-url", "http://example.com/"}, {"-path-prefix", "idngo"}, {"-duplicates", "-1"},
+		{"-webhook-time-scale", "-1"}, {"-addr", "nonsense"},
+	} {
+		stderr, code := refused(t, program(t, self, append([]string{"-addr", "127.0.0.1:0"}, args...)...))
+		require.Regexp(t, `^simulator: [^\n]+\n$`, stderr)
+		require.Equal(t, 1, code)
+	}
+}
+
+// newCommandClient makes a client from what a command exports.
+func newCommandClient(t *testing.T, env []string) *idngo.Client {
+	t.Helper()
+	values := map[string]string{}
+	for _, line := range env {
+		name, value, _ := strings.Cut(line, "=")
+		values[name] = value
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client, err := idngo.NewClient(
+		idngo.Credentials{AppToken: idngo.Secret(values["IDNGO_APP_TOKEN"]), SecretKey: idngo.Secret(values["IDNGO_SECRET_KEY"])},
+		idngo.WithBaseURL(values["IDNGO_BASE_URL"]), idngo.WithHTTPClient(&http.Client{Transport: transport}))
+	require.NoError(t, err)
+	return client
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	deliveries := make(chan http.Header, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { deliveries <- r.Header }))
+	t.Cleanup(receiver.Close)
+	client := newCommandClient(t, startCommand(t,
+		"-known-only", "-strict", "-path-prefix", "/idngo", "-quirk", "bare-list,ok-answers", "-quirk", "string-image-ids",
+		"-webhook-url", receiver.URL, "-webhook-alg", "sha512", "-duplicates", "1", "-shuffle", "-webhook-time-scale", "0.001",
+		"-review-delay", "0", "-clock-offset", "5m", "-outcome", "RED-FINAL:FORGERY", "-fault", "reset-after@CreateAction#1"))
+	params := idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1"}
+	_, err := client.EnsureAction(t.Context(), "nobody", params)
+	require.ErrorIs(t, err, idngo.ErrNotFound, "-known-only")
+	action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, params)
+	require.NoError(t, err)
+	image, err := client.AddImage(t.Context(), action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", []byte("face")),
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, image.ImageID)
+	_, err = client.SubmitAction(t.Context(), action.ID)
+	require.NoError(t, err)
+	action, err = client.GetAction(t.Context(), action.ID)
+	require.NoError(t, err)
+	require.Equal(t, idngo.RejectTypeFinal, action.Review.ReviewResult.ReviewRejectType)
+	for range 4 { // two events, each of them twice
+		require.Equal(t, "HMAC_SHA512_HEX", (<-deliveries).Get("X-Payload-Digest-Alg"))
+	}
+}
+
+// Off loopback it warns, once.
+func TestAddressOffLoopback(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := program(t, self, "-addr", "0.0.0.0:0", "-until-eof") // whose input is empty
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	require.NoError(t, cmd.Run())
+	require.Regexp(t, `^export IDNGO_BASE_URL='http://127\.0\.0\.1:\d+'\n`, out.String())
+	require.Regexp(t, `^\S+ warning: -addr 0\.0\.0\.0:0 is not on loopback: [^\n]+\n$`, said.String())
+}
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "SubmitAction       200  signature ok         POST /x  fault reset-after  note: no image",
+		line(simulator.Request{
+			Operation: "SubmitAction", Status: 200, Signature: simulator.VerdictOK, Method: "POST", Target: "/x",
+			Fault: simulator.FaultResetAfter, Note: "no image",
+		}))
+	require.Equal(t, `GetAction          cut  signature wrong      should have been over "1GET/x"`,
+		line(simulator.Request{Operation: "GetAction", Signature: simulator.VerdictSignature, StringToSign: "1GET/x"}))
+}
+
+// As a service container: under a container's name, over http.
+func TestServiceContainer(t *testing.T) {
+	t.Parallel()
+	env := startCommand(t, "-addr", ":0")
+	local, err := url.Parse(strings.TrimPrefix(env[0], "IDNGO_BASE_URL="))
+	require.NoError(t, err)
+	baseURL := "http://simulator:" + local.Port()
+	transport := &http.Transport{ // resolves the name as a network of containers does
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, local.Host)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	httpClient := &http.Client{Transport: transport}
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
+		idngo.WithBaseURL(baseURL), idngo.WithInsecureHTTP(), idngo.WithHTTPClient(httpClient))
+	require.NoError(t, err)
+	require.NoError(t, client.CheckCredentials(t.Context()))
+	link, err := client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{
+		LevelName: "level", ExternalUserID: "alice", ExternalActionID: "pay-1",
+	})
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(link.URL, baseURL+"/"), "the link leads there: %s", link.URL)
+	response, err := httpClient.Get(baseURL + "/_simulator/requests")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }

@@ -145,7 +145,8 @@ func TestPage(t *testing.T) {
 			require.Equal(t, 2*width, picture.Width, "nothing sticks out to the side")
 			require.Equal(t, strconv.Itoa(width), b.eval("document.documentElement.scrollWidth"))
 			// What a finger has to hit, and what a browser would zoom in on.
-			require.Equal(t, "true", b.eval("[...document.querySelectorAll('.choice, button, input[type=text]')].every(e => e.offsetHeight === 0 || e.offsetHeight >= 44)"))
+			require.Equal(t, "true", b.eval("[...document.querySelectorAll('.choice, button, input[type=text]')]"+
+				".every(e => e.offsetHeight === 0 || e.offsetHeight >= 44)"))
 			require.Equal(t, "true", b.eval("parseFloat(getComputedStyle(document.getElementById('comment')).fontSize) >= 16"))
 			require.Empty(t, b.seenProblems())
 		}
@@ -154,7 +155,8 @@ func TestPage(t *testing.T) {
 	t.Run("dark", func(t *testing.T) {
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
-		b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}}, nil)
+		dark := []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}
+		b.call("Emulation.setEmulatedMedia", map[string]any{"features": dark}, nil)
 		b.open(s.link("pay-5", 0), shown)
 		b.keep("desktop-dark")
 		require.NotEqual(t, "rgb(255, 255, 255)", b.eval("getComputedStyle(document.body).backgroundColor"))

@@ -218,7 +218,7 @@ func TestProgram(t *testing.T) {
 	require.Zero(t, code, out)
 	out, code = run(noEnv, program)
 	require.Equal(t, 1, code)
-	require.Equal(t, "webhook_inbox: IDNGO_WEBHOOK_SECRET: idngo: invalid argument: webhook secret is empty\n", out)
+	require.Equal(t, "webhook_inbox: IDNGO_WEBHOOK_SECRET: idngo: NewWebhookVerifier: invalid argument: webhook secret is empty\n", out)
 	out, code = run(append(noEnv, "IDNGO_WEBHOOK_SECRET=s", "DATABASE_URL=postgres://u:password@127.0.0.1:1/d"), program)
 	require.Equal(t, 1, code)
 	require.Regexp(t, `^webhook_inbox: database: [^\n]*refused[^\n]*\n$`, out)

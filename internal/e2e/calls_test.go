@@ -53,6 +53,16 @@ var clientCalls = []clientCall{
 	},
 	{method: "WaitForReview", secret: "WaitForReview", madeOf: []string{"GetAction"}},
 	{method: "ConfirmAction", secret: "ConfirmAction", madeOf: []string{"GetAction"}},
+	{method: "RequireApproved", secret: "RequireApproved", madeOf: []string{"GetAction"}},
+	{method: "CheckCredentials", secret: "CheckCredentials", madeOf: []string{"GetAction"}},
+	{
+		method: "GetApplicant", golden: "get_applicant", secret: "GetApplicant",
+		retry: "GetApplicant", clock: "GetApplicant", route: "GetApplicant",
+	},
+	{
+		method: "FindApplicant", golden: "find_applicant", secret: "FindApplicant",
+		retry: "FindApplicant", clock: "FindApplicant", route: "FindApplicant",
+	},
 	{method: "AddImage", golden: "add_image", secret: "AddImage", retry: "AddImage", clock: "AddImage", route: "AddImage"},
 	{method: "OpenImage", golden: "open_image", secret: "OpenImage", retry: "OpenImage", clock: "OpenImage", route: "OpenImage"},
 	{method: "DownloadImage", secret: "DownloadImage", madeOf: []string{"OpenImage"}},
@@ -169,11 +179,11 @@ func TestEveryCallHasARouteInTheSimulator(t *testing.T) {
 		}
 		t.Run(call.method, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n, server, actionID, imageID := newSkewedSimulator(t, 0)
+				network, server, actionID, imageID := newSkewedSimulator(t, 0)
 				before := server.Stats().ByOperation[call.route]
 				do := simulatorCalls(actionID, imageID)[call.clock]
 				require.NotNil(t, do)
-				require.NoError(t, do(t.Context(), n.Client()))
+				require.NoError(t, do(t.Context(), network.Client()))
 				assert.Equal(t, before+1, server.Stats().ByOperation[call.route])
 			})
 		})

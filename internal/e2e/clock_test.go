@@ -21,59 +21,67 @@ import (
 
 // newSkewedSimulator returns a simulator whose clock is off, and an action with an
 // image in it.
-func newSkewedSimulator(t *testing.T, off time.Duration) (n *faultnet.Network, server *simulator.Server, actionID, imageID string) {
+func newSkewedSimulator(t *testing.T, off time.Duration) (network *faultnet.Network, server *simulator.Server, actionID, imageID string) {
 	t.Helper()
-	n, server = faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
-	right := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
+	network, server = faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
+	right := network.Client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
 	action, err := right.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-0"))
 	require.NoError(t, err)
 	image, err := right.AddImage(t.Context(), action.ID, faultnet.SelfieOf("the first image"))
 	require.NoError(t, err)
-	return n, server, action.ID, string(image.ImageID)
+	return network, server, action.ID, string(image.ImageID)
 }
 
 // simulatorCalls are calls that a simulator with this action and image answers.
 func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
 	return map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error{
-		"CreateAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), opts...)
+		"CreateAction": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.CreateAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), opts...)
 			return err
 		},
-		"AddImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.AddImage(ctx, actionID, faultnet.SelfieOf(faultnet.ImageContent+time.Now().String()), opts...)
+		"AddImage": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.AddImage(ctx, actionID, faultnet.SelfieOf(faultnet.ImageContent+time.Now().String()), opts...)
 			return err
 		},
-		"SubmitAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.SubmitAction(ctx, actionID, opts...)
+		"SubmitAction": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.SubmitAction(ctx, actionID, opts...)
 			return err
 		},
-		"GetAction": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.GetAction(ctx, actionID, opts...)
+		"GetAction": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.GetAction(ctx, actionID, opts...)
 			return err
 		},
-		"ListActions": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
+		"ListActions": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.ListActions(ctx, simulator.DefaultApplicantID, idngo.ListActionsParams{}, opts...)
 			return err
 		},
-		"OpenImage": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			content, err := c.OpenImage(ctx, actionID, idngo.ImageID(imageID), idngo.ImageParams{}, opts...)
+		"OpenImage": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			content, err := client.OpenImage(ctx, actionID, idngo.ImageID(imageID), idngo.ImageParams{}, opts...)
 			if err != nil {
 				return err
 			}
 			_, err = io.Copy(io.Discard, content)
 			return errors.Join(err, content.Close())
 		},
-		"Do": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			return c.Do(ctx, http.MethodGet, "/resources/applicantActions/"+actionID+"/one", nil, nil, nil, opts...)
+		"Do": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			return client.Do(ctx, http.MethodGet, "/resources/applicantActions/"+actionID+"/one", nil, nil, nil, opts...)
 		},
-		"CreateAccessToken": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateAccessToken(ctx, idngo.AccessTokenParams{
+		"GetApplicant": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.GetApplicant(ctx, simulator.DefaultApplicantID, opts...)
+			return err
+		},
+		"FindApplicant": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.FindApplicant(ctx, simulator.DefaultExternalUserID, opts...)
+			return err
+		},
+		"CreateAccessToken": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
 				UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
 			}, opts...)
 			return err
 		},
-		"CreateWebSDKLink": func(ctx context.Context, c *idngo.Client, opts ...idngo.RequestOption) error {
-			_, err := c.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
+		"CreateWebSDKLink": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
 				ExternalUserID: simulator.DefaultExternalUserID, ExternalActionID: "ext-2", LevelName: simulator.LevelFaceAuth,
 			}, opts...)
 			return err
@@ -88,9 +96,9 @@ func TestClockIsLearned(t *testing.T) {
 		for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute, 100 * 24 * time.Hour} {
 			t.Run(name+" "+off.String(), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
-					n, service, actionID, imageID := newSkewedSimulator(t, off)
+					network, service, actionID, imageID := newSkewedSimulator(t, off)
 					var log faultnet.Log
-					client := n.Client(idngo.WithLogger(log.Logger()))
+					client := network.Client(idngo.WithLogger(log.Logger()))
 					call := simulatorCalls(actionID, imageID)[name]
 					var res idngo.Response
 					begin := time.Now()
@@ -124,9 +132,9 @@ func TestClockIsLearned(t *testing.T) {
 // 64 first calls at once learn the offset and log it once.
 func TestClockIsLoggedOnce(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, service, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
+		network, service, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
 		var log faultnet.Log
-		client := n.Client(idngo.WithLogger(log.Logger()))
+		client := network.Client(idngo.WithLogger(log.Logger()))
 		var wg sync.WaitGroup
 		for range 64 {
 			wg.Go(func() {
@@ -154,10 +162,10 @@ func TestClockIsLoggedOnce(t *testing.T) {
 // from it all the same.
 func TestClockWithOneAttempt(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, _, actionID, imageID := newSkewedSimulator(t, -10*time.Minute)
-		client := n.Client(faultnet.OneAttempt())
+		network, _, actionID, imageID := newSkewedSimulator(t, -10*time.Minute)
+		client := network.Client(faultnet.OneAttempt())
 		for name, call := range simulatorCalls(actionID, imageID) {
-			err := call(t.Context(), n.Client(faultnet.OneAttempt()))
+			err := call(t.Context(), network.Client(faultnet.OneAttempt()))
 			require.ErrorIs(t, err, idngo.ErrTimestampExpired, name)
 			require.ErrorIs(t, err, idngo.ErrUnauthorized, name)
 			require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
@@ -172,9 +180,9 @@ func TestClockWithOneAttempt(t *testing.T) {
 // The offset belongs to the client that has learned it.
 func TestClockOffsetIsTheClients(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, service, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
+		network, service, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
 		for range 2 {
-			client := n.Client()
+			client := network.Client()
 			for range 2 {
 				_, err := client.GetAction(t.Context(), actionID)
 				require.NoError(t, err)
@@ -225,11 +233,11 @@ func (s *clockServer) handle(_ int, w http.ResponseWriter, r *http.Request) bool
 }
 
 // newClockServer returns a network whose server is s.
-func newClockServer(t *testing.T, s *clockServer) *faultnet.Network {
-	n := faultnet.New(t)
-	n.AnyStamp = true
-	n.OnRequest = s.handle
-	return n
+func newClockServer(t *testing.T, server *clockServer) *faultnet.Network {
+	network := faultnet.New(t)
+	network.AnyStamp = true
+	network.OnRequest = server.handle
+	return network
 }
 
 // A Date is believed in an answer of 401 only.
@@ -237,12 +245,12 @@ func TestClockIsLearnedFrom401Only(t *testing.T) {
 	for _, status := range []int{0, 400, 403, 404, 429, 500, 503, 302} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				s := &clockServer{shows: time.Hour, ok: status}
-				client := newClockServer(t, s).Client()
+				server := &clockServer{shows: time.Hour, ok: status}
+				client := newClockServer(t, server).Client()
 				for range 3 {
 					_ = faultnet.GetAction.Call(t.Context(), client)
 				}
-				for _, off := range s.seen {
+				for _, off := range server.seen {
 					assert.Zero(t, off)
 				}
 			})
@@ -281,8 +289,8 @@ func TestClockLearnsFromTheCodesOnly(t *testing.T) {
 			t.Run(name+" "+op.Key(), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
 					s := tt.server
-					n := newClockServer(t, &s)
-					client := n.Client()
+					network := newClockServer(t, &s)
+					client := network.Client()
 					var res idngo.Response
 					err := op.Call(t.Context(), client, idngo.WithResponse(&res))
 					assert.Equal(t, tt.attempts, res.Attempts)
@@ -303,53 +311,53 @@ func TestClockLearnsFromTheCodesOnly(t *testing.T) {
 // What was learned is dropped when the service's clock, or ours, is put right.
 func TestClockHeals(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
-		n := newClockServer(t, s)
+		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		network := newClockServer(t, server)
 		var log faultnet.Log
-		client := n.Client(idngo.WithLogger(log.Logger()))
+		client := network.Client(idngo.WithLogger(log.Logger()))
 		get := func() time.Duration {
 			t.Helper()
 			require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
-			return s.seen[len(s.seen)-1]
+			return server.seen[len(server.seen)-1]
 		}
 		assert.Equal(t, time.Hour, get())
 		require.Len(t, log.With("clock"), 1)
 
 		// A little is no disagreement.
-		s.shows = time.Hour + 5*time.Second
+		server.shows = time.Hour + 5*time.Second
 		assert.Equal(t, time.Hour, get())
 		assert.Equal(t, time.Hour, get())
-		s.shows = time.Hour - 5*time.Second
+		server.shows = time.Hour - 5*time.Second
 		assert.Equal(t, time.Hour, get())
 		assert.Equal(t, time.Hour, get())
 		require.Len(t, log.With("clock"), 1)
 
 		// More than that is, in an answer of success too.
-		s.shows = time.Hour + 6*time.Second
+		server.shows = time.Hour + 6*time.Second
 		assert.Equal(t, time.Hour, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
 
 		// Not from a cache, not after a long while.
-		s.age, s.shows = "100", 0
+		server.age, server.shows = "100", 0
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
-		s.age, s.slow = "", 11*time.Second
+		server.age, server.slow = "", 11*time.Second
 		assert.Equal(t, time.Hour+6*time.Second, get())
-		s.slow = 0
+		server.slow = 0
 
 		// Nor without a Date.
-		s.noDate = true
+		server.noDate = true
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
-		s.noDate = false
+		server.noDate = false
 
 		// The clock is right again.
 		assert.Equal(t, time.Hour+6*time.Second, get())
-		s.skew = 0
+		server.skew = 0
 		assert.Zero(t, get())
-		s.shows = 4 * time.Second // and from then on nobody looks at it any more
+		server.shows = 4 * time.Second // and the client ignores it from then on
 		assert.Zero(t, get())
-		s.shows = time.Hour
+		server.shows = time.Hour
 		assert.Zero(t, get())
 		assert.Zero(t, get())
 		assert.Len(t, log.With("clock"), 3)
@@ -359,17 +367,17 @@ func TestClockHeals(t *testing.T) {
 // A refusal heals too: the clock of the service has jumped back.
 func TestClockHealsFromRefusals(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
-		n := newClockServer(t, s)
-		client := n.Client()
+		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		network := newClockServer(t, server)
+		client := network.Client()
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
-		s.skew, s.shows = 0, 0
+		server.skew, server.shows = 0, 0
 		var res idngo.Response
 		require.NoError(t, faultnet.CreateAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 2, res.Attempts)
 		require.NoError(t, faultnet.CreateAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 1, res.Attempts)
-		assert.Zero(t, s.seen[len(s.seen)-1])
+		assert.Zero(t, server.seen[len(server.seen)-1])
 	})
 }
 
@@ -377,19 +385,19 @@ func TestClockHealsFromRefusals(t *testing.T) {
 func TestClockOfTheCaller(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		own := -time.Hour
-		s := &clockServer{code: 4004}
-		n := newClockServer(t, s)
-		client := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(own) }))
+		server := &clockServer{code: 4004}
+		network := newClockServer(t, server)
+		client := network.Client(idngo.WithClock(func() time.Time { return time.Now().Add(own) }))
 		var res idngo.Response
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 2, res.Attempts)
-		assert.Equal(t, []time.Duration{-time.Hour, 0}, s.seen)
+		assert.Equal(t, []time.Duration{-time.Hour, 0}, server.seen)
 		own = 0 // somebody has put it right
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 2, res.Attempts, "the offset is wrong now")
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 1, res.Attempts)
-		assert.Equal(t, []time.Duration{-time.Hour, 0, time.Hour, 0, 0}, s.seen)
+		assert.Equal(t, []time.Duration{-time.Hour, 0, time.Hour, 0, 0}, server.seen)
 	})
 }
 
@@ -397,9 +405,9 @@ func TestClockOfTheCaller(t *testing.T) {
 // clock is right. Other times are those of the caller's clock.
 func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		s := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
-		n := newClockServer(t, s)
-		client := n.Client()
+		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
+		network := newClockServer(t, server)
+		client := network.Client()
 		for range 2 {
 			token, err := client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "user-1", LevelName: "lvl"})
 			require.NoError(t, err)
@@ -408,9 +416,9 @@ func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 
 		// A Retry-After without a Date beside it has no other clock either.
 		refused := false
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if refused {
-				return s.handle(0, w, r)
+				return server.handle(0, w, r)
 			}
 			refused = true
 			w.Header()["Date"] = nil
@@ -427,8 +435,8 @@ func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 // a wrong Date has misled finds back.
 func TestClockOfAGateway(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n, service := faultnet.NewSimulator(t, simulator.Config{})
-		client := n.Client()
+		network, service := faultnet.NewSimulator(t, simulator.Config{})
+		client := network.Client()
 		require.NoError(t, service.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
 			{Fault: simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}, Probability: 0.5},
 		}}))

@@ -12,8 +12,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What an app claims is compared with what the service says of that action, and
-// what the service does not say is no match.
+// ConfirmAction compares the claim of an app with the action that the service
+// returns. A value that the service does not return is no match.
 func TestConfirmAction(t *testing.T) {
 	const green = `,"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}`
 	whole := `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"` + green + `}`
@@ -64,9 +64,9 @@ func TestConfirmAction(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(faultnet.WriteText(tt.answer))
-				action, err := n.Client().ConfirmAction(t.Context(), "5e02f6b1", tt.want)
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(faultnet.WriteText(tt.answer))
+				action, err := network.Client().ConfirmAction(t.Context(), "5e02f6b1", tt.want)
 				if tt.differ == "" {
 					require.NoError(t, err)
 					assert.True(t, action.Approved())
@@ -96,9 +96,9 @@ func TestConfirmAction(t *testing.T) {
 // for, the service's word counts.
 func TestConfirmActionOfAForgedGreen(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
-		b.AddApplicant("somebody-else", "else")
-		client := b.net.Client()
+		recorder := newSimulatorRecorder(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
+		recorder.AddApplicant("somebody-else", "else")
+		client := recorder.net.Client()
 		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: simulator.LevelFaceAuth}
 		own, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestConfirmActionOfAForgedGreen(t *testing.T) {
 		)
 		require.NoError(t, err)
 		for _, id := range []string{other.ID, earlier.ID, email.ID} {
-			require.NoError(t, b.Review(id, simulator.Outcome{Answer: "GREEN"}))
+			require.NoError(t, recorder.Review(id, simulator.Outcome{Answer: "GREEN"}))
 			action, err := client.ConfirmAction(t.Context(), id, want)
 			require.ErrorIs(t, err, idngo.ErrActionMismatch)
 			assert.Nil(t, action)
@@ -122,11 +122,11 @@ func TestConfirmActionOfAForgedGreen(t *testing.T) {
 		action, err := client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.False(t, action.Approved(), "it is not reviewed yet")
-		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "RED"}))
+		require.NoError(t, recorder.Review(own.ID, simulator.Outcome{Answer: "RED"}))
 		action, err = client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.False(t, action.Approved())
-		require.NoError(t, b.Review(own.ID, simulator.Outcome{Answer: "GREEN"}))
+		require.NoError(t, recorder.Review(own.ID, simulator.Outcome{Answer: "GREEN"}))
 		action, err = client.ConfirmAction(t.Context(), own.ID, want)
 		require.NoError(t, err)
 		assert.True(t, action.Approved())
@@ -135,13 +135,13 @@ func TestConfirmActionOfAForgedGreen(t *testing.T) {
 
 func TestConfirmActionRefuses(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		_, err := client.ConfirmAction(t.Context(), "", idngo.ActionExpectation{ApplicantID: "app-1"})
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 		_, err = client.ConfirmAction(t.Context(), "5e02f6b1", idngo.ActionExpectation{ExternalActionID: "ext-1"})
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 		require.ErrorContains(t, err, "ApplicantID")
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 	})
 }

@@ -37,26 +37,26 @@ type simulatorRecorder struct {
 // come between any two requests.
 func newSimulatorRecorder(t *testing.T, cfg simulator.Config) *simulatorRecorder {
 	t.Helper()
-	b := &simulatorRecorder{net: faultnet.New(t), counts: map[string]int{}}
+	recorder := &simulatorRecorder{net: faultnet.New(t), counts: map[string]int{}}
 	cfg.AppToken, cfg.SecretKey = faultnet.AppToken, faultnet.SecretKey
 	service, err := simulator.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, service.Close()) })
-	b.Server = service
-	b.net.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+	recorder.Server = service
+	recorder.net.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 		operation := operationOfRequest(r)
-		b.mu.Lock()
-		b.calls, b.at = append(b.calls, operation), append(b.at, time.Now())
-		b.counts[operation]++
-		number := b.counts[operation]
-		b.mu.Unlock()
-		if b.before != nil && b.before(operation, number, w, r) {
+		recorder.mu.Lock()
+		recorder.calls, recorder.at = append(recorder.calls, operation), append(recorder.at, time.Now())
+		recorder.counts[operation]++
+		number := recorder.counts[operation]
+		recorder.mu.Unlock()
+		if recorder.before != nil && recorder.before(operation, number, w, r) {
 			return true
 		}
 		service.ServeHTTP(w, r)
 		return true
 	}
-	return b
+	return recorder
 }
 
 // operationOfRequest returns the operation of a request, by its path.
@@ -144,10 +144,10 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
-				b.add(t, tt.actions)
-				action, err := b.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, tt.find)
-				assert.Equal(t, tt.story, b.story())
+				recorder := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
+				recorder.add(t, tt.actions)
+				action, err := recorder.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, tt.find)
+				assert.Equal(t, tt.story, recorder.story())
 				if !tt.found {
 					require.ErrorIs(t, err, idngo.ErrNotFound)
 					var api *idngo.APIError
@@ -165,11 +165,11 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 // Of several with one external id, the newest is found.
 func TestFindActionFindsTheNewest(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
-		b.add(t, 3)
-		newest, err := b.net.Client().CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-2"))
+		recorder := newSimulatorRecorder(t, simulator.Config{})
+		recorder.add(t, 3)
+		newest, err := recorder.net.Client().CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-2"))
 		require.NoError(t, err)
-		found, err := b.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, "ext-2")
+		found, err := recorder.net.Client().FindAction(t.Context(), simulator.DefaultApplicantID, "ext-2")
 		require.NoError(t, err)
 		assert.Equal(t, newest.ID, found.ID)
 	})
@@ -269,10 +269,10 @@ func TestFindActionOnOddLists(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = answerLists(tt.pages, tt.gets)
-				action, err := n.Client().FindAction(t.Context(), "app-1", "ext")
-				assert.Len(t, n.Seen(), tt.calls)
+				network := faultnet.New(t)
+				network.OnRequest = answerLists(tt.pages, tt.gets)
+				action, err := network.Client().FindAction(t.Context(), "app-1", "ext")
+				assert.Len(t, network.Seen(), tt.calls)
 				if tt.id != "" {
 					require.NoError(t, err)
 					assert.Equal(t, tt.id, action.ID)
@@ -286,11 +286,11 @@ func TestFindActionOnOddLists(t *testing.T) {
 				}
 
 				// Whoever cannot be sure that there is none creates none.
-				n = faultnet.New(t)
-				n.OnRequest = answerLists(tt.pages, tt.gets)
-				_, _ = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+				network = faultnet.New(t)
+				network.OnRequest = answerLists(tt.pages, tt.gets)
+				_, _ = network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
 				created := 0
-				for _, r := range n.Seen() {
+				for _, r := range network.Seen() {
 					if r.Method == http.MethodPost {
 						created++
 					}
@@ -475,18 +475,18 @@ func TestEnsureAction(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
-				b.add(t, tt.exists)
-				require.NoError(t, b.SetFaults(&simulator.Faults{Script: tt.script}))
-				client := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.attempts}))
+				recorder := newSimulatorRecorder(t, simulator.Config{Quirks: tt.quirks})
+				recorder.add(t, tt.exists)
+				require.NoError(t, recorder.SetFaults(&simulator.Faults{Script: tt.script}))
+				client := recorder.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.attempts}))
 				action, err := ensure(t, client)
-				assert.Equal(t, tt.story, b.story())
-				assert.Equal(t, tt.actions, b.with(ext))
+				assert.Equal(t, tt.story, recorder.story())
+				assert.Equal(t, tt.actions, recorder.with(ext))
 				assert.Equal(t, tt.unknown, errors.Is(err, idngo.ErrOutcomeUnknown), "ErrOutcomeUnknown: %v", err)
 				if tt.is == nil {
 					require.NoError(t, err)
 					assert.Equal(t, ext, action.ExternalActionID)
-					assert.Equal(t, b.Actions()[0].ID, action.ID)
+					assert.Equal(t, recorder.Actions()[0].ID, action.ID)
 				} else {
 					require.Error(t, err)
 					assert.Nil(t, action)
@@ -497,11 +497,11 @@ func TestEnsureAction(t *testing.T) {
 
 				// Whoever calls again, after a crash for example, gets the one
 				// action that there is.
-				require.NoError(t, b.SetFaults(nil))
-				again, err := ensure(t, b.net.Client())
+				require.NoError(t, recorder.SetFaults(nil))
+				again, err := ensure(t, recorder.net.Client())
 				require.NoError(t, err)
-				assert.Equal(t, 1, b.with(ext))
-				assert.Equal(t, b.Actions()[0].ID, again.ID)
+				assert.Equal(t, 1, recorder.with(ext))
+				assert.Equal(t, recorder.Actions()[0].ID, again.ID)
 			})
 		})
 	}
@@ -510,21 +510,21 @@ func TestEnsureAction(t *testing.T) {
 // errSomething stands in a table for an error that matches no sentinel.
 var errSomething = errors.New("any error")
 
-// Between an unknown outcome and the next look lies one delay, which grows.
+// One delay, which grows, lies between an unknown outcome and the next search.
 func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
+		recorder := newSimulatorRecorder(t, simulator.Config{})
 		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
-		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
-		_, err := b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(
+		require.NoError(t, recorder.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down, down, down, down, down, down}}))
+		_, err := recorder.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 7})).EnsureAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
 		)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		highest := 500 * time.Millisecond
 		looks := 0
-		for i := 2; i < len(b.calls); i++ {
-			gap := b.at[i].Sub(b.at[i-1])
-			if b.calls[i] == "CreateAction" {
+		for i := 2; i < len(recorder.calls); i++ {
+			gap := recorder.at[i].Sub(recorder.at[i-1])
+			if recorder.calls[i] == "CreateAction" {
 				assert.Zero(t, gap, "created at once after a look")
 				continue
 			}
@@ -540,9 +540,9 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 // The effect comes late, while the client waits: it is found, not repeated.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
-		other := b.net.Client()
-		b.before = func(operation string, number int, w http.ResponseWriter, r *http.Request) bool {
+		recorder := newSimulatorRecorder(t, simulator.Config{})
+		other := recorder.net.Client()
+		recorder.before = func(operation string, number int, w http.ResponseWriter, r *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
 				return false
 			}
@@ -554,21 +554,21 @@ func TestEnsureActionFindsALateEffect(t *testing.T) {
 			faultnet.CutConnection(w)
 			return true
 		}
-		action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, b.with("ext-1"))
-		assert.Equal(t, b.Actions()[0].ID, action.ID)
+		assert.Equal(t, 1, recorder.with("ext-1"))
+		assert.Equal(t, recorder.Actions()[0].ID, action.ID)
 	})
 }
 
-// Another machine is faster, between the look and the create.
+// Another machine creates the action between the search and the create.
 func TestEnsureActionLosesARace(t *testing.T) {
 	for _, level := range []string{simulator.LevelFaceAuth, simulator.LevelEmail} {
 		t.Run(level, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
-				other := b.net.Client()
-				b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
+				recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+				other := recorder.net.Client()
+				recorder.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 					if operation == "CreateAction" && number == 1 {
 						_, err := other.CreateAction(
 							t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "ext-1"},
@@ -577,16 +577,16 @@ func TestEnsureActionLosesARace(t *testing.T) {
 					}
 					return false
 				}
-				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
-				assert.Equal(t, "ListActions CreateAction CreateAction ListActions", b.story())
-				assert.Equal(t, 1, b.with("ext-1"))
+				action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				assert.Equal(t, "ListActions CreateAction CreateAction ListActions", recorder.story())
+				assert.Equal(t, 1, recorder.with("ext-1"))
 				if level != simulator.LevelFaceAuth {
 					require.ErrorIs(t, err, idngo.ErrActionMismatch)
 					assert.Nil(t, action)
 					return
 				}
 				require.NoError(t, err)
-				assert.Equal(t, b.Actions()[0].ID, action.ID)
+				assert.Equal(t, recorder.Actions()[0].ID, action.ID)
 			})
 		})
 	}
@@ -596,11 +596,11 @@ func TestEnsureActionLosesARace(t *testing.T) {
 // has it.
 func TestEnsureActionManyAtOnce(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
+		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
 		ids := make([]string, 32)
 		var wg sync.WaitGroup
 		for i := range ids {
-			client := b.net.Client()
+			client := recorder.net.Client()
 			wg.Go(func() {
 				action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 				if assert.NoError(t, err) {
@@ -609,9 +609,9 @@ func TestEnsureActionManyAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.Equal(t, 1, b.with("ext-1"))
+		require.Equal(t, 1, recorder.with("ext-1"))
 		for _, id := range ids {
-			assert.Equal(t, b.Actions()[0].ID, id)
+			assert.Equal(t, recorder.Actions()[0].ID, id)
 		}
 	})
 }
@@ -620,16 +620,16 @@ func TestEnsureActionOfAnotherLevel(t *testing.T) {
 	for _, quirks := range []simulator.Quirks{{}, {ListWithoutExternalIDs: true}} {
 		t.Run(fmt.Sprint(quirks.ListWithoutExternalIDs), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
-				b.add(t, 1)
-				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+				recorder := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
+				recorder.add(t, 1)
+				action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 					LevelName: simulator.LevelEmail, ExternalActionID: "ext-1",
 				})
 				require.ErrorIs(t, err, idngo.ErrActionMismatch)
 				require.ErrorContains(t, err, "levelName")
 				assert.Nil(t, action)
-				assert.Equal(t, 1, b.with("ext-1"))
-				assert.NotContains(t, b.story(), "CreateAction")
+				assert.Equal(t, 1, recorder.with("ext-1"))
+				assert.NotContains(t, recorder.story(), "CreateAction")
 			})
 		})
 	}
@@ -638,24 +638,26 @@ func TestEnsureActionOfAnotherLevel(t *testing.T) {
 // A service that answers a create with what it has is compared too.
 func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if operationOfRequest(r) == "ListActions" {
 				_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
 				return true
 			}
 			return false // actionJSON, of the level lvl
 		}
-		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		action, err := network.Client().EnsureAction(
+			t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"},
+		)
 		require.ErrorIs(t, err, idngo.ErrActionMismatch)
 		assert.Nil(t, action)
-		action, err = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext-1"})
+		action, err = network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext-1"})
 		require.NoError(t, err)
 		assert.Equal(t, "5e02f6b1", action.ID)
 
 		// What an earlier create has left unknown stays so.
-		creates, answer := 0, n.OnRequest
-		n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+		creates, answer := 0, network.OnRequest
+		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			if operationOfRequest(r) == "CreateAction" {
 				if creates++; creates == 1 {
 					faultnet.Refuse(w, 503, 0, "no")
@@ -664,7 +666,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 			}
 			return answer(number, w, r)
 		}
-		_, err = n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
+		_, err = network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"})
 		require.ErrorIs(t, err, idngo.ErrActionMismatch)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		assert.Equal(t, 2, creates)
@@ -674,9 +676,9 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 // The mismatch shows after an unknown outcome too, which stays unknown.
 func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
-		other := b.net.Client()
-		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
+		recorder := newSimulatorRecorder(t, simulator.Config{})
+		other := recorder.net.Client()
+		recorder.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if operation != "CreateAction" || number > 1 {
 				return false
 			}
@@ -687,7 +689,7 @@ func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 			faultnet.Refuse(w, 503, 0, "no")
 			return true
 		}
-		_, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		_, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrActionMismatch)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 	})
@@ -696,27 +698,27 @@ func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 // IDnGO's own pages never show the level: then there is nothing to compare.
 func TestEnsureActionLevelIsNotSaid(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = answerLists(
+		network := faultnet.New(t)
+		network.OnRequest = answerLists(
 			[]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`},
 			map[string]string{"1": `{"id":"1","externalActionId":"ext"}`},
 		)
-		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		action, err := network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
 		require.NoError(t, err)
 		assert.Equal(t, "1", action.ID)
-		assert.Len(t, n.Seen(), 2, "it has asked for it")
+		assert.Len(t, network.Seen(), 2, "it has asked for it")
 	})
 }
 
 // The entry of the list is short, and the action cannot be asked for its level.
 func TestEnsureActionLevelCannotBeAsked(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = answerLists([]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`}, nil)
-		action, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		network := faultnet.New(t)
+		network.OnRequest = answerLists([]string{`{"items":[{"id":"1","externalActionId":"ext"}],"totalItems":1}`}, nil)
+		action, err := network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
 		require.ErrorIs(t, err, idngo.ErrNotFound)
 		assert.Nil(t, action)
-		assert.Len(t, n.Seen(), 2, "nothing was created")
+		assert.Len(t, network.Seen(), 2, "nothing was created")
 	})
 }
 
@@ -725,36 +727,39 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 	for _, fault := range []simulator.FaultKind{simulator.FaultResetAfter, simulator.FaultReset, simulator.FaultSlowHeaders} {
 		t.Run(string(fault), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{})
+				recorder := newSimulatorRecorder(t, simulator.Config{})
 				require.NoError(
-					t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}}),
+					t,
+					recorder.SetFaults(
+						&simulator.Faults{Script: []simulator.Fault{{Kind: fault, Operation: "CreateAction", Delay: 200 * time.Millisecond}}},
+					),
 				)
 				ctx, crash := context.WithCancel(t.Context())
 				time.AfterFunc(100*time.Millisecond, crash)
-				_, err := b.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				_, err := recorder.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 				require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 				require.ErrorIs(t, err, context.Canceled)
 				time.Sleep(time.Second)
-				action, err := b.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 				require.NoError(t, err)
-				assert.Equal(t, 1, b.with("ext-1"))
-				assert.Equal(t, b.Actions()[0].ID, action.ID)
+				assert.Equal(t, 1, recorder.with("ext-1"))
+				assert.Equal(t, recorder.Actions()[0].ID, action.ID)
 			})
 		})
 	}
 }
 
-// The wait before the second look ends with the context; one that the context
-// would not survive is not begun.
+// The wait before the second search ends with the context. A wait that would
+// outlast the context is not begun.
 func TestEnsureActionAndTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
+		recorder := newSimulatorRecorder(t, simulator.Config{})
 		down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction"}
-		require.NoError(t, b.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down}}))
+		require.NoError(t, recorder.SetFaults(&simulator.Faults{Script: []simulator.Fault{down, down}}))
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		begin := time.Now()
-		_, err := b.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+		_, err := recorder.net.Client().EnsureAction(ctx, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrServer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -763,20 +768,20 @@ func TestEnsureActionAndTheContext(t *testing.T) {
 		ctx2, cancel2 := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel2(errLeft) })
 		begin = time.Now()
-		_, err = b.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(
+		_, err = recorder.net.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Minute})).EnsureAction(
 			ctx2, simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"),
 		)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, errLeft)
 		assert.Equal(t, time.Second, time.Since(begin))
-		assert.Zero(t, b.with("ext-1"))
+		assert.Zero(t, recorder.with("ext-1"))
 	})
 }
 
 func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		good := faultnet.FaceAuthorization("ext-1")
 		//nolint:staticcheck // a nil context is what is tested
 		for name, call := range map[string]func() (*idngo.Action, error){
@@ -802,33 +807,33 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 			require.ErrorContains(t, err, strings.Fields(name)[0], name)
 			assert.Nil(t, action)
 		}
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 	})
 }
 
 // Options go with each call that EnsureAction makes.
 func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{})
+		recorder := newSimulatorRecorder(t, simulator.Config{})
 		var res idngo.Response
-		_, err := b.net.Client().EnsureAction(
+		_, err := recorder.net.Client().EnsureAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
 			idngo.WithResponse(&res),
 		)
 		require.NoError(t, err)
-		for _, r := range b.net.Seen() {
+		for _, r := range recorder.net.Seen() {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
 		}
 		assert.Contains(t, string(res.Body), `"externalActionId":"ext-1"`)
 	})
 }
 
-// A look that completes a create or a submit has its header, and leaves its
-// Response alone.
+// A search that completes a create or a submit sends the same header, and does
+// not change the Response.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
-		client := b.net.Client()
+		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		client := recorder.net.Client()
 		var created, submitted idngo.Response
 		action, err := client.CreateAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
@@ -837,7 +842,7 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		require.NoError(t, err)
 		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
 		require.NoError(t, err)
-		seen := b.net.Seen()
+		seen := recorder.net.Seen()
 		require.Len(t, seen, 4)
 		for _, r := range seen {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
@@ -846,29 +851,29 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	})
 }
 
-// A create or a submit whose answer lacks the action, and whose look fails: of
-// the create it is not known what came of it, the submit has happened.
+// The answer of a create or a submit lacks the action, and the search fails. The
+// outcome of the create is unknown. The submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
+		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
 		refused := func(operation string) *simulator.Faults {
 			return &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Operation: operation, Status: 403}}}
 		}
-		client := b.net.Client()
-		require.NoError(t, b.SetFaults(refused("ListActions")))
+		client := recorder.net.Client()
+		require.NoError(t, recorder.SetFaults(refused("ListActions")))
 		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
-		require.Equal(t, 1, b.with("ext-1"))
+		require.Equal(t, 1, recorder.with("ext-1"))
 
-		require.NoError(t, b.SetFaults(refused("GetAction")))
-		_, err = client.SubmitAction(t.Context(), b.Actions()[0].ID)
+		require.NoError(t, recorder.SetFaults(refused("GetAction")))
+		_, err = client.SubmitAction(t.Context(), recorder.Actions()[0].ID)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "it was submitted")
-		assert.Equal(t, 1, b.Actions()[0].Submits)
+		assert.Equal(t, 1, recorder.Actions()[0].Submits)
 
-		action, err := client.SubmitAction(t.Context(), b.Actions()[0].ID)
+		action, err := client.SubmitAction(t.Context(), recorder.Actions()[0].ID)
 		require.NoError(t, err)
 		assert.Equal(t, idngo.ReviewStatusPending, action.Review.ReviewStatus)
 	})
@@ -878,9 +883,9 @@ func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 // list takes to show it.
 func TestEnsureActionAcknowledged(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
+		network := faultnet.New(t)
 		creates := 0
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPost {
 				creates++
 				_, _ = io.WriteString(w, `{"ok":1}`)
@@ -889,7 +894,7 @@ func TestEnsureActionAcknowledged(t *testing.T) {
 			_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
 			return true
 		}
-		_, err := n.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+		_, err := network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		assert.Equal(t, 1, creates)
 	})

@@ -76,10 +76,10 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			require.NoError(t, err)
 			path := faultnet.TempFile(t, "face.jpg", content)
 			var once sync.Once
-			p := faultnet.Selfie(idngo.ImageFile(path))
-			p.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
+			params := faultnet.Selfie(idngo.ImageFile(path))
+			params.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
 			var response idngo.Response
-			_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
+			_, err = client.AddImage(t.Context(), "a1", params, idngo.WithResponse(&response), idngo.WithIdempotent())
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
 		})
@@ -137,15 +137,15 @@ func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(base), faultnet.RetryAtOnce(3))
 		require.NoError(t, err)
 		var sending atomic.Bool
-		p := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", faultnet.ReaderAtFunc(func(p []byte, off int64) (int, error) {
+		params := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", faultnet.ReaderAtFunc(func(p []byte, off int64) (int, error) {
 			if sending.Load() && off > 1<<20 {
 				return 0, tt.fails
 			}
 			return faultnet.Endless(0).ReadAt(p, off)
 		}), 3<<20))
-		p.Progress = func(idngo.UploadProgress) { sending.Store(true) }
+		params.Progress = func(idngo.UploadProgress) { sending.Store(true) }
 		var response idngo.Response
-		_, err = client.AddImage(t.Context(), "a1", p, idngo.WithResponse(&response), idngo.WithIdempotent())
+		_, err = client.AddImage(t.Context(), "a1", params, idngo.WithResponse(&response), idngo.WithIdempotent())
 		require.ErrorIs(t, err, tt.want, name)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, name)
 		if tt.want != idngo.ErrImageChanged {
@@ -162,16 +162,16 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(base))
 	require.NoError(t, err)
 	path := faultnet.TempFile(t, "face.jpg", faultnet.Noise(100_000))
-	p := faultnet.Selfie(idngo.ImageFile(path))
-	p.Progress = func(idngo.UploadProgress) { _ = os.Remove(path) }
-	_, err = client.AddImage(t.Context(), "a1", p)
+	params := faultnet.Selfie(idngo.ImageFile(path))
+	params.Progress = func(idngo.UploadProgress) { _ = os.Remove(path) }
+	_, err = client.AddImage(t.Context(), "a1", params)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 	assert.Zero(t, whole.Load())
 	notThere := err
 
 	// Nor does an error show where the file was, or is: people are in paths.
-	_, err = client.AddImage(t.Context(), "a1", p)
+	_, err = client.AddImage(t.Context(), "a1", params)
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, ofDir := client.AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageFile(filepath.Dir(path))))
@@ -229,11 +229,11 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 		client, service := faultnet.StartSimulator(t, simulator.Config{})
 		action := faultnet.CreateSimulatorAction(t, client)
 		path := faultnet.TempFile(t, "face.jpg", content)
-		p := faultnet.Selfie(idngo.ImageFile(path))
-		p.Progress = func(idngo.UploadProgress) {
+		params := faultnet.Selfie(idngo.ImageFile(path))
+		params.Progress = func(idngo.UploadProgress) {
 			_ = os.WriteFile(path, append([]byte{content[0] ^ 1}, content[1:]...), 0o600)
 		}
-		_, err := client.AddImage(t.Context(), action, p)
+		_, err := client.AddImage(t.Context(), action, params)
 		require.ErrorIs(t, err, idngo.ErrImageChanged)
 		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
 		var api *idngo.APIError
@@ -287,9 +287,9 @@ func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
+				network := faultnet.New(t)
 				var refused atomic.Bool
-				n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+				network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 					_, _ = io.Copy(io.Discard, r.Body)
 					refused.Store(true)
 					w.WriteHeader(401)
@@ -310,7 +310,7 @@ func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 					}
 					return len(p), nil
 				})
-				_, err := n.Client().AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, 100_000)))
+				_, err := network.Client().AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, 100_000)))
 				require.ErrorIs(t, err, idngo.ErrImageChanged)
 				require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
 				time.Sleep(slow.answer) // the server's handler ends

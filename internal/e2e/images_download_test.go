@@ -301,7 +301,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 	}
 }
 
-// What the writer says is the call's error, and what it took is counted.
+// The call returns the error of the writer and the number of bytes that it took.
 func TestDownloadToAWriterThatFails(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left on device")
@@ -329,8 +329,8 @@ func TestDownloadToAWriterThatFails(t *testing.T) {
 // A panic of the writer's passes through, and the connection is given up.
 func TestDownloadToAWriterThatPanics(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		assert.PanicsWithValue(t, "boom", func() {
 			_, _ = client.DownloadImage(
 				t.Context(), "a1", "4711", faultnet.WriterFunc(func([]byte) (int, error) { panic("boom") }), idngo.ImageParams{},
@@ -341,9 +341,9 @@ func TestDownloadToAWriterThatPanics(t *testing.T) {
 }
 
 // streamImage answers in pieces, each after a wait.
-func streamImage(n *faultnet.Network, size int, piece int, every time.Duration) {
-	n.AnyStamp = true
-	n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+func streamImage(network *faultnet.Network, size int, piece int, every time.Duration) {
+	network.AnyStamp = true
+	network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Content-Type", "image/jpeg")
 		w.Header().Set("Content-Length", strconv.Itoa(size))
 		content := faultnet.Noise(size)
@@ -362,8 +362,8 @@ func streamImage(n *faultnet.Network, size int, piece int, every time.Duration) 
 // is in timeout_test.go.
 func TestStalledDownloadIsTriedAgain(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			if number == 3 {
 				return false
 			}
@@ -374,7 +374,7 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 		}
 		begun := time.Now()
 		var b bytes.Buffer
-		_, err := n.Client(idngo.WithTimeout(10*time.Second), faultnet.RetryAtOnce(3)).DownloadImage(
+		_, err := network.Client(idngo.WithTimeout(10*time.Second), faultnet.RetryAtOnce(3)).DownloadImage(
 			t.Context(), "a1", "4711", &b, idngo.ImageParams{},
 		)
 		require.NoError(t, err)
@@ -386,10 +386,10 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 // The time that the writer takes does not count for the timeout.
 func TestDownloadToASlowWriter(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		streamImage(n, 20_000, 1000, 0)
+		network := faultnet.New(t)
+		streamImage(network, 20_000, 1000, 0)
 		var b bytes.Buffer
-		_, err := n.Client(
+		_, err := network.Client(
 			idngo.WithTimeout(time.Second),
 		).DownloadImage(t.Context(), "a1", "4711", faultnet.WriterFunc(func(p []byte) (int, error) {
 			time.Sleep(time.Hour)
@@ -406,19 +406,19 @@ func TestDownloadCancelled(t *testing.T) {
 	for name, at := range map[string]int{"before the first byte": 0, "in the middle": 5000} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				streamImage(n, 10_000, 1000, time.Second)
+				network := faultnet.New(t)
+				streamImage(network, 10_000, 1000, time.Second)
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(time.Duration(at)*time.Millisecond+500*time.Millisecond, func() { cancel(cause) })
 				begun := time.Now()
 				var b bytes.Buffer
-				written, err := n.Client().DownloadImage(ctx, "a1", "4711", &b, idngo.ImageParams{})
+				written, err := network.Client().DownloadImage(ctx, "a1", "4711", &b, idngo.ImageParams{})
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
 				require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 				assert.EqualValues(t, at, written)
 				assert.Equal(t, time.Duration(at)*time.Millisecond+500*time.Millisecond, time.Since(begun))
-				assert.Len(t, n.Seen(), 1)
+				assert.Len(t, network.Seen(), 1)
 				time.Sleep(time.Minute) // the server's handler ends
 			})
 		})
@@ -428,9 +428,9 @@ func TestDownloadCancelled(t *testing.T) {
 // Content that is closed early holds no connection and no goroutine.
 func TestDownloadClosedEarly(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		streamImage(n, 10<<20, 1<<20, time.Second)
-		content, err := n.Client().OpenImage(t.Context(), "a1", "4711", idngo.ImageParams{})
+		network := faultnet.New(t)
+		streamImage(network, 10<<20, 1<<20, time.Second)
+		content, err := network.Client().OpenImage(t.Context(), "a1", "4711", idngo.ImageParams{})
 		require.NoError(t, err)
 		_, err = io.ReadFull(content, make([]byte, 2000))
 		require.NoError(t, err)
@@ -439,7 +439,7 @@ func TestDownloadClosedEarly(t *testing.T) {
 		require.Error(t, err, "not an end that looks like one")
 		require.NoError(t, content.Close())
 		time.Sleep(time.Minute)
-		assert.Zero(t, n.OpenConnections())
+		assert.Zero(t, network.OpenConnections())
 	})
 }
 

@@ -68,10 +68,10 @@ func TestProgress(t *testing.T) {
 				client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 				action := faultnet.CreateSimulatorAction(t, client)
 				require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
-				var told []idngo.UploadProgress // without a lock: the race detector looks
-				p := faultnet.Selfie(source())
-				p.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
-				_, err := client.AddImage(t.Context(), action, p)
+				var told []idngo.UploadProgress // without a lock: the race detector checks that
+				params := faultnet.Selfie(source())
+				params.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
+				_, err := client.AddImage(t.Context(), action, params)
 				require.NoError(t, err)
 				assertProgress(t, told, int64(tt.size), tt.attempts)
 				begins, ends := 0, 0
@@ -96,9 +96,9 @@ func TestProgressOfAnEmptyImage(t *testing.T) {
 	client, mock := faultnet.NewMock(t)
 	faultnet.Respond(t, mock, http.MethodPost, faultnet.UploadTarget, http.StatusOK, faultnet.ImageJSON)
 	var told []idngo.UploadProgress
-	p := faultnet.Selfie(idngo.ImageBytes("face.jpg", nil))
-	p.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
-	_, err := client.AddImage(t.Context(), "a1", p)
+	params := faultnet.Selfie(idngo.ImageBytes("face.jpg", nil))
+	params.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
+	_, err := client.AddImage(t.Context(), "a1", params)
 	require.NoError(t, err)
 	assert.Equal(t, []idngo.UploadProgress{{Attempt: 1}}, told)
 }
@@ -122,9 +122,9 @@ func TestProgressKeepsTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.AnyStamp = true
-				n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+				network := faultnet.New(t)
+				network.AnyStamp = true
+				network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 					_, _ = io.CopyBuffer(
 						struct{ io.Writer }{io.Discard}, &slowReader{Reader: r.Body, n: line.piece, delay: line.every}, make([]byte, line.piece),
 					)
@@ -133,10 +133,10 @@ func TestProgressKeepsTime(t *testing.T) {
 				}
 				var told []idngo.UploadProgress
 				var at []time.Time
-				p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(size)))
-				p.Progress = func(u idngo.UploadProgress) { told, at = append(told, u), append(at, time.Now()) }
+				params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(size)))
+				params.Progress = func(u idngo.UploadProgress) { told, at = append(told, u), append(at, time.Now()) }
 				begun := time.Now()
-				_, err := n.Client().AddImage(t.Context(), "a1", p)
+				_, err := network.Client().AddImage(t.Context(), "a1", params)
 				require.NoError(t, err)
 				seconds := time.Since(begun).Seconds()
 				assertProgress(t, told, size, 1)
@@ -180,15 +180,15 @@ func TestProgressIsNeverConcurrent(t *testing.T) {
 	require.NoError(t, err)
 	var told []idngo.UploadProgress
 	var inside atomic.Int32
-	p := source.params()
-	p.Progress = func(u idngo.UploadProgress) {
+	params := source.params()
+	params.Progress = func(u idngo.UploadProgress) {
 		assert.EqualValues(t, 1, inside.Add(1))
 		source.sending.Store(true)
 		told = append(told, u)
 		runtime.Gosched()
 		inside.Add(-1)
 	}
-	_, err = client.AddImage(t.Context(), "a1", p)
+	_, err = client.AddImage(t.Context(), "a1", params)
 	require.NoError(t, err)
 	assertProgress(t, told, 4<<20, 2)
 }
@@ -225,9 +225,9 @@ func TestProgressIsNotCalledAfterwards(t *testing.T) {
 				return result()
 			}), faultnet.OneAttempt())
 			var returned atomic.Bool
-			p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
-			p.Progress = func(idngo.UploadProgress) { assert.False(t, returned.Load()) }
-			_, _ = client.AddImage(t.Context(), "a1", p)
+			params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
+			params.Progress = func(idngo.UploadProgress) { assert.False(t, returned.Load()) }
+			_, _ = client.AddImage(t.Context(), "a1", params)
 			returned.Store(true)
 			for range 100 {
 				runtime.Gosched()
@@ -242,12 +242,12 @@ func TestProgressIsNotCalledAfterwards(t *testing.T) {
 // the timeout, and other calls of the client go on.
 func TestSlowProgress(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.AnyStamp = true
-		client := n.Client(idngo.WithTimeout(time.Second))
-		p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(200_000)))
+		network := faultnet.New(t)
+		network.AnyStamp = true
+		client := network.Client(idngo.WithTimeout(time.Second))
+		params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(200_000)))
 		calls := 0
-		p.Progress = func(u idngo.UploadProgress) {
+		params.Progress = func(u idngo.UploadProgress) {
 			calls++
 			begun := time.Now()
 			require.NoError(t, faultnet.AddImage.Call(t.Context(), client), "another upload, from the callback itself")
@@ -256,7 +256,7 @@ func TestSlowProgress(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		begun := time.Now()
-		_, err := client.AddImage(t.Context(), "a1", p)
+		_, err := client.AddImage(t.Context(), "a1", params)
 		require.NoError(t, err)
 		assert.Equal(t, time.Duration(calls)*time.Minute, time.Since(begun))
 		assert.GreaterOrEqual(t, calls, 3)
@@ -280,8 +280,8 @@ func TestProgressPanics(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+				network := faultnet.New(t)
+				network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 					_, _ = io.Copy(io.Discard, r.Body)
 					if number == 1 {
 						w.WriteHeader(http.StatusTooManyRequests)
@@ -289,19 +289,19 @@ func TestProgressPanics(t *testing.T) {
 					}
 					return false
 				}
-				client := n.Client(faultnet.RetryAtOnce(3))
+				client := network.Client(faultnet.RetryAtOnce(3))
 				var called atomic.Int32
-				p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
-				p.Progress = func(u idngo.UploadProgress) {
+				params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
+				params.Progress = func(u idngo.UploadProgress) {
 					if tt.at(u) {
 						called.Add(1)
 						panic(boom)
 					}
 				}
-				assert.PanicsWithValue(t, boom, func() { _, _ = client.AddImage(t.Context(), "a1", p) })
+				assert.PanicsWithValue(t, boom, func() { _, _ = client.AddImage(t.Context(), "a1", params) })
 				synctest.Wait()
 				assert.EqualValues(t, 1, called.Load(), "not called again")
-				assert.Len(t, n.Seen(), tt.requests)
+				assert.Len(t, network.Seen(), tt.requests)
 				require.NoError(t, faultnet.AddImage.Call(t.Context(), client), "the client is as good as before")
 			})
 		})
@@ -318,13 +318,13 @@ func TestProgressIsNotCalledAfterItsPanic(t *testing.T) {
 			return nil, req.Context().Err()
 		}))
 		calls := 0
-		p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
-		p.Progress = func(u idngo.UploadProgress) {
+		params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
+		params.Progress = func(u idngo.UploadProgress) {
 			if calls++; u.Sent > 0 {
 				panic("boom")
 			}
 		}
-		assert.PanicsWithValue(t, "boom", func() { _, _ = client.AddImage(t.Context(), "a1", p) })
+		assert.PanicsWithValue(t, "boom", func() { _, _ = client.AddImage(t.Context(), "a1", params) })
 		assert.Equal(t, 2, calls)
 	})
 }
@@ -338,10 +338,10 @@ func TestProgressExits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				client := n.Client()
-				p := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
-				p.Progress = func(u idngo.UploadProgress) {
+				network := faultnet.New(t)
+				client := network.Client()
+				params := faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20)))
+				params.Progress = func(u idngo.UploadProgress) {
 					if at(u) {
 						runtime.Goexit()
 					}
@@ -349,7 +349,7 @@ func TestProgressExits(t *testing.T) {
 				exited := true
 				var wg sync.WaitGroup
 				wg.Go(func() {
-					_, _ = client.AddImage(t.Context(), "a1", p)
+					_, _ = client.AddImage(t.Context(), "a1", params)
 					exited = false
 				})
 				wg.Wait()
@@ -374,25 +374,25 @@ func TestProgressCancels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+				network := faultnet.New(t)
+				network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 					_, _ = io.Copy(io.Discard, r.Body)
 					<-r.Context().Done()
 					panic(http.ErrAbortHandler)
 				}
 				ctx, cancel := context.WithCancelCause(t.Context())
-				p := faultnet.Selfie(idngo.ImageReader("face.jpg", bytes.NewReader(faultnet.Noise(1<<20))))
-				p.Progress = func(u idngo.UploadProgress) {
+				params := faultnet.Selfie(idngo.ImageReader("face.jpg", bytes.NewReader(faultnet.Noise(1<<20))))
+				params.Progress = func(u idngo.UploadProgress) {
 					if tt.at(u) {
 						cancel(cause)
 					}
 				}
-				_, err := n.Client().AddImage(ctx, "a1", p, idngo.WithIdempotent())
+				_, err := network.Client().AddImage(ctx, "a1", params, idngo.WithIdempotent())
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
 				assert.Equal(t, tt.unknown, errors.Is(err, idngo.ErrOutcomeUnknown))
 				synctest.Wait()
-				assert.Len(t, n.Seen(), tt.requests)
+				assert.Len(t, network.Seen(), tt.requests)
 			})
 		})
 	}

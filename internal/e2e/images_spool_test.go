@@ -29,7 +29,7 @@ const spoolLimit = 8 << 20
 
 // setTempDir is not for parallel tests: the directory for temporary files is
 // the process's. On Linux the files have no name from the start, so that the
-// descriptors are looked at, too.
+// descriptors are checked, too.
 func setTempDir(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
@@ -184,13 +184,13 @@ func TestNoTemporaryFileIsLeft(t *testing.T) {
 			if tt.reader != nil {
 				reader = tt.reader(cancel)
 			}
-			p := faultnet.Selfie(idngo.ImageReader("face.jpg", reader))
+			params := faultnet.Selfie(idngo.ImageReader("face.jpg", reader))
 			if tt.progress != nil {
-				p.Progress = tt.progress(cancel)
+				params.Progress = tt.progress(cancel)
 			}
 			client := faultnet.NewClient(t, tt.transport, faultnet.OneAttempt())
 			var err error
-			upload := func() { _, err = client.AddImage(ctx, "a1", p) }
+			upload := func() { _, err = client.AddImage(ctx, "a1", params) }
 			if tt.panics != nil {
 				assert.PanicsWithValue(t, tt.panics, upload)
 			} else {

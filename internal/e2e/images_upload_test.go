@@ -112,9 +112,9 @@ func (o *overlap) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (o *overlap) params() idngo.AddImageParams {
-	p := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", o, int64(len(o.content))))
-	p.Progress = func(idngo.UploadProgress) { o.sending.Store(true) }
-	return p
+	params := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", o, int64(len(o.content))))
+	params.Progress = func(idngo.UploadProgress) { o.sending.Store(true) }
+	return params
 }
 
 // An attempt that was answered before its body was read, and the next one,
@@ -204,9 +204,9 @@ func TestReadingForAnAttemptThatIsOver(t *testing.T) {
 		bodies = append(bodies, req.Body, again)
 		return httpmock.NewStringResponse(429, ""), nil
 	}), faultnet.OneAttempt())
-	p := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, size))
-	p.Progress = func(idngo.UploadProgress) { assert.False(t, over.Load()) }
-	_, err := client.AddImage(t.Context(), "a1", p)
+	params := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, size))
+	params.Progress = func(idngo.UploadProgress) { assert.False(t, over.Load()) }
+	_, err := client.AddImage(t.Context(), "a1", params)
 	require.ErrorIs(t, err, idngo.ErrRateLimited, "the call does not wait for the source")
 	over.Store(true)
 	close(released)
@@ -259,9 +259,9 @@ func TestTransportReplaysAnUpload(t *testing.T) {
 		assert.True(t, bytes.Contains(body, content))
 		return httpmock.NewStringResponse(http.StatusOK, faultnet.ImageJSON), nil
 	}))
-	p := faultnet.Selfie(idngo.ImageBytes("face.jpg", content))
-	p.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
-	_, err := client.AddImage(t.Context(), "a1", p)
+	params := faultnet.Selfie(idngo.ImageBytes("face.jpg", content))
+	params.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
+	_, err := client.AddImage(t.Context(), "a1", params)
 	require.NoError(t, err)
 	assertProgress(t, told, int64(len(content)), 1)
 }
@@ -270,9 +270,9 @@ func TestTransportReplaysAnUpload(t *testing.T) {
 // that what moves can be seen to move.
 func TestUploadOverALineThatGetsSlower(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.AnyStamp = true
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.AnyStamp = true
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.CopyN(io.Discard, r.Body, 500_000)
 			for _, every := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 6 * time.Second} { // for each KiB
 				_, _ = io.CopyN(io.Discard, &slowReader{Reader: r.Body, n: 1 << 10, delay: every}, 60<<10)
@@ -281,7 +281,7 @@ func TestUploadOverALineThatGetsSlower(t *testing.T) {
 			faultnet.Answer(w, r)
 			return true
 		}
-		_, err := n.Client().AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))))
+		_, err := network.Client().AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))))
 		require.NoError(t, err)
 	})
 }
@@ -301,15 +301,15 @@ func (r *slowReader) Read(p []byte) (int, error) {
 // A context that ends in the middle of an upload ends it at once.
 func TestUploadCancelledWhileSending(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.Copy(io.Discard, &slowReader{Reader: r.Body, n: 1 << 10, delay: time.Second})
 			panic(http.ErrAbortHandler)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		begun := time.Now()
-		_, err := n.Client().AddImage(ctx, "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))))
+		_, err := network.Client().AddImage(ctx, "a1", faultnet.Selfie(idngo.ImageBytes("face.jpg", faultnet.Noise(1<<20))))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		assert.Equal(t, 90*time.Second, time.Since(begun))

@@ -94,13 +94,13 @@ func TestJSONLimit(t *testing.T) {
 		t.Run(op.Key(), func(t *testing.T) {
 			head := answers(0) + `"}`
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				watch := &faultnet.BodyWatch{Next: n.Transport}
-				client := n.Client(idngo.WithHTTPClient(&http.Client{Transport: watch}))
+				network := faultnet.New(t)
+				watch := &faultnet.BodyWatch{Next: network.Transport}
+				client := network.Client(idngo.WithHTTPClient(&http.Client{Transport: watch}))
 				for _, declared := range []bool{true, false} {
 					for extra, fits := range map[int]bool{0: true, 1: false} {
 						whole := answers(limit-len(head)+extra) + `"}`
-						n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
+						network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
 							if declared {
 								w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
 							}
@@ -175,13 +175,13 @@ func TestEndlessBody(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%d, slow %v, %s", status, slow, op.Key()), func(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) {
-						n := faultnet.New(t)
-						n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, r *http.Request) {
+						network := faultnet.New(t)
+						network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, r *http.Request) {
 							w.WriteHeader(status)
 							writeEndlessly(w, r, slow)
 						})
-						watch := &faultnet.BodyWatch{Next: n.Transport}
-						client := n.Client(faultnet.OneAttempt(), idngo.WithHTTPClient(&http.Client{Transport: watch}))
+						watch := &faultnet.BodyWatch{Next: network.Transport}
+						client := network.Client(faultnet.OneAttempt(), idngo.WithHTTPClient(&http.Client{Transport: watch}))
 						begin := time.Now()
 						err := op.Call(t.Context(), client)
 						switch {
@@ -205,7 +205,7 @@ func TestEndlessBody(t *testing.T) {
 						assert.Equal(t, watch.Opened.Load(), watch.Closed.Load())
 						time.Sleep(2 * time.Second) // until the server has noticed
 						synctest.Wait()
-						assert.Zero(t, n.OpenConnections(), "the connection is not kept")
+						assert.Zero(t, network.OpenConnections(), "the connection is not kept")
 					})
 				})
 			}
@@ -216,18 +216,18 @@ func TestEndlessBody(t *testing.T) {
 // Whatever the first attempt fails with, every body is closed when the call
 // returns, and a goroutine that is left behind would fail the bubble.
 func TestBodiesAreClosed(t *testing.T) {
-	for _, c := range failureRows() {
-		if c.tls || c.contextEnds > 0 {
+	for _, row := range failureRows() {
+		if row.tls || row.contextEnds > 0 {
 			continue
 		}
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
 			for _, op := range operationsOf(t) {
 				t.Run(op.Key(), func(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) {
-						n := faultnet.New(t)
-						c.arrange(n)
-						watch := &faultnet.BodyWatch{Next: n.Transport}
-						client := n.Client(idngo.WithHTTPClient(&http.Client{Transport: watch}))
+						network := faultnet.New(t)
+						row.arrange(network)
+						watch := &faultnet.BodyWatch{Next: network.Transport}
+						client := network.Client(idngo.WithHTTPClient(&http.Client{Transport: watch}))
 						_ = op.Call(t.Context(), client)
 						assert.Equal(t, watch.Opened.Load(), watch.Closed.Load())
 					})
@@ -242,22 +242,22 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 	for size, kept := range map[int]bool{0: true, 100: true, 64 << 10: true, 300 << 10: true, 2 << 20: false} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Length", strconv.Itoa(size))
 					w.WriteHeader(400)
 					_, _ = io.CopyN(w, faultnet.Endless(' '), int64(size))
 				})
-				client := n.Client()
+				client := network.Client()
 				for range 5 {
 					for _, op := range faultnet.Operations {
 						require.Error(t, op.Call(t.Context(), client))
 					}
 				}
 				if kept {
-					assert.Equal(t, 1, n.Dialed())
+					assert.Equal(t, 1, network.Dialed())
 				} else {
-					assert.Equal(t, 5*len(faultnet.Operations), n.Dialed())
+					assert.Equal(t, 5*len(faultnet.Operations), network.Dialed())
 				}
 			})
 		})
@@ -268,9 +268,9 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 // than a transport keeps idle.
 func TestFailingCallsLeaveNoConnections(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.Transport.MaxIdleConnsPerHost = 8
-		n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.Transport.MaxIdleConnsPerHost = 8
+		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			if number%7 != 0 {
 				_, _ = io.Copy(io.Discard, r.Body)
 			}
@@ -300,7 +300,7 @@ func TestFailingCallsLeaveNoConnections(t *testing.T) {
 			}
 			return true
 		}
-		client := n.Client(faultnet.OneAttempt())
+		client := network.Client(faultnet.OneAttempt())
 		jobs := make(chan int)
 		var wg sync.WaitGroup
 		for range 64 {
@@ -316,8 +316,8 @@ func TestFailingCallsLeaveNoConnections(t *testing.T) {
 		close(jobs)
 		wg.Wait()
 		synctest.Wait()
-		assert.LessOrEqual(t, n.OpenConnections(), 8)
-		assert.GreaterOrEqual(t, len(n.Seen()), 1000)
+		assert.LessOrEqual(t, network.OpenConnections(), 8)
+		assert.GreaterOrEqual(t, len(network.Seen()), 1000)
 	})
 }
 
@@ -391,11 +391,11 @@ func TestRedirectDeliversNothing(t *testing.T) {
 				w.Header().Set("Location", target)
 				w.WriteHeader(status)
 			}))
-			hc := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows them all
+			httpClient := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows them all
 			if jar {
-				hc.Transport = http.DefaultTransport
+				httpClient.Transport = http.DefaultTransport
 			}
-			client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL), idngo.WithHTTPClient(hc))
+			client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL(server.URL), idngo.WithHTTPClient(httpClient))
 			require.NoError(t, err)
 			for _, op := range faultnet.Operations {
 				for range 2 {

@@ -31,57 +31,59 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		return want
 	}
-	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, b *simulatorRecorder, c *idngo.Client)) {
+	run := func(name string, count int, quirks simulator.Quirks, test func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client)) {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				b := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
-				b.add(t, count)
-				test(t, b, b.net.Client())
+				recorder := newSimulatorRecorder(t, simulator.Config{Quirks: quirks})
+				recorder.add(t, count)
+				test(t, recorder, recorder.net.Client())
 			})
 		})
 	}
 	for name, quirks := range map[string]simulator.Quirks{"list envelope": {}, "bare envelope": {BareList: true}} {
-		run(name, 25, quirks, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
-			all := c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
+		run(name, 25, quirks, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
+			all := client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10})
 			assert.Equal(t, numbers(25, 1), ids(t, all))
-			assert.Equal(t, repeatWord("ListActions", 3), b.story(), "the total ends it")
+			assert.Equal(t, repeatWord("ListActions", 3), recorder.story(), "the total ends it")
 			assert.Equal(t, numbers(25, 1), ids(t, all), "ranged over again")
-			assert.Contains(t, b.net.Seen()[len(b.net.Seen())-1].Target, "limit=10&offset=20&order=-createdAt")
+			assert.Contains(t, recorder.net.Seen()[len(recorder.net.Seen())-1].Target, "limit=10&offset=20&order=-createdAt")
 		})
 	}
-	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
-		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}))
+	run("from an offset, in another order", 25, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
+		got := ids(
+			t, client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 4, Offset: 20, Order: "createdAt"}),
+		)
 		assert.Equal(t, []string{"21", "22", "23", "24", "25"}, got)
-		assert.Equal(t, repeatWord("ListActions", 2), b.story())
+		assert.Equal(t, repeatWord("ListActions", 2), recorder.story())
 	})
-	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
-		assert.Empty(t, ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
-		assert.Equal(t, "ListActions", b.story())
+	run("behind the end", 5, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
+		assert.Empty(t, ids(t, client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Offset: 7})))
+		assert.Equal(t, "ListActions", recorder.story())
 	})
-	run("left early", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
+	run("left early", 25, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
 		seen := 0
-		for _, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+		for _, err := range client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
 			require.NoError(t, err)
 			if seen++; seen == 10 {
 				break
 			}
 		}
-		assert.Equal(t, "ListActions", b.story())
+		assert.Equal(t, "ListActions", recorder.story())
 	})
-	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
-		other := b.net.Client()
-		b.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
+	run("new ones in front meanwhile", 20, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
+		other := recorder.net.Client()
+		recorder.before = func(operation string, number int, _ http.ResponseWriter, _ *http.Request) bool {
 			if operation == "ListActions" && number > 1 && number < 5 {
 				_, err := other.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization(fmt.Sprintf("new-%d", number)))
 				assert.NoError(t, err)
 			}
 			return false
 		}
-		got := ids(t, c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
+		got := ids(t, client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 5}))
 		assert.Equal(t, numbers(20, 1), got, "each once")
 	})
-	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
-		b.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
+	run("an error in the middle", 25, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
+		recorder.before = func(operation string, number int, w http.ResponseWriter, _ *http.Request) bool {
 			if number == 2 {
 				faultnet.Refuse(w, 403, 0, "no")
 			}
@@ -89,7 +91,7 @@ func TestAllActionsPageByPage(t *testing.T) {
 		}
 		pairs := 0
 		var last error
-		for action, err := range c.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
+		for action, err := range client.AllActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{Limit: 10}) {
 			require.NoError(t, last, "nothing follows an error")
 			assert.Equal(t, err == nil, action != nil)
 			last = err
@@ -98,20 +100,20 @@ func TestAllActionsPageByPage(t *testing.T) {
 		require.ErrorIs(t, last, idngo.ErrForbidden)
 		assert.Equal(t, 11, pairs)
 	})
-	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, b *simulatorRecorder, c *idngo.Client) {
+	run("bad arguments", 0, simulator.Quirks{}, func(t *testing.T, recorder *simulatorRecorder, client *idngo.Client) {
 		for _, p := range []idngo.ListActionsParams{{Limit: -1}, {Offset: -1}} {
 			pairs := 0
-			for action, err := range c.AllActions(t.Context(), "app-1", p) {
+			for action, err := range client.AllActions(t.Context(), "app-1", p) {
 				require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 				assert.Nil(t, action)
 				pairs++
 			}
 			assert.Equal(t, 1, pairs)
 		}
-		for _, err := range c.AllActions(t.Context(), "", idngo.ListActionsParams{}) {
+		for _, err := range client.AllActions(t.Context(), "", idngo.ListActionsParams{}) {
 			require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 		}
-		assert.Empty(t, b.story())
+		assert.Empty(t, recorder.story())
 	})
 }
 

@@ -53,12 +53,12 @@ func TestRateLimiterIsAskedForEachAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "1"), faultnet.Refusal(401, 4004))
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "1"), faultnet.Refusal(401, 4004))
 				limiter := &tokenLimiter{period: 10 * time.Minute}
-				client := n.Client(idngo.WithTimeout(time.Second), idngo.WithRateLimiter(limiter))
+				client := network.Client(idngo.WithTimeout(time.Second), idngo.WithRateLimiter(limiter))
 				require.NoError(t, op.Call(t.Context(), client))
-				assert.Equal(t, []time.Duration{10 * time.Minute, 10 * time.Minute}, n.Gaps(), "and the stamps are of after the wait")
+				assert.Equal(t, []time.Duration{10 * time.Minute, 10 * time.Minute}, network.Gaps(), "and the stamps are of after the wait")
 			})
 		})
 	}
@@ -66,7 +66,7 @@ func TestRateLimiterIsAskedForEachAttempt(t *testing.T) {
 
 func TestRateLimiterAndTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
+		network := faultnet.New(t)
 		type key struct{}
 		var asked []any
 		limiter := faultnet.LimiterFunc(func(ctx context.Context) error {
@@ -74,7 +74,7 @@ func TestRateLimiterAndTheContext(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		client := n.Client(idngo.WithRateLimiter(limiter))
+		client := network.Client(idngo.WithRateLimiter(limiter))
 		for _, op := range faultnet.Operations {
 			ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, op.Name))
 			time.AfterFunc(time.Minute, func() { cancel(errLeft) })
@@ -86,7 +86,7 @@ func TestRateLimiterAndTheContext(t *testing.T) {
 			assert.Equal(t, time.Minute, time.Since(begin))
 			assert.Equal(t, op.Name, asked[len(asked)-1])
 		}
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 	})
 }
 
@@ -96,8 +96,8 @@ var errNoTokens = errors.New("no tokens today")
 // An error of the limiter's own is the call's, at once.
 func TestRateLimiterRefuses(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error { return errNoTokens })))
+		network := faultnet.New(t)
+		client := network.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error { return errNoTokens })))
 		for _, op := range faultnet.Operations {
 			res := idngo.Response{StatusCode: 7, Attempts: 7}
 			err := op.Call(t.Context(), client, idngo.WithResponse(&res))
@@ -106,18 +106,18 @@ func TestRateLimiterRefuses(t *testing.T) {
 			require.ErrorContains(t, err, "rate limiter")
 			assert.Equal(t, idngo.Response{}, res, "no attempt was made")
 		}
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 
 		// What an earlier attempt has brought is not lost, what it has left
 		// unknown stays so.
 		asked := 0
-		client = n.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error {
+		client = network.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error {
 			if asked++; asked > 1 {
 				return errNoTokens
 			}
 			return nil
 		})))
-		n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0))
+		network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0))
 		var res idngo.Response
 		err := faultnet.CreateAction.Call(t.Context(), client, idngo.WithIdempotent(), idngo.WithResponse(&res))
 		require.ErrorIs(t, err, errNoTokens)
@@ -133,8 +133,8 @@ func TestLoggerWritesALineAnAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(
 					func(w http.ResponseWriter) {
 						time.Sleep(2 * time.Second)
 						faultnet.Refusal(429, 0, "Retry-After", "1")(w)
@@ -142,7 +142,7 @@ func TestLoggerWritesALineAnAttempt(t *testing.T) {
 					faultnet.Refusal(401, 4004), faultnet.Refusal(409, 1006, "Retry-After", "1"),
 				)
 				var log faultnet.Log
-				client := n.Client(idngo.WithLogger(log.Logger()), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 5}))
+				client := network.Client(idngo.WithLogger(log.Logger()), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 5}))
 				ctx := t.Context()
 				require.NoError(t, op.Call(ctx, client))
 				want := [][]string{
@@ -164,16 +164,16 @@ func TestLoggerWritesALineAnAttempt(t *testing.T) {
 
 func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnDial = func(_ context.Context, number int) error {
+		network := faultnet.New(t)
+		network.OnDial = func(_ context.Context, number int) error {
 			if number <= 2 {
 				return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 			}
 			return nil
 		}
-		n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) })
+		network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) })
 		var log faultnet.Log
-		client := n.Client(idngo.WithLogger(log.Logger()))
+		client := network.Client(idngo.WithLogger(log.Logger()))
 		require.Error(t, faultnet.CreateAction.Call(t.Context(), client))
 		require.Len(t, log.Lines, 3)
 		assert.Contains(t, log.Lines[0], "connection refused")
@@ -192,7 +192,7 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 		require.Len(t, log.Lines, 3)
 
 		// A 2xx that cannot be used was an answer all the same.
-		n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.WriteText("garbage")(w) })
+		network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.WriteText("garbage")(w) })
 		require.Error(t, faultnet.GetAction.Call(t.Context(), client))
 		require.Len(t, log.Lines, 4)
 	})
@@ -201,9 +201,9 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 // The logger gets the context of the call, as handlers for traces need it.
 func TestLoggerGetsTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
+		network := faultnet.New(t)
 		var log faultnet.Log
-		client := n.Client(idngo.WithLogger(log.Logger()))
+		client := network.Client(idngo.WithLogger(log.Logger()))
 		type key struct{}
 		require.NoError(t, faultnet.GetAction.Call(context.WithValue(t.Context(), key{}, "trace-1"), client))
 		require.Len(t, log.Contexts(), 1)
@@ -214,14 +214,14 @@ func TestLoggerGetsTheContext(t *testing.T) {
 func TestResponse(t *testing.T) {
 	t.Run("success", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			network := faultnet.New(t)
+			network.OnRequest = func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 				w.Header().Set("X-Request-Id", "r-1")
 				return false
 			}
 			for _, op := range faultnet.Operations {
 				res := idngo.Response{StatusCode: 7, Attempts: 7, Body: []byte("old"), Header: http.Header{"Old": {"x"}}}
-				require.NoError(t, op.Call(t.Context(), n.Client(), idngo.WithResponse(&res)))
+				require.NoError(t, op.Call(t.Context(), network.Client(), idngo.WithResponse(&res)))
 				assert.Equal(t, 200, res.StatusCode, op.Name)
 				assert.Equal(t, 1, res.Attempts, op.Name)
 				assert.Equal(t, "r-1", res.Header.Get("X-Request-Id"), op.Name)
@@ -236,12 +236,14 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("refused", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "0"), faultnet.Refusal(400, 1005, "X-Request-Id", "r-2"))
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerInTurn(
+				faultnet.Refusal(429, 0, "Retry-After", "0"), faultnet.Refusal(400, 1005, "X-Request-Id", "r-2"),
+			)
 			for _, op := range faultnet.Operations {
 				res := idngo.Response{StatusCode: 7, Body: []byte("old")}
-				n.Forget()
-				require.Error(t, op.Call(t.Context(), n.Client(), idngo.WithResponse(&res)))
+				network.Forget()
+				require.Error(t, op.Call(t.Context(), network.Client(), idngo.WithResponse(&res)))
 				assert.Equal(t, 400, res.StatusCode)
 				assert.Equal(t, 2, res.Attempts)
 				assert.Equal(t, "r-2", res.Header.Get("X-Request-Id"))
@@ -251,14 +253,14 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("2xx that cannot be used", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.WriteText("<html>hello</html>")(w) })
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.WriteText("<html>hello</html>")(w) })
 			for _, op := range faultnet.Operations {
 				if op.Name == "OpenImage" {
 					continue
 				}
 				var res idngo.Response
-				require.Error(t, op.Call(t.Context(), n.Client(), idngo.WithResponse(&res)))
+				require.Error(t, op.Call(t.Context(), network.Client(), idngo.WithResponse(&res)))
 				assert.Equal(t, 200, res.StatusCode)
 				assert.Equal(t, "<html>hello</html>", string(res.Body))
 			}
@@ -266,11 +268,11 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("no answer", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) })
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.CutConnection(w) })
 			for _, op := range faultnet.Operations {
 				res := idngo.Response{StatusCode: 7, Attempts: 7, Body: []byte("old"), Header: http.Header{"Old": {"x"}}}
-				require.Error(t, op.Call(t.Context(), n.Client(), idngo.WithResponse(&res)))
+				require.Error(t, op.Call(t.Context(), network.Client(), idngo.WithResponse(&res)))
 				attempts := 3
 				if op.NotIdempotent {
 					attempts = 1
@@ -281,13 +283,13 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("cut off", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
 				faultnet.WriteRaw(w, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX-Request-Id: r-3\r\n\r\n")
 			})
 			for _, op := range faultnet.Operations {
 				var res idngo.Response
-				require.Error(t, op.Call(t.Context(), n.Client(faultnet.OneAttempt()), idngo.WithResponse(&res)))
+				require.Error(t, op.Call(t.Context(), network.Client(faultnet.OneAttempt()), idngo.WithResponse(&res)))
 				assert.Equal(t, 200, res.StatusCode, op.Name)
 				assert.Equal(t, "r-3", res.Header.Get("X-Request-Id"), op.Name)
 				assert.Empty(t, res.Body, op.Name)
@@ -296,12 +298,14 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("redirect", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
+			network := faultnet.New(t)
 			for _, location := range []string{"https://elsewhere.test/a?b=c", "http://[::1/%zz", "", "/relative"} {
-				n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.Refusal(302, 0, "Location", location)(w) })
+				network.OnRequest = faultnet.AnswerAll(
+					func(w http.ResponseWriter, _ *http.Request) { faultnet.Refusal(302, 0, "Location", location)(w) },
+				)
 				for _, op := range faultnet.Operations {
 					var res idngo.Response
-					require.ErrorIs(t, op.Call(t.Context(), n.Client(), idngo.WithResponse(&res)), idngo.ErrRedirect)
+					require.ErrorIs(t, op.Call(t.Context(), network.Client(), idngo.WithResponse(&res)), idngo.ErrRedirect)
 					assert.Equal(t, 302, res.StatusCode)
 					assert.Equal(t, location, res.Header.Get("Location"))
 					for name := range res.Header {
@@ -313,29 +317,29 @@ func TestResponse(t *testing.T) {
 	})
 	t.Run("long error", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(400)
 				faultnet.WriteText(strings.Repeat("x", 100<<10))(w)
 			})
 			var res idngo.Response
-			require.Error(t, faultnet.GetAction.Call(t.Context(), n.Client(), idngo.WithResponse(&res)))
+			require.Error(t, faultnet.GetAction.Call(t.Context(), network.Client(), idngo.WithResponse(&res)))
 			assert.Len(t, res.Body, 64<<10)
 		})
 	})
 	t.Run("refused on this side", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			require.ErrorIs(t, faultnet.GetAction.Call(t.Context(), n.Client(), idngo.WithResponse(nil)), idngo.ErrInvalidArgument)
-			assert.Zero(t, n.Dialed())
+			network := faultnet.New(t)
+			require.ErrorIs(t, faultnet.GetAction.Call(t.Context(), network.Client(), idngo.WithResponse(nil)), idngo.ErrInvalidArgument)
+			assert.Zero(t, network.Dialed())
 		})
 	})
 }
 
 func TestHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		for _, op := range faultnet.Operations {
 			for _, bad := range [][2]string{
 				{"X-App-Token", "x"}, {"x-app-token", "x"}, {"X-APP-ACCESS-TS", "x"}, {"x-app-access-sig", "x"},
@@ -348,11 +352,11 @@ func TestHeader(t *testing.T) {
 				require.ErrorContains(t, err, "header")
 			}
 		}
-		require.Zero(t, n.Dialed())
+		require.Zero(t, network.Dialed())
 		for _, op := range faultnet.Operations {
 			require.NoError(t, op.Call(t.Context(), client, idngo.WithHeader("x-trace", "t-1"), idngo.WithHeader("X-Empty", ""),
 				idngo.WithHeader("X-Name", "Қалқаман"), idngo.WithHeader("User-Agent", "mine/1"), idngo.WithHeader("X-Trace", "t-2")))
-			seen := n.Seen()
+			seen := network.Seen()
 			header := seen[len(seen)-1].Header
 			assert.Equal(t, []string{"t-2"}, header["X-Trace"], "the last one counts")
 			assert.Equal(t, []string{""}, header["X-Empty"])
@@ -360,7 +364,7 @@ func TestHeader(t *testing.T) {
 			assert.Equal(t, []string{"mine/1"}, header["User-Agent"])
 
 			require.NoError(t, op.Call(t.Context(), client))
-			seen = n.Seen()
+			seen = network.Seen()
 			header = seen[len(seen)-1].Header
 			assert.NotContains(t, header, "X-Trace", "of that call only")
 			assert.Contains(t, header.Get("User-Agent"), "idngo-go/"+idngo.Version)
@@ -371,12 +375,12 @@ func TestHeader(t *testing.T) {
 // An option is used by several calls at once.
 func TestOptionsAreShared(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
 			return false
 		}
-		client := n.Client()
+		client := network.Client()
 		opts := []idngo.RequestOption{idngo.WithHeader("X-Trace", "t-1"), idngo.WithIdempotent()}
 		var wg sync.WaitGroup
 		for range 8 {
@@ -391,13 +395,13 @@ func TestOptionsAreShared(t *testing.T) {
 // A RoundTripper sees of which call a request is, in what is built on calls too.
 func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
+		recorder := newSimulatorRecorder(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})
 		var seen []string
-		b.net.Start()
+		recorder.net.Start()
 		client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("http://127.0.0.1"), idngo.WithHTTPClient(&http.Client{
 			Transport: faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 				seen = append(seen, idngo.OperationFromContext(r.Context()))
-				return b.net.Transport.RoundTrip(r)
+				return recorder.net.Transport.RoundTrip(r)
 			}),
 		}))
 		require.NoError(t, err)

@@ -30,14 +30,14 @@ import (
 // same names. file is the path of an image.
 func goldenRequests(file string) map[string]func(context.Context, *idngo.Client) error {
 	return map[string]func(context.Context, *idngo.Client) error{
-		"create_action": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateAction(ctx, "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
+		"create_action": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.CreateAction(ctx, "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
 				LevelName: "some-level-name", ExternalActionID: "yourActionId", Email: "example@email.com", Phone: "+49 123456789",
 			})
 			return err
 		},
-		"create_action_questionnaire": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateAction(ctx, "a/b;c d", idngo.CreateActionParams{
+		"create_action_questionnaire": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.CreateAction(ctx, "a/b;c d", idngo.CreateActionParams{
 				LevelName: "уровень 1/2 + &=?#%", ExternalActionID: "yourActionId",
 				Questionnaires: []idngo.Questionnaire{{ID: "Example_Questionnaire", Sections: map[string]idngo.QuestionnaireSection{
 					"section_id_1": {Items: map[string]idngo.QuestionnaireItem{
@@ -49,61 +49,69 @@ func goldenRequests(file string) map[string]func(context.Context, *idngo.Client)
 			})
 			return err
 		},
-		"create_websdk_link": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
+		"create_websdk_link": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
 				LevelName: "action level/1", ExternalUserID: "304775ty", ExternalActionID: "actionID123", Locale: "kk", TTL: time.Hour,
 			})
 			return err
 		},
-		"create_websdk_link_short": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: "action-level", ExternalUserID: "304775ty"})
+		"create_websdk_link_short": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{LevelName: "action-level", ExternalUserID: "304775ty"})
 			return err
 		},
-		"add_image": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.AddImage(ctx, "5e022e0f0a975a45325c7ff5", idngo.AddImageParams{
+		"add_image": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.AddImage(ctx, "5e022e0f0a975a45325c7ff5", idngo.AddImageParams{
 				IDDocType: idngo.IDDocTypeSelfie, Country: "GBR", Image: idngo.ImageFile(file),
 			})
 			return err
 		},
-		"add_image_side": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.AddImage(ctx, "5e022e0f0a975a45325c7ff5", idngo.AddImageParams{
+		"add_image_side": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.AddImage(ctx, "5e022e0f0a975a45325c7ff5", idngo.AddImageParams{
 				IDDocType: idngo.IDDocTypePassport, IDDocSubType: idngo.IDDocSubTypeFrontSide, Country: "KAZ",
 				Image: idngo.ImageReader("", strings.NewReader("not an image")), ContentType: "application/octet-stream",
 			})
 			return err
 		},
-		"submit_action": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.SubmitAction(ctx, "5e022e0f0a975a45325c7ff5")
+		"submit_action": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.SubmitAction(ctx, "5e022e0f0a975a45325c7ff5")
 			return err
 		},
-		"get_action": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.GetAction(ctx, "5d9f76507edd7d8162bfcea8")
+		"get_action": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.GetAction(ctx, "5d9f76507edd7d8162bfcea8")
 			return err
 		},
-		"list_actions": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.ListActions(ctx, "5e5f9ab10a975a6e224dc286", idngo.ListActionsParams{})
+		"get_applicant": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.GetApplicant(ctx, "63e096c51b6b4030f2e01154")
 			return err
 		},
-		"list_actions_page": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.ListActions(ctx, "a b", idngo.ListActionsParams{Limit: 5, Offset: 10, Order: "createdAt"})
+		"find_applicant": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.FindApplicant(ctx, "user/1 @;=")
 			return err
 		},
-		"open_image": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{})
+		"list_actions": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.ListActions(ctx, "5e5f9ab10a975a6e224dc286", idngo.ListActionsParams{})
 			return err
 		},
-		"open_image_preview": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{Preview: true})
+		"list_actions_page": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.ListActions(ctx, "a b", idngo.ListActionsParams{Limit: 5, Offset: 10, Order: "createdAt"})
 			return err
 		},
-		"create_access_token": func(ctx context.Context, c *idngo.Client) error {
-			_, err := c.CreateAccessToken(
+		"open_image": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{})
+			return err
+		},
+		"open_image_preview": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.DownloadImage(ctx, "5d9f76507edd7d8162bfcea8", "1411431805", io.Discard, idngo.ImageParams{Preview: true})
+			return err
+		},
+		"create_access_token": func(ctx context.Context, client *idngo.Client) error {
+			_, err := client.CreateAccessToken(
 				ctx, idngo.AccessTokenParams{UserID: "JamesBond007", ExternalActionID: "JamesBond007Action1", LevelName: "action-liveness"},
 			)
 			return err
 		},
-		"do": func(ctx context.Context, c *idngo.Client) error {
-			return c.Do(ctx, http.MethodPatch, "/resources/some%20thing/-;a=b", map[string][]string{"b": {"2 +"}, "a": {"1"}},
+		"do": func(ctx context.Context, client *idngo.Client) error {
+			return client.Do(ctx, http.MethodPatch, "/resources/some%20thing/-;a=b", map[string][]string{"b": {"2 +"}, "a": {"1"}},
 				map[string]any{"x": "<&>"}, nil, idngo.WithHeader("x-custom", "yes"))
 		},
 	}

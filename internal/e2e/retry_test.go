@@ -95,8 +95,8 @@ func unwrittenRows() []failureRow {
 			),
 			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay,
 		},
-		{name: "dial stalled", arrange: func(n *faultnet.Network) {
-			n.OnDial = func(ctx context.Context, number int) error {
+		{name: "dial stalled", arrange: func(network *faultnet.Network) {
+			network.OnDial = func(ctx context.Context, number int) error {
 				if number == 1 {
 					<-ctx.Done()
 					return ctx.Err()
@@ -108,12 +108,12 @@ func unwrittenRows() []failureRow {
 			name: "TLS handshake cut off", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadHello), idempotent: succeedsAfterDelay,
 			notIdempotent: succeedsAfterDelay,
 		},
-		{name: "TLS handshake answered in plain text", tls: true, arrange: faultnet.OnFirstConn(func(n *faultnet.Network, conn net.Conn) {
-			faultnet.ReadHello(n, conn)
+		{name: "TLS handshake answered in plain text", tls: true, arrange: faultnet.OnFirstConn(func(network *faultnet.Network, conn net.Conn) {
+			faultnet.ReadHello(network, conn)
 			_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
-		{name: "TLS handshake refused", tls: true, arrange: faultnet.OnFirstConn(func(n *faultnet.Network, conn net.Conn) {
-			faultnet.ReadHello(n, conn)
+		{name: "TLS handshake refused", tls: true, arrange: faultnet.OnFirstConn(func(network *faultnet.Network, conn net.Conn) {
+			faultnet.ReadHello(network, conn)
 			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 80}) // alert: internal error
 		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
 		{
@@ -202,8 +202,8 @@ func lostRows() []failureRow {
 // endedRows are the moments at which the caller's context may end.
 func endedRows() []failureRow {
 	return []failureRow{
-		{name: "context ends while dialling", contextEnds: 3 * time.Second, arrange: func(n *faultnet.Network) {
-			n.OnDial = func(ctx context.Context, _ int) error {
+		{name: "context ends while dialling", contextEnds: 3 * time.Second, arrange: func(network *faultnet.Network) {
+			network.OnDial = func(ctx context.Context, _ int) error {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -339,7 +339,6 @@ func notDoneRows() []failureRow {
 
 // perhapsDoneRows are the answers after which the call may have been carried out.
 func perhapsDoneRows() []failureRow {
-	const large = 10<<20 + 1
 	return []failureRow{
 		{
 			name: "503 with seconds", arrange: faultnet.RespondStatus(503, "Retry-After", "5"), idempotent: succeedsAfterDelay,
@@ -381,7 +380,7 @@ func unusableRows() []failureRow {
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
 		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
 		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, skips: func(op faultnet.Operation) bool {
-			// These look it up, and Do takes it for a success.
+			// These fetch the action, and Do returns success.
 			return op.Name == "OpenImage" || op.Name == "CreateAction" || op.Name == "SubmitAction" || op.Name == "Do"
 		}},
 		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, skips: func(op faultnet.Operation) bool {
@@ -438,15 +437,15 @@ var errLeft = errors.New("the customer has left")
 
 // clockOff is a server whose clock is off, and that refuses the first request.
 func clockOff(off time.Duration, code int) func(*faultnet.Network) {
-	return func(n *faultnet.Network) {
-		n.Skew, n.AnyStamp = off, true
-		n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+	return func(network *faultnet.Network) {
+		network.Skew, network.AnyStamp = off, true
+		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.Copy(io.Discard, r.Body)
 			if number == 1 {
 				faultnet.Refuse(w, 401, code, "no")
 				return true
 			}
-			assert.Equal(n.T, strconv.FormatInt(time.Now().Add(off).Unix(), 10), r.Header.Get("X-App-Access-Ts"))
+			assert.Equal(network.T, strconv.FormatInt(time.Now().Add(off).Unix(), 10), r.Header.Get("X-App-Access-Ts"))
 			return false
 		}
 	}
@@ -467,23 +466,23 @@ func isStatus(code int) func(*testing.T, error, idngo.Response) {
 // call of the API.
 func TestTableOfRetries(t *testing.T) {
 	t.Parallel()
-	for _, c := range failureRows() {
-		t.Run(c.name, func(t *testing.T) {
+	for _, row := range failureRows() {
+		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			for _, op := range operationsOf(t) {
-				if c.skips != nil && c.skips(op) {
+				if row.skips != nil && row.skips(op) {
 					continue
 				}
 				t.Run(op.Key(), func(t *testing.T) {
-					want := c.idempotent
+					want := row.idempotent
 					if op.NotIdempotent {
-						want = c.notIdempotent
+						want = row.notIdempotent
 					}
-					faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, want) })
+					faultnet.InBubble(t, func(t *testing.T) { row.run(t, op, want) })
 				})
 				if op.NotIdempotent {
 					t.Run(op.Key()+" idempotent", func(t *testing.T) {
-						faultnet.InBubble(t, func(t *testing.T) { c.run(t, op, c.idempotent, idngo.WithIdempotent()) })
+						faultnet.InBubble(t, func(t *testing.T) { row.run(t, op, row.idempotent, idngo.WithIdempotent()) })
 					})
 				}
 			}
@@ -580,17 +579,17 @@ func TestDelaysDoubleHalfOfThemRandom(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.Refuse(w, 503, 0, "down") })
-				client := n.Client(idngo.WithRetryPolicy(tt.policy))
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.Refuse(w, 503, 0, "down") })
+				client := network.Client(idngo.WithRetryPolicy(tt.policy))
 				shares := map[float64]bool{}
 				for range 20 {
-					before := len(n.Seen())
+					before := len(network.Seen())
 					err := faultnet.GetAction.Call(t.Context(), client)
 					var api *idngo.APIError
 					require.ErrorAs(t, err, &api)
 					assert.Equal(t, len(tt.want)+1, api.Attempts)
-					gaps := n.Gaps()[before:]
+					gaps := network.Gaps()[before:]
 					require.Len(t, gaps, len(tt.want))
 					for i, gap := range gaps {
 						assert.GreaterOrEqual(t, gap, tt.want[i]/2, "delay %d", i)
@@ -655,13 +654,13 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(tt.answers...)
-				client := n.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.max}))
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(tt.answers...)
+				client := network.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: tt.max}))
 				var res idngo.Response
 				err := tt.op.Call(t.Context(), client, idngo.WithResponse(&res))
 				assert.Equal(t, tt.attempts, res.Attempts)
-				assert.Len(t, n.Seen(), tt.attempts)
+				assert.Len(t, network.Seen(), tt.attempts)
 				if tt.status == 0 {
 					require.NoError(t, err)
 					return
@@ -680,10 +679,10 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 // none.
 func TestDelayAfterClockIsTheFirst(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(401, 4004), faultnet.Refusal(503, 0))
-		require.NoError(t, faultnet.GetAction.Call(t.Context(), n.Client()))
-		gaps := n.Gaps()
+		network := faultnet.New(t)
+		network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(401, 4004), faultnet.Refusal(503, 0))
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), network.Client()))
+		gaps := network.Gaps()
 		require.Len(t, gaps, 2)
 		assert.Zero(t, gaps[0])
 		assert.Less(t, gaps[1], 500*time.Millisecond)
@@ -717,8 +716,8 @@ func TestUnknownStaysUnknown(t *testing.T) {
 			for _, op := range []faultnet.Operation{faultnet.CreateAction, faultnet.AddImage, faultnet.SubmitAction, faultnet.DoPost} {
 				t.Run(first+", "+last+", "+op.Key(), func(t *testing.T) {
 					faultnet.InBubble(t, func(t *testing.T) {
-						n := faultnet.New(t)
-						n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+						network := faultnet.New(t)
+						network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 							_, _ = io.Copy(io.Discard, r.Body)
 							if number == 1 {
 								w.Header().Set("Connection", "close")
@@ -728,14 +727,14 @@ func TestUnknownStaysUnknown(t *testing.T) {
 							}
 							return true
 						}
-						n.OnDial = func(_ context.Context, number int) error {
+						network.OnDial = func(_ context.Context, number int) error {
 							if number > 1 && end.last == nil {
 								return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 							}
 							return nil
 						}
 						var res idngo.Response
-						err := op.Call(t.Context(), n.Client(), idngo.WithIdempotent(), idngo.WithResponse(&res))
+						err := op.Call(t.Context(), network.Client(), idngo.WithIdempotent(), idngo.WithResponse(&res))
 						require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 						assert.Contains(t, err.Error(), "outcome unknown")
 						assert.Equal(t, end.attempts, res.Attempts)
@@ -757,13 +756,13 @@ func TestWaitsAndTheContext(t *testing.T) {
 		took time.Duration
 	}
 	call := func(t *testing.T, ctx context.Context, answer func(http.ResponseWriter), op faultnet.Operation) result {
-		n := faultnet.New(t)
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.Copy(io.Discard, r.Body)
 			answer(w)
 			return true
 		}
-		client := n.Client()
+		client := network.Client()
 		var r result
 		begin := time.Now()
 		r.err = op.Call(ctx, client, idngo.WithResponse(&r.res))
@@ -791,9 +790,9 @@ func TestWaitsAndTheContext(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Nanosecond)
 			defer cancel()
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "10"))
-			require.NoError(t, faultnet.CreateAction.Call(ctx, n.Client()))
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "10"))
+			require.NoError(t, faultnet.CreateAction.Call(ctx, network.Client()))
 		})
 	})
 	t.Run("backoff would not survive", func(t *testing.T) {
@@ -820,10 +819,10 @@ func TestWaitsAndTheContext(t *testing.T) {
 	t.Run("cancelled after an unknown outcome", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			n := faultnet.New(t)
-			n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", "30"))
+			network := faultnet.New(t)
+			network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", "30"))
 			time.AfterFunc(4*time.Second, cancel)
-			err := faultnet.SubmitAction.Call(ctx, n.Client(), idngo.WithIdempotent())
+			err := faultnet.SubmitAction.Call(ctx, network.Client(), idngo.WithIdempotent())
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 			require.ErrorIs(t, err, idngo.ErrServer)
@@ -833,8 +832,8 @@ func TestWaitsAndTheContext(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(errLeft)
-			n := faultnet.New(t)
-			client := n.Client()
+			network := faultnet.New(t)
+			client := network.Client()
 			for _, op := range faultnet.Operations {
 				res := idngo.Response{StatusCode: 7, Attempts: 7}
 				err := op.Call(ctx, client, idngo.WithResponse(&res))
@@ -843,20 +842,20 @@ func TestWaitsAndTheContext(t *testing.T) {
 				require.ErrorIs(t, err, errLeft, op.Name)
 				require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown, op.Name)
 			}
-			assert.Zero(t, n.Dialed())
+			assert.Zero(t, network.Dialed())
 		})
 	})
 	t.Run("lost connection would not survive", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			n := faultnet.New(t)
-			n.OnDial = func(context.Context, int) error { return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }
-			err := faultnet.CreateAction.Call(ctx, n.Client())
+			network := faultnet.New(t)
+			network.OnDial = func(context.Context, int) error { return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }
+			err := faultnet.CreateAction.Call(ctx, network.Client())
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, syscall.ECONNREFUSED)
 			require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
-			assert.Equal(t, 1, n.Dialed())
+			assert.Equal(t, 1, network.Dialed())
 		})
 	})
 }
@@ -867,21 +866,21 @@ func TestEveryAttemptIsFreshlySigned(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(
 					faultnet.Refusal(429, 0, "Retry-After", "59"), faultnet.Refusal(429, 0, "Retry-After", "1"),
 					faultnet.Refusal(429, 0, "Retry-After", "60"),
 				)
-				require.NoError(t, op.Call(t.Context(), n.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4}))))
+				require.NoError(t, op.Call(t.Context(), network.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4}))))
 				stamps, signatures := map[string]bool{}, map[string]bool{}
-				for _, r := range n.Seen() {
+				for _, r := range network.Seen() {
 					stamps[r.Header.Get("X-App-Access-Ts")] = true
 					signatures[r.Header.Get("X-App-Access-Sig")] = true
 				}
 				assert.Len(t, stamps, 4)
 				assert.Len(t, signatures, 4)
 				synctest.Wait()
-				assert.Equal(t, 4, n.CheckWire(), "requests checked from the raw bytes")
+				assert.Equal(t, 4, network.CheckWire(), "requests checked from the raw bytes")
 			})
 		})
 	}
@@ -997,14 +996,14 @@ func TestIdempotencyKeyIsNoLicence(t *testing.T) {
 		for _, op := range []faultnet.Operation{faultnet.CreateAction, faultnet.AddImage, faultnet.SubmitAction, faultnet.DoPost} {
 			t.Run(header+", "+op.Key(), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
-					n := faultnet.New(t)
-					n.OnRequest = faultnet.AnswerInTurn(nil, faultnet.CutConnection)
-					client := n.Client()
+					network := faultnet.New(t)
+					network.OnRequest = faultnet.AnswerInTurn(nil, faultnet.CutConnection)
+					client := network.Client()
 					require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
 					err := op.Call(t.Context(), client, idngo.WithHeader(header, "k-1"))
 					require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
-					require.Len(t, n.Seen(), 2, "sent once")
-					assert.Equal(t, "k-1", n.Seen()[1].Header.Get(header))
+					require.Len(t, network.Seen(), 2, "sent once")
+					assert.Equal(t, "k-1", network.Seen()[1].Header.Get(header))
 				})
 			})
 		}
@@ -1019,17 +1018,17 @@ func TestTableOverHTTP2(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.NewTLS(t)
-				n.UseHTTP2()
+				network := faultnet.NewTLS(t)
+				network.UseHTTP2()
 				var protocols []string
-				n.OnRequest = func(number int, _ http.ResponseWriter, r *http.Request) bool {
+				network.OnRequest = func(number int, _ http.ResponseWriter, r *http.Request) bool {
 					protocols = append(protocols, r.Proto)
 					if number == 1 {
 						panic(http.ErrAbortHandler) // RST_STREAM
 					}
 					return false
 				}
-				client := n.Client()
+				client := network.Client()
 				var res idngo.Response
 				err := op.Call(t.Context(), client, idngo.WithResponse(&res))
 				if op.NotIdempotent {
@@ -1040,7 +1039,7 @@ func TestTableOverHTTP2(t *testing.T) {
 					assert.Equal(t, 2, res.Attempts)
 				}
 				require.NoError(t, op.Call(t.Context(), client), "the connection is still good")
-				assert.Equal(t, 1, n.Dialed())
+				assert.Equal(t, 1, network.Dialed())
 				assert.Equal(t, "HTTP/2.0", protocols[0])
 			})
 		})

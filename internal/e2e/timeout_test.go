@@ -57,14 +57,14 @@ func TestTimeoutBoundsAWholeAttempt(t *testing.T) {
 		}
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) {
 					slowWrite(w, bytes.Repeat([]byte{' '}, 1000), 1)
 				})
 				var res idngo.Response
 				begin := time.Now()
 				err := op.Call(
-					t.Context(), n.Client(idngo.WithTimeout(10*time.Second), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Nanosecond})),
+					t.Context(), network.Client(idngo.WithTimeout(10*time.Second), idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Nanosecond})),
 					idngo.WithResponse(&res),
 				)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -88,8 +88,8 @@ func TestTimeoutDefault(t *testing.T) {
 		for _, op := range faultnet.Operations {
 			t.Run(op.Key()+" "+slow.String(), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
-					n := faultnet.New(t)
-					n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+					network := faultnet.New(t)
+					network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 						_, _ = io.Copy(io.Discard, r.Body)
 						if number == 1 {
 							time.Sleep(slow)
@@ -97,7 +97,7 @@ func TestTimeoutDefault(t *testing.T) {
 						return false
 					}
 					var res idngo.Response
-					err := op.Call(t.Context(), n.Client(), idngo.WithResponse(&res))
+					err := op.Call(t.Context(), network.Client(), idngo.WithResponse(&res))
 					switch {
 					case survives:
 						require.NoError(t, err)
@@ -121,14 +121,14 @@ func TestTimeoutOfTheHTTPClient(t *testing.T) {
 	for _, op := range []faultnet.Operation{faultnet.GetAction, faultnet.CreateAction, faultnet.AddImage, faultnet.DownloadImage} {
 		t.Run(op.Key(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+				network := faultnet.New(t)
+				network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 					if number == 1 {
 						faultnet.NeverAnswer(w, r)
 					}
 					return false
 				}
-				client := n.Client(idngo.WithHTTPClient(&http.Client{Transport: n.Transport, Timeout: 5 * time.Second}))
+				client := network.Client(idngo.WithHTTPClient(&http.Client{Transport: network.Transport, Timeout: 5 * time.Second}))
 				begin := time.Now()
 				err := op.Call(t.Context(), client)
 				assert.InDelta(t, 5.25, time.Since(begin).Seconds(), 0.25)
@@ -158,16 +158,16 @@ func TestTimeoutOfASlowUpload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			content := bytes.Repeat([]byte("0123456789abcdef"), tt.size/16)
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.Untapped = true
+				network := faultnet.New(t)
+				network.Untapped = true
 				read := 0
-				n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+				network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 					read = slowRead(r.Body, tt.perSecond, 1<<30)
 					return false
 				}
 				begin := time.Now()
 				var last idngo.UploadProgress
-				_, err := n.Client(idngo.WithTimeout(tt.timeout)).AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
+				_, err := network.Client(idngo.WithTimeout(tt.timeout)).AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
 					IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("me.png", content),
 					Progress: func(p idngo.UploadProgress) {
 						assert.Equal(t, 1, p.Attempt)
@@ -176,7 +176,7 @@ func TestTimeoutOfASlowUpload(t *testing.T) {
 					},
 				})
 				require.NoError(t, err)
-				assert.Len(t, n.Seen(), 1)
+				assert.Len(t, network.Seen(), 1)
 				assert.Greater(t, read, len(content))
 				assert.Equal(t, int64(len(content)), last.Sent)
 				assert.InEpsilon(t, float64(tt.size)/float64(tt.perSecond), time.Since(begin).Seconds(), 0.1)
@@ -189,18 +189,18 @@ func TestTimeoutOfASlowUpload(t *testing.T) {
 func TestTimeoutOfAnUnevenUpload(t *testing.T) {
 	content := bytes.Repeat([]byte{7}, 4<<20)
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.Untapped = true
-		n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.Untapped = true
+		network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 			for _, perSecond := range []int{1 << 20, 100 << 10, 10 << 10, 3 << 10, 500 << 10, 2 << 20} {
 				slowRead(r.Body, perSecond, 5*perSecond)
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			return false
 		}
-		_, err := n.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(content)))
+		_, err := network.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(content)))
 		require.NoError(t, err)
-		assert.Len(t, n.Seen(), 1)
+		assert.Len(t, network.Seen(), 1)
 	})
 }
 
@@ -210,20 +210,20 @@ func TestTimeoutOfAStalledUpload(t *testing.T) {
 	for _, taken := range []int{0, 100, 1 << 20, 4 << 20} {
 		t.Run(strconv.Itoa(taken), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.Untapped = true
+				network := faultnet.New(t)
+				network.Untapped = true
 				var stalled atomic.Pointer[time.Time]
-				n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+				network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 					slowRead(r.Body, 100<<10, taken)
 					now := time.Now()
 					stalled.Store(&now)
-					<-n.Down
+					<-network.Down
 					panic(http.ErrAbortHandler)
 				}
-				_, err := n.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(content)))
+				_, err := network.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(content)))
 				require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.Len(t, n.Seen(), 1)
+				assert.Len(t, network.Seen(), 1)
 				stalledFor := time.Since(*stalled.Load())
 				assert.LessOrEqual(t, stalledFor, 30*time.Second)
 				assert.Greater(t, stalledFor, 28*time.Second, "what net/http buffers aside")
@@ -246,22 +246,22 @@ func (s slowImage) ReadAt(p []byte, off int64) (int, error) {
 // The time in which the image is hashed or read does not count for the timeout.
 func TestTimeoutOfASlowSource(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.AnyStamp = true // it is of before the hashing, since it is what is hashed first
+		network := faultnet.New(t)
+		network.AnyStamp = true // it is of before the hashing, since it is what is hashed first
 		source := slowImage{content: bytes.Repeat([]byte{7}, 16<<10), pause: 40 * time.Second}
-		_, err := n.Client().AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
+		_, err := network.Client().AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
 			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReaderAt("me.png", source, int64(len(source.content))),
 		})
 		require.NoError(t, err)
-		assert.Len(t, n.Seen(), 1)
+		assert.Len(t, network.Seen(), 1)
 	})
 }
 
 // Nor has anything been sent when the context ends meanwhile.
 func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(10*time.Second, func() { cancel(errLeft) })
 		source := slowImage{content: bytes.Repeat([]byte{7}, 16<<10), pause: 40 * time.Second}
@@ -273,7 +273,7 @@ func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
 		require.ErrorIs(t, err, errLeft)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		assert.LessOrEqual(t, time.Since(begin), 2*time.Minute, "between two reads of the source")
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 	})
 }
 
@@ -282,14 +282,14 @@ func TestTimeoutAfterAnUpload(t *testing.T) {
 	for slow, survives := range map[time.Duration]bool{29 * time.Second: true, 31 * time.Second: false} {
 		t.Run(slow.String(), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.Untapped = true
-				n.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+				network := faultnet.New(t)
+				network.Untapped = true
+				network.OnRequest = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 					slowRead(r.Body, 64<<10, 1<<30)
 					time.Sleep(slow)
 					return false
 				}
-				_, err := n.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(make([]byte, 4<<20))))
+				_, err := network.Client().AddImage(t.Context(), "5e02f6b1", faultnet.SelfieOf(string(make([]byte, 4<<20))))
 				assert.Equal(t, survives, err == nil)
 				assert.Equal(t, !survives, errors.Is(err, idngo.ErrOutcomeUnknown))
 			})
@@ -303,12 +303,12 @@ func TestTimeoutOfADownload(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
 	open := func(t *testing.T, serve func(w http.ResponseWriter, r *http.Request)) *idngo.ImageContent {
 		t.Helper()
-		n := faultnet.New(t)
-		n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		network := faultnet.New(t)
+		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			serve(w, r)
 			return true
 		}
-		image, err := n.Client().OpenImage(t.Context(), "5e02f6b1", "4711", idngo.ImageParams{})
+		image, err := network.Client().OpenImage(t.Context(), "5e02f6b1", "4711", idngo.ImageParams{})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, image.Close()) })
 		return image
@@ -393,8 +393,8 @@ func TestTimeoutOfADownload(t *testing.T) {
 	}
 	t.Run("context ends", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			network := faultnet.New(t)
+			network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 				_, _ = w.Write(content[:10_000])
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
@@ -403,7 +403,7 @@ func TestTimeoutOfADownload(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(3*time.Second, func() { cancel(errLeft) })
 			var out bytes.Buffer
-			wrote, err := n.Client().DownloadImage(ctx, "5e02f6b1", "4711", &out, idngo.ImageParams{})
+			wrote, err := network.Client().DownloadImage(ctx, "5e02f6b1", "4711", &out, idngo.ImageParams{})
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, errLeft)
 			assert.Equal(t, int64(10_000), wrote)
@@ -414,11 +414,11 @@ func TestTimeoutOfADownload(t *testing.T) {
 // The waits between attempts are no part of an attempt.
 func TestTimeoutLeavesWaitsAside(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", "50"), faultnet.Refusal(503, 0, "Retry-After", "50"))
-		require.NoError(t, faultnet.GetAction.Call(t.Context(), n.Client(idngo.WithTimeout(time.Second))))
-		require.Len(t, n.Gaps(), 2)
-		for _, gap := range n.Gaps() {
+		network := faultnet.New(t)
+		network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", "50"), faultnet.Refusal(503, 0, "Retry-After", "50"))
+		require.NoError(t, faultnet.GetAction.Call(t.Context(), network.Client(idngo.WithTimeout(time.Second))))
+		require.Len(t, network.Gaps(), 2)
+		for _, gap := range network.Gaps() {
 			assert.InDelta(t, 52500*time.Millisecond, gap, float64(2500*time.Millisecond), "50 s, and up to a tenth more")
 		}
 	})

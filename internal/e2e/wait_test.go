@@ -43,9 +43,9 @@ func TestWaitForReviewIntervals(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
+				network := faultnet.New(t)
 				polls := 0
-				n.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
+				network.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
 					if number == len(tt.want)+1 {
 						respondReview("completed", "GREEN")(w)
 					} else {
@@ -58,13 +58,13 @@ func TestWaitForReviewIntervals(t *testing.T) {
 					assert.Equal(t, polls > len(tt.want), a.Completed())
 				}
 				begin := time.Now()
-				action, err := n.Client().WaitForReview(t.Context(), "5e02f6b1", tt.params)
+				action, err := network.Client().WaitForReview(t.Context(), "5e02f6b1", tt.params)
 				require.NoError(t, err)
 				assert.True(t, action.Approved())
 				assert.Equal(t, len(tt.want)+1, polls)
-				assert.Equal(t, begin, n.Seen()[0].At, "the first poll is at once")
+				assert.Equal(t, begin, network.Seen()[0].At, "the first poll is at once")
 				exact := 0
-				for i, gap := range n.Gaps() {
+				for i, gap := range network.Gaps() {
 					assert.InDelta(t, tt.want[i], gap.Seconds(), tt.want[i]/10+1e-6, "interval %d", i)
 					if gap.Seconds() == tt.want[i] {
 						exact++
@@ -79,19 +79,19 @@ func TestWaitForReviewIntervals(t *testing.T) {
 // Only the status completed ends the wait, whatever answer stands beside it.
 func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		n.OnRequest = faultnet.AnswerInTurn(
+		network := faultnet.New(t)
+		network.OnRequest = faultnet.AnswerInTurn(
 			respondReview("init", ""), respondReview("pending", "GREEN"), respondReview("queued", "GREEN"), respondReview("onHold", "RED"),
 			respondReview("", "GREEN"),
 			respondReview("COMPLETED", "GREEN"), respondReview("completedish", "GREEN"), faultnet.WriteText(`{}`),
 			faultnet.WriteText(`null`), faultnet.WriteText(faultnet.ActionJSON), respondReview("completed", "RED"),
 		)
 		var seen []*idngo.Action
-		action, err := n.Client().WaitForReview(
+		action, err := network.Client().WaitForReview(
 			t.Context(), "5e02f6b1", idngo.WaitParams{OnPoll: func(a *idngo.Action) { seen = append(seen, a) }},
 		)
 		require.NoError(t, err)
-		assert.Len(t, n.Seen(), 11)
+		assert.Len(t, network.Seen(), 11)
 		assert.Same(t, seen[len(seen)-1], action)
 		assert.True(t, action.Completed())
 		assert.False(t, action.Approved())
@@ -101,8 +101,8 @@ func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 
 func TestWaitForReviewOfASimulator(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		b := newSimulatorRecorder(t, simulator.Config{ReviewDelay: 42 * time.Second})
-		client := b.net.Client()
+		recorder := newSimulatorRecorder(t, simulator.Config{ReviewDelay: 42 * time.Second})
+		client := recorder.net.Client()
 		action, err := client.EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.NoError(t, err)
 		_, err = client.AddImage(t.Context(), action.ID, faultnet.SelfieOf(faultnet.ImageContent))
@@ -122,14 +122,14 @@ func TestWaitForReviewOfASimulator(t *testing.T) {
 // pollFailures are ways for a poll to fail, all of its attempts.
 func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 	every := func(answer func(http.ResponseWriter)) func(*faultnet.Network) {
-		return func(n *faultnet.Network) {
-			n.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { answer(w) })
+		return func(network *faultnet.Network) {
+			network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { answer(w) })
 		}
 	}
 	dial := func(err error) func(*faultnet.Network) {
-		return func(n *faultnet.Network) {
-			n.Transport.DisableKeepAlives = true
-			n.OnDial = func(context.Context, int) error { return err }
+		return func(network *faultnet.Network) {
+			network.Transport.DisableKeepAlives = true
+			network.OnDial = func(context.Context, int) error { return err }
 		}
 	}
 	survived = map[string]func(*faultnet.Network){
@@ -141,7 +141,7 @@ func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 		"garbage":      every(faultnet.WriteText("<html>")),
 		"empty":        every(faultnet.WriteText("")),
 		"cut off":      every(func(w http.ResponseWriter) { faultnet.WriteRaw(w, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{") }),
-		"no answer":    func(n *faultnet.Network) { n.OnRequest = faultnet.AnswerAll(faultnet.NeverAnswer) },
+		"no answer":    func(network *faultnet.Network) { network.OnRequest = faultnet.AnswerAll(faultnet.NeverAnswer) },
 		"dial refused": dial(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
 		"DNS hiccup":   dial(&net.OpError{Op: "dial", Err: &net.DNSError{IsTemporary: true}}),
 		"far too large": every(func(w http.ResponseWriter) {
@@ -225,11 +225,11 @@ func TestWaitForReviewMindsRetryAfter(t *testing.T) {
 	for after, want := range map[string]time.Duration{"40": 40 * time.Second, "100": time.Minute, "1000000000": time.Minute} {
 		t.Run(after, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
-				n := faultnet.New(t)
-				n.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", after), respondReview("completed", "GREEN"))
-				_, err := n.Client(faultnet.OneAttempt()).WaitForReview(t.Context(), "5e02f6b1", idngo.WaitParams{})
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(503, 0, "Retry-After", after), respondReview("completed", "GREEN"))
+				_, err := network.Client(faultnet.OneAttempt()).WaitForReview(t.Context(), "5e02f6b1", idngo.WaitParams{})
 				require.NoError(t, err)
-				assert.Equal(t, []time.Duration{want}, n.Gaps())
+				assert.Equal(t, []time.Duration{want}, network.Gaps())
 			})
 		})
 	}
@@ -253,12 +253,12 @@ func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 		for _, cancelled := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, cancelled %v", name, cancelled), func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
-					n := faultnet.New(t)
-					n.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
+					network := faultnet.New(t)
+					network.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
 						tt.answers[min(number, len(tt.answers))-1](w)
 						return true
 					}
-					client := n.Client(faultnet.OneAttempt())
+					client := network.Client(faultnet.OneAttempt())
 					const limit = 20 * time.Second
 					want := context.DeadlineExceeded
 					ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -283,8 +283,8 @@ func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 	}
 	t.Run("within a poll", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
-			n.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
+			network := faultnet.New(t)
+			network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 				if number > 1 {
 					faultnet.NeverAnswer(w, r)
 				}
@@ -293,7 +293,7 @@ func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			action, err := n.Client().WaitForReview(ctx, "5e02f6b1", idngo.WaitParams{})
+			action, err := network.Client().WaitForReview(ctx, "5e02f6b1", idngo.WaitParams{})
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotNil(t, action)
 			assert.Equal(t, "5e02f6b1", action.ID)
@@ -301,21 +301,21 @@ func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 	})
 	t.Run("before the first", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
-			n := faultnet.New(t)
+			network := faultnet.New(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			action, err := n.Client().WaitForReview(ctx, "5e02f6b1", idngo.WaitParams{})
+			action, err := network.Client().WaitForReview(ctx, "5e02f6b1", idngo.WaitParams{})
 			require.ErrorIs(t, err, context.Canceled)
 			assert.Nil(t, action)
-			assert.Zero(t, n.Dialed())
+			assert.Zero(t, network.Dialed())
 		})
 	})
 }
 
 func TestWaitForReviewRefusesBeforeAnythingIsSent(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
-		n := faultnet.New(t)
-		client := n.Client()
+		network := faultnet.New(t)
+		client := network.Client()
 		for name, p := range map[string]idngo.WaitParams{
 			"negative min":  {MinInterval: -1},
 			"negative max":  {MaxInterval: -1},
@@ -329,6 +329,6 @@ func TestWaitForReviewRefusesBeforeAnythingIsSent(t *testing.T) {
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 		_, err = client.WaitForReview(faultnet.NilContext, "5e02f6b1", idngo.WaitParams{})
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
-		assert.Zero(t, n.Dialed())
+		assert.Zero(t, network.Dialed())
 	})
 }

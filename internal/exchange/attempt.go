@@ -3,8 +3,6 @@ package exchange
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -22,8 +20,8 @@ type attempt struct {
 	expired atomic.Bool
 
 	asked, got atomic.Bool // a connection
+	streamed   bool        // the timeout goes on with the body
 	sending    *formbody.Sending
-	streamed   bool // the timeout goes on with the body
 	watch      watch
 }
 
@@ -100,52 +98,4 @@ func (e TimeoutError) Is(target error) bool { return target == context.DeadlineE
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// ContextError returns the error of a context that has ended, and its cause.
-func ContextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// TimeLeft returns the time until the deadline of a context, the longest duration if it has none.
-func TimeLeft(ctx context.Context) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return time.Until(deadline)
-	}
-	return math.MaxInt64
-}
-
-// DeadlineUnless returns context.DeadlineExceeded, or nil if a wait ends in time.
-func DeadlineUnless(inTime bool) error {
-	if inTime {
-		return nil
-	}
-	return context.DeadlineExceeded
-}
-
-// Wait waits for d, or returns the error of the context if that ends first.
-func Wait(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ContextError(ctx)
-	}
-}
-
-// WaitIfTime waits for d, unless the deadline of the context comes first. It then returns at once.
-func WaitIfTime(ctx context.Context, d time.Duration) error {
-	if TimeLeft(ctx) <= d {
-		return context.DeadlineExceeded
-	}
-	return Wait(ctx, d)
 }

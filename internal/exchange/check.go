@@ -154,3 +154,25 @@ func ValidHeaderValue(s string) bool {
 	}
 	return true
 }
+
+// EncodeQuery encodes a query. Each name is followed by its value. An empty value is left out.
+func EncodeQuery(pairs ...string) string {
+	var query strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		name, value := pairs[i], pairs[i+1]
+		if value == "" {
+			continue
+		}
+		if query.Len() > 0 {
+			query.WriteByte('&')
+		}
+		query.WriteString(name)
+		query.WriteByte('=')
+		query.WriteString(EscapeSpaces(url.QueryEscape(value)))
+	}
+	return query.String()
+}
+
+// EscapeSpaces writes a space of an encoded query as %20, which every server reads as a space. A
+// plus sign itself is %2B there.
+func EscapeSpaces(encoded string) string { return strings.ReplaceAll(encoded, "+", "%20") }

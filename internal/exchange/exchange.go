@@ -93,7 +93,10 @@ type Answer struct {
 	Content []byte        // the body
 	Stream  *Stream       // the body of a streamed 2xx
 	Sent    *http.Request // the request as it was sent
-	Clock   clock.Reading // what the Date of the answer says
+	Clock   clock.Reading // the Date of the answer
+
+	signer *Signer
+	upload *formbody.Upload // nil: none
 }
 
 // A Failure is an exchange without an answer that can be used.
@@ -135,7 +138,7 @@ func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure
 	if failure != nil {
 		return nil, failure
 	}
-	answer := &Answer{Response: res, Sent: req}
+	answer := &Answer{Response: res, Sent: req, signer: e.signer, upload: request.Upload}
 	if e.clock.Corrected() || res.StatusCode == http.StatusUnauthorized {
 		answer.Clock = e.clock.Read(res.Header, sent)
 	}
@@ -263,17 +266,17 @@ func (a *Answer) RedirectHost() string {
 	return to.Host
 }
 
-// BodyChanged reports whether upload now gives another signature than the one that sent carried,
-// which means that its source has changed.
-func (e *Exchanger) BodyChanged(ctx context.Context, upload *formbody.Upload, sent *http.Request) bool {
-	seconds, err := strconv.ParseInt(sent.Header.Get(HeaderStamp), 10, 64)
-	if err != nil {
+// UploadChanged reports whether the upload that was sent now gives another signature, which means
+// that its source has changed.
+func (a *Answer) UploadChanged(ctx context.Context) bool {
+	seconds, err := strconv.ParseInt(a.Sent.Header.Get(HeaderStamp), 10, 64)
+	if err != nil || a.upload == nil {
 		return false
 	}
-	again := &http.Request{Method: sent.Method, URL: sent.URL}
-	err = e.signer.SignReader(again, time.Unix(seconds, 0), upload.OpenUntilDone(ctx))
+	again := &http.Request{Method: a.Sent.Method, URL: a.Sent.URL}
+	err = a.signer.SignReader(again, time.Unix(seconds, 0), a.upload.OpenUntilDone(ctx))
 	return errors.Is(err, formbody.ErrChanged) ||
-		err == nil && again.Header.Get(HeaderSignature) != sent.Header.Get(HeaderSignature)
+		err == nil && again.Header.Get(HeaderSignature) != a.Sent.Header.Get(HeaderSignature)
 }
 
 // failure returns the failure of an exchange whose answer did not come, or not whole.
@@ -289,7 +292,7 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	failure := &Failure{Written: written, Sent: req, Err: err}
 	switch {
 	case ctx.Err() != nil:
-		failure.Kind, failure.Err = retry.Ended, ContextError(ctx)
+		failure.Kind, failure.Err = retry.Ended, retry.ContextError(ctx)
 	case a.expired.Load():
 		failure.Err = TimeoutError(a.limit)
 		if failure.Kind = retry.NotSent; written {
@@ -308,7 +311,7 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 // written.
 func localFailure(ctx context.Context, err error) *Failure {
 	if ctx.Err() != nil {
-		return &Failure{Kind: retry.Ended, Err: ContextError(ctx)}
+		return &Failure{Kind: retry.Ended, Err: retry.ContextError(ctx)}
 	}
 	return &Failure{Kind: retry.Local, Err: err}
 }

@@ -1,8 +1,8 @@
 // Package oneline is an error that fits a line of a log: it names the method that was called, joins
 // its causes in one text, and prints nothing else under any verb.
 //
-// It knows errors and words that it is given. It must not know what a call is, or which errors there
-// are to match.
+// It knows errors and words that it is given. It must not know what a call is, or which errors can
+// match.
 package oneline
 
 import (

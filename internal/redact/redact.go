@@ -413,8 +413,8 @@ type pathlessError struct {
 func (e *pathlessError) Error() string { return e.text }
 func (e *pathlessError) Unwrap() error { return e.err }
 
-// Names takes out the keys of every map within value, at every depth, as JSON writes them. It follows
-// what encoding/json follows, so that a value that encoding/json can encode has an end.
+// Names takes out the keys of every map within value, at every depth, as JSON writes them. It
+// follows what encoding/json follows, so that a value that encoding/json can encode has an end.
 func (r *Redactor) Names(value any) {
 	if r.longest > 0 && value != nil {
 		r.names(reflect.ValueOf(value), 0)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// call is a request that was read to the end and found authentic.
+// call is a request that was read to its end.
 type call struct {
 	request *http.Request
 	ids     []string // what stands for {} in the pattern
@@ -23,7 +23,7 @@ type call struct {
 	body    []byte
 	upload  *upload
 	size    int64  // of the body
-	note    string // what a person should know about it
+	note    string // for people: why it will not do what they expect
 }
 
 // route is one of the ten calls.
@@ -96,9 +96,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		}
 	}()
 	w.Header().Set("Date", s.date())
-	if len(out.record.Target) > maxTarget {
-		out.record.Target = out.record.Target[:100] + "..."
-		out.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	if out.refuseLongTarget() {
 		return
 	}
 
@@ -128,7 +126,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 			out.record.StringToSign = body.stringToSign()
 			out.record.Note = s.explainSignature(r, c)
 		}
-		out.write(p)
+		out.write(s.quirkAfter(rt, c, p))
 		return
 	}
 	out.record.Fault = fault.Kind
@@ -136,17 +134,38 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		out.inject(fault, nil)
 		return
 	}
-	if p = rt.check(c, s.cfg.Strict); p == nil {
-		p = malformed
-	}
-	if p == nil {
-		p = rt.handle(s, c)
-	}
+	p = s.perform(rt, c, malformed)
 	out.record.Note = c.note
 	out.inject(fault, p)
 }
 
-// finish enters a request into the books.
+// perform does what an authentic call asks for, and returns what to answer.
+func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
+	p := rt.check(c, s.cfg.Strict)
+	if p == nil {
+		p = malformed
+	}
+	if p == nil {
+		p = s.quirkInstead(rt, c)
+	}
+	if p == nil {
+		p = rt.handle(s, c)
+	}
+	return s.quirkAfter(rt, c, p)
+}
+
+// refuseLongTarget answers 414 to a long target, since targets are kept. It reports
+// whether it has answered.
+func (x *exchange) refuseLongTarget() bool {
+	if len(x.record.Target) <= maxTarget {
+		return false
+	}
+	x.record.Target = x.record.Target[:100] + "..."
+	x.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
+	return true
+}
+
+// finish counts a request and tells the journal and the hook.
 func (s *Server) finish(record Request) {
 	s.stats.request(record)
 	s.journal.request(record, s.now())
@@ -155,8 +174,8 @@ func (s *Server) finish(record Request) {
 	}
 }
 
-// read reads a request to its last byte. The reply says what is wrong with the
-// body, for after the signature was checked.
+// read reads a request to its last byte. It returns a reply for a malformed body. The
+// caller checks the signature before it sends that.
 func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *reply) {
 	c := &call{request: r}
 	var malformed *reply
@@ -286,7 +305,8 @@ func (s *Server) newAction(owner *applicant, level string, request createRequest
 	return a, nil
 }
 
-// findAction is the newest action of an applicant with this external id.
+// findAction returns the newest action of an applicant with an external id, or nil. The
+// mutex is held.
 func (s *Server) findAction(owner *applicant, externalActionID string) *action {
 	for _, a := range slices.Backward(owner.actions) {
 		if a.externalActionID == externalActionID {
@@ -296,8 +316,8 @@ func (s *Server) findAction(owner *applicant, externalActionID string) *action {
 	return nil
 }
 
-// actionAnswer is the answer of create and submit, of which IDnGO documents
-// none. The mutex is held.
+// actionAnswer returns the answer of create and submit. IDnGO documents none. The mutex
+// is held.
 func (s *Server) actionAnswer(a *action) *reply {
 	switch {
 	case s.cfg.Quirks.EmptyAnswers:
@@ -410,6 +430,20 @@ func (s *Server) createLink(c *call) *reply {
 	return answer(map[string]string{"url": link})
 }
 
+// NewLink makes a WebSDK link below a base URL, without a request.
+func (s *Server) NewLink(baseURL, level, externalUserID, externalActionID string, ttl time.Duration) (string, error) {
+	if level == "" || externalUserID == "" || externalActionID == "" {
+		return "", errors.New("simulator: NewLink: the level, the user or the external id is empty")
+	}
+	code := rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links.add(code, ticket{
+		user: externalUserID, externalActionID: externalActionID, levelName: level, expires: s.now().Add(ttl),
+	})
+	return baseURL + pageRoot + "#/" + code, nil
+}
+
 // newTicket reads the query that tokens and links have in common.
 func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int) (ticket, *reply) {
 	user := c.query.Get(userParameter)
@@ -437,8 +471,8 @@ func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int)
 	}, nil
 }
 
-// checkQuestionnaires says what is wrong with answers that are neither a value,
-// values, nor an explicit null.
+// checkQuestionnaires returns what is wrong with questionnaires, or "". An item has a
+// value, values or an explicit null.
 func checkQuestionnaires(raw json.RawMessage) string {
 	if raw == nil {
 		return ""
@@ -512,7 +546,7 @@ func (rt *route) match(given []string) ([]string, bool) {
 	return ids, true
 }
 
-// number is a parameter that is a whole number from least up.
+// number returns a parameter that is a whole number of at least least.
 func number(query url.Values, name string, absent, least int) (int, *reply) {
 	if !query.Has(name) {
 		return absent, nil
@@ -524,8 +558,8 @@ func number(query url.Values, name string, absent, least int) (int, *reply) {
 	return int(n), nil
 }
 
-// acceptsJSON reports whether the Accept header takes JSON. With named it has to be
-// named: the vendor's FAQ answers 405 to anything else.
+// acceptsJSON reports whether the Accept header allows JSON. With named, a wildcard does
+// not count: the vendor's FAQ answers 405 to it.
 func acceptsJSON(r *http.Request, named bool) bool {
 	values := r.Header.Values("Accept")
 	if len(values) == 0 {

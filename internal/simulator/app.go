@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"crypto/sha1"
 	"crypto/sha256"
 	_ "embed" // the selfie
 	"encoding/hex"
@@ -12,10 +11,10 @@ import (
 //go:embed selfie.png
 var selfie []byte
 
-// CompleteWithToken plays the app that was handed an access token: it makes the
-// action where there is none, takes the selfie where one is asked for and none is
-// there, and submits. An action that was submitted before stays as it is. It
-// returns the id of the action.
+// CompleteWithToken does what an app does with an access token. It creates the action
+// if there is none, uploads a selfie if the level asks for one and none is there, and
+// submits. It changes nothing if the action was submitted before. It returns the id of
+// the action.
 func (s *Server) CompleteWithToken(token string) (actionID string, err error) {
 	if token == "" {
 		return "", errors.New("simulator: CompleteWithToken: the access token is empty")
@@ -29,7 +28,7 @@ func (s *Server) CompleteWithToken(token string) (actionID string, err error) {
 	return a.id, nil
 }
 
-// completeWithToken is CompleteWithToken. The mutex is held.
+// completeWithToken implements CompleteWithToken. The mutex is held.
 func (s *Server) completeWithToken(token string) (*action, *reply) {
 	t, state := s.tokens.find(token, s.now())
 	switch {
@@ -57,8 +56,8 @@ func (s *Server) completeWithToken(token string) (*action, *reply) {
 	return a, nil
 }
 
-// openTicket is the action that a token or a link is for. Like the vendor's SDK it
-// makes one that is not there yet. The mutex is held.
+// openTicket returns the action of a token or a link. It creates the action if there is
+// none, as the vendor's SDK does. The mutex is held.
 func (s *Server) openTicket(t ticket) (*action, *reply) {
 	owner, refused := s.findUser(t.user)
 	if refused != nil { // the applicant got another external user id since
@@ -70,14 +69,15 @@ func (s *Server) openTicket(t ticket) (*action, *reply) {
 	return s.newAction(owner, t.levelName, createRequest{ExternalActionID: t.externalActionID}, nil)
 }
 
-// takeSelfie is an image as an app uploads it. Its bytes are shared by all
-// simulators, and count for no memory. The mutex is held.
+// takeSelfie returns an image as an app uploads it. All simulators share its bytes, so
+// they are not counted. The mutex is held.
 func (s *Server) takeSelfie() *storedImage {
-	sum1, sum256 := sha1.Sum(selfie), sha256.Sum256(selfie)
+	imageHash, sum256 := newImageHash(), sha256.Sum256(selfie)
+	imageHash.Write(selfie)
 	return &storedImage{
 		id: s.ids.object(s.now()), imageID: s.ids.image(), previewID: s.ids.image(), added: s.now(),
 		fileName: "selfie.png", contentType: "image/png", mediaType: "image/png",
-		sha1: hex.EncodeToString(sum1[:]), sha256: hex.EncodeToString(sum256[:]), sigHash: newUUID(),
+		sha1: hex.EncodeToString(imageHash.Sum(nil)), sha256: hex.EncodeToString(sum256[:]), sigHash: newUUID(),
 		size: int64(len(selfie)), meta: imageMetadata{IDDocType: "SELFIE", Country: "KAZ"},
 		resolution: &wireResolution{240, 320}, content: [][]byte{selfie}, shared: true,
 	}

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// applicant is a person whose actions these are. The mutex of the server guards
-// it.
+// applicant is a person with actions. The server's mutex guards it.
 type applicant struct {
 	wireApplicant
 
@@ -39,9 +38,9 @@ type wireApplicant struct {
 	Review         json.RawMessage `json:"review"`
 }
 
-// AddApplicant makes known an approved applicant. An applicant that is known
-// already keeps its actions and gets the new external user id. There is room for
-// 100,000 applicants.
+// AddApplicant adds an approved applicant. If the id is known already, the applicant
+// keeps its actions and gets the new external user id. There is room for 100,000
+// applicants.
 func (s *Server) AddApplicant(applicantID, externalUserID string) error {
 	if externalUserID == "" {
 		return errors.New("simulator: AddApplicant: the external user id is empty")
@@ -49,8 +48,8 @@ func (s *Server) AddApplicant(applicantID, externalUserID string) error {
 	return s.addApplicant(wireApplicant{ID: applicantID, ExternalUserID: externalUserID})
 }
 
-// AddApplicantJSON is AddApplicant for an applicant in the shape that the service
-// shows. It needs an id; what is left out is made up, the review an approval.
+// AddApplicantJSON adds an applicant, or changes one, from JSON in the service's form.
+// The id is required. Missing members get defaults, and a missing review is an approval.
 func (s *Server) AddApplicantJSON(text []byte) error {
 	var a wireApplicant
 	if err := json.Unmarshal(text, &a); err != nil {
@@ -73,8 +72,8 @@ func (s *Server) addApplicant(a wireApplicant) error {
 	return nil
 }
 
-// putApplicant adds an applicant or changes one. It is nil when there is no room.
-// The mutex is held.
+// putApplicant adds an applicant or changes one. It returns nil if there is no room. The
+// mutex is held.
 func (s *Server) putApplicant(given wireApplicant, guest bool) *applicant {
 	a := s.applicants[given.ID]
 	if a == nil {
@@ -102,8 +101,8 @@ func (s *Server) putApplicant(given wireApplicant, guest bool) *applicant {
 	return a
 }
 
-// completeApplicant fills in what was left out, from what is known of the
-// applicant so far. The mutex is held.
+// completeApplicant sets missing members, to what is known of the applicant or to
+// defaults. The mutex is held.
 func (s *Server) completeApplicant(given *wireApplicant, old *applicant) {
 	fill := func(field *string, values ...string) {
 		for _, value := range values {
@@ -157,7 +156,7 @@ func hasMember(object json.RawMessage, name string) bool {
 	return value != "" && value != "null" && value != `""` && value != "[]" && value != "{}"
 }
 
-// withMember is a JSON object with one more member.
+// withMember returns a JSON object with one more member.
 func withMember(object json.RawMessage, name, value string) json.RawMessage {
 	members := map[string]json.RawMessage{}
 	_ = json.Unmarshal(object, &members) // it was read before
@@ -204,8 +203,8 @@ type refusalText struct {
 
 func (t refusalText) reply() *reply { return refusal(t.status, t.description) }
 
-// findApplicant is the applicant with this id. Unless only known ones are taken,
-// there is one with every id. The mutex is held.
+// findApplicant returns the applicant with an id. It adds one if there is none, unless
+// only known applicants are accepted. The mutex is held.
 func (s *Server) findApplicant(id string) (*applicant, *reply) {
 	if a := s.applicants[id]; a != nil {
 		return a, nil
@@ -213,12 +212,13 @@ func (s *Server) findApplicant(id string) (*applicant, *reply) {
 	return s.newGuest(wireApplicant{ID: id})
 }
 
-// findUser is the applicant that the integrator calls so. The mutex is held.
+// findUser returns the applicant with an external user id, as findApplicant does. The
+// mutex is held.
 func (s *Server) findUser(externalUserID string) (*applicant, *reply) {
 	if a := s.users[externalUserID]; a != nil {
 		return a, nil
 	}
-	// The same id at every start, unless somebody else has it by now.
+	// The id depends on the user alone, unless another applicant has it.
 	for salt := ""; ; salt += "again " {
 		sum := sha256.Sum256([]byte(salt + "applicant of the user " + externalUserID))
 		id := hex.EncodeToString(sum[:12])
@@ -258,9 +258,9 @@ func (s *Server) getApplicantOfUser(c *call) *reply {
 	return answer(a.wireApplicant)
 }
 
-// levelKind says what a level is for. Unless only known levels are taken, there
-// is one with every name: the name or the answers to a questionnaire tell what it
-// is for, and a face authorization is what they do not. The mutex is held.
+// levelKind returns the kind of action of a level. For an unknown level, the name or the
+// presence of questionnaires decides, and the default is a face authorization. It refuses
+// unknown levels if only known ones are accepted. The mutex is held.
 func (s *Server) levelKind(level string, questionnaires bool) (string, *reply) {
 	if kind, ok := s.levels[level]; ok {
 		return kind, nil

@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// Verdict says how a request fared with its three X-App headers.
+// Verdict is the result of checking the three X-App headers of a request.
 type Verdict string
 
-// All verdicts. Every one but VerdictOK and VerdictUnsigned was answered 401.
+// The verdicts. All but VerdictOK and VerdictUnsigned mean that the answer was 401.
 const (
 	VerdictOK        Verdict = "ok"
-	VerdictUnsigned  Verdict = "unsigned"  // nothing is signed here: the verification page, a fault before the body was read
+	VerdictUnsigned  Verdict = "unsigned"  // the page, or a fault before the body was read
 	VerdictMissing   Verdict = "missing"   // 4006: a header is not there
 	VerdictMalformed Verdict = "malformed" // 4005: a header is doubled, or the timestamp is not decimal digits
 	VerdictToken     Verdict = "token"     // 4000, 4001, 4002: another app token
@@ -35,9 +35,9 @@ const timeWindow = 60 * time.Second
 
 var errBodyTooLarge = errors.New("body too large")
 
-// signedBody hashes the body of a request while it is read. The signature
-// covers timestamp, method, the raw request target and the raw body, so that
-// nothing can be said about it before the last byte.
+// signedBody hashes the body of a request while it is read. The signature covers
+// timestamp, method, raw request target and raw body, so it can be checked only after
+// the last byte.
 type signedBody struct {
 	source io.Reader
 	prefix string // what is signed before the body
@@ -63,7 +63,7 @@ func (s *Server) newSignedBody(r *http.Request) *signedBody {
 	return b
 }
 
-// Read hashes what it hands out.
+// Read reads from the body and hashes what it returns.
 func (b *signedBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -80,11 +80,11 @@ func (b *signedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// drain reads and hashes what is left. What goes wrong is kept in err.
+// drain reads and hashes the rest of the body. An error is kept in err.
 func (b *signedBody) drain() { _, _ = io.Copy(io.Discard, b) }
 
-// stringToSign is what should have been signed, with the body as its length
-// and SHA-256: enough to find a difference, and nobody's data.
+// stringToSign returns the string to sign. The length and SHA-256 of the body stand for
+// the body, which may hold personal data.
 func (b *signedBody) stringToSign() string {
 	if b.size == 0 {
 		return b.prefix
@@ -92,8 +92,8 @@ func (b *signedBody) stringToSign() string {
 	return fmt.Sprintf("%s<body: %d bytes, SHA-256 %x>", b.prefix, b.size, b.sum.Sum(nil))
 }
 
-// authorize judges the three headers of a request whose body was read to the
-// end. The reply is nil when they are right.
+// authorize checks the three headers of a request whose body was read to its end. The
+// reply is nil if they are right.
 func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
 	for _, name := range []string{"X-App-Token", "X-App-Access-Sig", "X-App-Access-Ts"} {
 		switch values := r.Header.Values(name); {
@@ -122,9 +122,8 @@ func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
 	return VerdictOK, nil
 }
 
-// explainSignature says what a wrong signature was made of, where it is one of the
-// usual mistakes; "" where it is not. The bytes of an upload are not kept: for one
-// only the mistakes without a body are found.
+// explainSignature returns how a wrong signature was made, if that is a usual mistake, or
+// "". Uploads are not kept, so for them it finds only mistakes that leave out the body.
 func (s *Server) explainSignature(r *http.Request, c *call) string {
 	given := strings.TrimSpace(r.Header.Get("X-App-Access-Sig"))
 	stamp, target, body := r.Header.Get("X-App-Access-Ts"), requestTarget(r), string(c.body)
@@ -159,8 +158,8 @@ func (s *Server) explainSignature(r *http.Request, c *call) string {
 	return ""
 }
 
-// splitToken is the public and the private part of an app token of the vendor's
-// form, prefix:public.private.
+// splitToken returns the public and the private part of an app token of the form
+// prefix:public.private.
 func splitToken(token string) (public, private string, ok bool) {
 	if prefix, rest, found := strings.Cut(token, ":"); found {
 		if prefix == "" || strings.Trim(prefix, lower) != "" {
@@ -172,7 +171,7 @@ func splitToken(token string) (public, private string, ok bool) {
 	return public, private, ok && public != "" && private != "" && !strings.ContainsAny(public+private, ".:")
 }
 
-// checkToken tells the three ways in which an app token is wrong apart.
+// checkToken returns one of three refusals for a wrong app token, or nil.
 func (s *Server) checkToken(token string) *reply {
 	if token == s.cfg.AppToken {
 		return nil
@@ -189,8 +188,8 @@ func (s *Server) checkToken(token string) *reply {
 	}
 }
 
-// requestTarget is the target as it was on the wire. A request that no server
-// has read has none: then it is what a client would send.
+// requestTarget returns the target as it was on the wire. A request that no server has
+// read has none: for it the target is the one that a client would send.
 func requestTarget(r *http.Request) string {
 	if r.RequestURI != "" {
 		return r.RequestURI

@@ -15,8 +15,8 @@ const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const (
-	// streamPause is the time between two messages of the stream: what happens in
-	// between comes in one.
+	// streamPause is the time between two messages of the stream. One message has
+	// everything that happened in between.
 	streamPause = 150 * time.Millisecond
 	// streamHeartbeat is the longest time without a message.
 	streamHeartbeat = 10 * time.Second
@@ -41,7 +41,7 @@ func consoleFile(name string) *reply {
 	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
 }
 
-// fileType is the media type of an embedded file.
+// fileType returns the media type of an embedded file.
 func fileType(name string) string {
 	switch path.Ext(name) {
 	case ".html":
@@ -140,7 +140,7 @@ type imageEntry struct {
 	Kept      bool   `json:"kept"`
 }
 
-// entry is an action for the stream. The mutex is held.
+// entry returns an action for the stream. The mutex is held.
 func (a *action) entry(number int) actionEntry {
 	e := actionEntry{
 		ID: a.id, Number: number, CreatedAt: a.created, ExternalActionID: a.externalActionID,
@@ -176,7 +176,7 @@ type streamMessage struct {
 	Deliveries []deliveryEntry `json:"deliveries"`
 }
 
-// message is what happened since a revision, and the revision that it goes up to.
+// message returns what happened since a revision, and the revision that it reaches.
 func (s *Server) message(since uint64) (streamMessage, uint64) {
 	s.journal.mu.Lock()
 	upTo, settings, cleared := s.journal.revision, s.journal.settings, s.journal.cleared
@@ -195,7 +195,7 @@ func (s *Server) message(since uint64) (streamMessage, uint64) {
 	return m, upTo
 }
 
-// actionsSince are the newest actions, as far as they have changed.
+// actionsSince returns those of the newest actions that have changed since a revision.
 func (s *Server) actionsSince(revision uint64) []actionEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,9 +208,9 @@ func (s *Server) actionsSince(revision uint64) []actionEntry {
 	return entries
 }
 
-// serveStream sends server-sent events to the console: at first everything that
-// it shows, then what has changed, at most every 150 ms. What changes faster comes
-// together, and of requests only those that are still kept.
+// serveStream sends server-sent events to the console. The first one has everything, the
+// next ones have the changes. It sends at most one in 150 ms, so that a slow browser gets
+// fewer and larger ones. Requests that are no longer kept are left out.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
@@ -238,7 +238,8 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pause waits for a time or for a wake, and reports whether anybody is still there.
+// pause waits for a time or for a wake. It reports false if the console or the simulator
+// is gone.
 func (s *Server) pause(r *http.Request, d time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// controlRoot is where the simulator is told what to do.
+// controlRoot is the path of the control API.
 const controlRoot = "/_simulator/"
 
 // maxControlBody bounds what the control API reads.
@@ -36,8 +36,8 @@ type controlCall struct {
 	body  []byte
 }
 
-// controlRoutes are all calls but the stream and the files of the console. PUT is
-// taken for POST.
+// controlRoutes returns all calls but the stream and the files of the console. PUT means
+// POST.
 func controlRoutes() []controlRoute {
 	return []controlRoute{
 		{"GET", "", (*Server).controlState},
@@ -67,8 +67,8 @@ func controlRoutes() []controlRoute {
 	}
 }
 
-// serveControl answers what is asked for under controlRoot, and the console at
-// the root. None of it is signed: it is for whoever runs the simulator.
+// serveControl answers requests for the control API and for the console. They are not
+// signed.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, path string) {
 	w.Header().Set("Date", s.date())
 	p := s.refuseStranger(r, path)
@@ -82,8 +82,7 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, path strin
 	secure(p).writeTo(w)
 }
 
-// secure adds what keeps other pages out, and scripts that the simulator has not
-// brought itself.
+// secure adds the headers that keep out other pages and foreign scripts.
 func secure(p *reply) *reply {
 	if p.header.Get("Content-Security-Policy") == "" {
 		p.with("Content-Security-Policy", consolePolicy)
@@ -94,9 +93,9 @@ func secure(p *reply) *reply {
 	return p.with("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// refuseStranger refuses what a page of somebody else's can send from the browser
-// of whoever runs the simulator: a Host that is not its own (a name that leads
-// here), and the Origin of another page.
+// refuseStranger refuses what another page can send from the developer's browser: a
+// request with another Origin, and one with a Host that is not the simulator's (a name
+// that was made to resolve to this machine).
 func (s *Server) refuseStranger(r *http.Request, path string) *reply {
 	if !s.isOwnHost(r) {
 		return refusal(http.StatusForbidden, "This Host is not the simulator's own: ask under localhost or an IP address, or allow the name")
@@ -108,16 +107,15 @@ func (s *Server) refuseStranger(r *http.Request, path string) *reply {
 	}
 	opened := r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !strings.HasPrefix(path, controlRoot)
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
-	case site == "", site == "same-origin", site == "none", opened: // a link may lead to the console
+	case site == "", site == "same-origin", site == "none", opened: // links to the console are allowed
 		return nil
 	}
 	return refusal(http.StatusForbidden, "Not from another site")
 }
 
-// isOwnHost reports whether a request names the simulator as one would. On loopback
-// that is a loopback name or address. Where other machines are served it is also
-// any IP address, the name of this machine, and names that are nobody's on the
-// internet.
+// isOwnHost reports whether the Host of a request is one of the simulator's. On loopback
+// these are loopback names and addresses. If other machines are served, these are also
+// all IP addresses, the name of this machine, and names that do not exist on the internet.
 func (s *Server) isOwnHost(r *http.Request) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -141,7 +139,7 @@ func (s *Server) isOwnHost(r *http.Request) bool {
 
 func (s *Server) controlReply(r *http.Request, path string) *reply {
 	name, below := strings.CutPrefix(path, controlRoot)
-	if path == "" { // the path prefix without its slash: what the console loads is beside it
+	if path == "" { // the path prefix without a slash: relative links need it
 		return (&reply{status: http.StatusPermanentRedirect, header: http.Header{}}).with("Location", s.cfg.PathPrefix+"/")
 	}
 	if !below || name == "console.js" || name == "console.css" {
@@ -182,7 +180,7 @@ func (s *Server) controlReply(r *http.Request, path string) *reply {
 	return refusal(http.StatusNotFound, "No such resource of the control API")
 }
 
-// matchPath is what stands for {} in a pattern.
+// matchPath reports whether a path matches a pattern, and returns what {} stands for.
 func matchPath(pattern, path string) ([]string, bool) {
 	want, given := strings.Split(pattern, "/"), strings.Split(path, "/")
 	if len(want) != len(given) {
@@ -205,8 +203,8 @@ func matchPath(pattern, path string) ([]string, bool) {
 	return ids, true
 }
 
-// readControl reads a request. A browser has to say that it sends JSON, which a
-// form of another site cannot.
+// readControl reads a request. From a browser it accepts JSON alone, which a form of
+// another site cannot send.
 func readControl(r *http.Request, ids []string) (*controlCall, *reply) {
 	c := &controlCall{ids: ids, query: r.URL.Query()}
 	if r.Body == nil {
@@ -228,23 +226,23 @@ func readControl(r *http.Request, ids []string) (*controlCall, *reply) {
 	return c, nil
 }
 
-// decode reads the body. The shape is for the message.
+// decode decodes the body. The shape is an example for the error.
 func (c *controlCall) decode(into any, shape string) *reply {
 	decoder := json.NewDecoder(strings.NewReader(string(c.body)))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF { //nolint:errorlint // io.EOF as it is
+	if decoder.Decode(into) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF {
 		return refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
 	}
 	return nil
 }
 
-// controlFailure is the answer where a method has refused what was asked for.
+// controlFailure returns the answer to a call that a method has refused.
 func controlFailure(err error) *reply {
 	text := strings.TrimPrefix(err.Error(), "simulator: ")
 	return refusal(http.StatusBadRequest, strings.ToUpper(text[:1])+text[1:])
 }
 
-// items is a list as every list of the control API is.
+// items returns a list in the form of all lists of the control API.
 func items(v any) *reply { return answer(map[string]any{"items": v}) }
 
 func (s *Server) controlState(*controlCall) *reply { return answer(s.settings()) }
@@ -286,7 +284,7 @@ func (s *Server) controlLevels(*controlCall) *reply {
 	return items(s.levelList())
 }
 
-// levelList are the known levels by name. The mutex is held.
+// levelList returns the known levels by name. The mutex is held.
 func (s *Server) levelList() []controlLevel {
 	list := make([]controlLevel, 0, len(s.levels))
 	for name, kind := range s.levels {
@@ -403,7 +401,7 @@ func (s *Server) controlClock(*controlCall) *reply {
 	return answer(map[string]any{"time": s.now(), "offset": s.clockOffset().String()})
 }
 
-// clockOffset is how far the clock is from the one of the Config, in whole
+// clockOffset returns the distance of the clock from that of the Config, in whole
 // milliseconds.
 func (s *Server) clockOffset() time.Duration {
 	return s.now().Sub(s.cfg.Clock()).Round(time.Millisecond)
@@ -426,8 +424,7 @@ func (s *Server) controlSetClock(c *controlCall) *reply {
 	return s.controlClock(c)
 }
 
-// controlActionView is an action as GET …/one shows it, and what else the books
-// have.
+// controlActionView is an action as GET …/one shows it, with more members.
 type controlActionView struct {
 	wireAction
 
@@ -436,15 +433,15 @@ type controlActionView struct {
 	Reviews        int    `json:"reviews"`
 }
 
-// ActionsJSON are the actions of one applicant, or of all where the id is empty,
-// as the service shows them: a JSON array in order of creation.
+// ActionsJSON returns the actions of an applicant, or all actions if the id is empty. They
+// are a JSON array in order of creation.
 func (s *Server) ActionsJSON(applicantID string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return encodeJSON(s.actionViews(applicantID))
 }
 
-// actionViews are the actions of one applicant, or all. The mutex is held.
+// actionViews returns the actions of an applicant, or all. The mutex is held.
 func (s *Server) actionViews(applicantID string) []controlActionView {
 	views := []controlActionView{}
 	for _, a := range s.created {
@@ -493,8 +490,8 @@ func (s *Server) controlReview(c *controlCall) *reply {
 	return answer(s.actionView(a))
 }
 
-// controlImage is an image for the console. What is no picture is a download, and
-// none of it may run as a page.
+// controlImage returns an image for the console. Other files than pictures are
+// downloads. The browser runs none of them as a page.
 func (s *Server) controlImage(c *controlCall) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -559,7 +556,7 @@ func (s *Server) controlResend(c *controlCall) *reply {
 	return accepted(number)
 }
 
-// accepted says that a delivery will be made.
+// accepted returns the answer to a call that sends a delivery.
 func accepted(number uint64) *reply {
 	return jsonReply(http.StatusAccepted, map[string]uint64{"n": number})
 }
@@ -569,11 +566,11 @@ func controlConflict(err error) *reply {
 	return refusal(http.StatusConflict, p.text)
 }
 
-// errNoWebhookURL is the failure of what needs one.
+// errNoWebhookURL is the error of calls that need a webhook URL.
 const errNoWebhookURL = "there is no webhook URL to send it to"
 
-// SendEvent sends a webhook whose body is given, signed, once or until it is
-// accepted as with every other. It returns the number of the delivery.
+// SendEvent sends a webhook with the given body, signed. It is sent again as every other
+// webhook is. SendEvent returns the number of the delivery.
 func (s *Server) SendEvent(body []byte) (uint64, error) {
 	var event struct {
 		Type              string `json:"type"`
@@ -599,8 +596,8 @@ func (s *Server) controlEvent(c *controlCall) *reply {
 	return controlFailure(err)
 }
 
-// SetWebhookURL changes where deliveries go, the next attempts of those that wait
-// too; "" ends them.
+// SetWebhookURL changes where deliveries go. Deliveries that wait go there too. With an
+// empty URL no further events are delivered.
 func (s *Server) SetWebhookURL(text string) error {
 	if s.cfg.WebhookHandler != nil {
 		return errors.New("simulator: webhooks are delivered in memory")

@@ -141,8 +141,8 @@ func (s *Server) SetFaults(f *Faults) error {
 	return nil
 }
 
-// Faults is what is still to go wrong, in the grammar of [ParseFaults]; a script
-// has none and is left out.
+// Faults returns the counts and chances that are left, as [ParseFaults] reads them. A
+// script is not among them.
 func (s *Server) Faults() string {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -201,7 +201,7 @@ func (f Fault) beforeEffect() bool {
 	return f.Kind == FaultStatus || f.Kind == FaultReset || f.Kind == FaultHTML
 }
 
-// reply is what a status fault answers.
+// reply returns the answer of a status fault.
 func (f Fault) reply() *reply {
 	p := refusal(f.Status, "Injected fault: "+http.StatusText(f.Status))
 	if f.Kind == FaultHTML {
@@ -221,7 +221,7 @@ func knownOperation(name string) bool {
 		slices.ContainsFunc(routes, func(rt route) bool { return rt.operation == name })
 }
 
-// operationNames are the names of all calls, for a message.
+// operationNames returns the names of all calls, for an error.
 func operationNames() string {
 	names := make([]string, 0, len(routes)+1)
 	for _, rt := range routes {
@@ -230,7 +230,7 @@ func operationNames() string {
 	return strings.Join(append(names, unknownRoute.operation), ", ")
 }
 
-// faultNames are the kinds that have no status, for a message.
+// faultNames returns the kinds without a status, for an error.
 func faultNames() string {
 	var names []string
 	for _, kind := range faultKinds {
@@ -241,7 +241,7 @@ func faultNames() string {
 	return strings.Join(names, ", ")
 }
 
-// faultSource says what happens to the next request.
+// faultSource chooses the fault of the next request.
 type faultSource struct {
 	mu         sync.Mutex
 	random     *rand.Rand
@@ -302,8 +302,8 @@ type exchange struct {
 	abort  bool // the connection has to be broken by a panic
 }
 
-// book enters the request into the books, before the client can see that it was
-// answered: who has an answer finds it counted. Only the first call counts.
+// book counts the request, once. It is called before the answer is sent, so that a client
+// with an answer finds its request counted.
 func (x *exchange) book(status int) {
 	if !x.booked {
 		x.booked, x.record.Status = true, status
@@ -322,8 +322,8 @@ func (x *exchange) write(p *reply) {
 	p.writeTo(x.w)
 }
 
-// inject answers a request, in the way of a fault. The reply is what would be
-// answered without one; faults that come before it need none.
+// inject answers a request with a fault. The reply is the answer without the fault. It is
+// nil for faults that come before the effect.
 func (x *exchange) inject(f Fault, p *reply) {
 	if f.Kind != FaultSlowBody && f.Kind != FaultWrongDate && !x.wait(f.Delay) {
 		return
@@ -353,8 +353,8 @@ func (x *exchange) inject(f Fault, p *reply) {
 	}
 }
 
-// wait is false when nobody waits for the answer any more. Then the connection
-// has to be broken: a handler that just returns would have answered 200.
+// wait waits, and reports false if the client or the simulator is gone. Then the
+// connection must be broken: a handler that returns has answered 200.
 func (x *exchange) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -415,7 +415,7 @@ func (x *exchange) writeEndlessly() {
 
 func (x *exchange) flush() bool { return http.NewResponseController(x.w).Flush() == nil }
 
-// reset breaks the connection: on TCP with an RST, not an orderly end.
+// reset breaks the connection. On TCP it sends an RST.
 func (x *exchange) reset() {
 	x.book(0)
 	conn, _, err := http.NewResponseController(x.w).Hijack()

@@ -434,10 +434,11 @@ func TestWrongSignaturesAreExplained(t *testing.T) {
 		return mac.Sum(nil)
 	}
 	host := strings.TrimPrefix(c.base, "http://")
+	path, _, _ := strings.Cut(target, "?")
 	for _, test := range []struct{ note, signed string }{
 		{"without the body", "TPOST" + target},
-		{"without the query", "TPOST" + target[:strings.Index(target, "?")] + body},
-		{"without query and body", "TPOST" + target[:strings.Index(target, "?")]},
+		{"without the query", "TPOST" + path + body},
+		{"without query and body", "TPOST" + path},
 		{"method in lowercase", "Tpost" + target + body},
 		{"without the method", "T" + target + body},
 		{"without the timestamp", "POST" + target + body},
@@ -470,5 +471,37 @@ func TestWrongSignaturesAreExplained(t *testing.T) {
 	} {
 		c.do("POST", target, []byte(body), func(r *http.Request) { r.Header.Set("X-App-Access-Sig", encode(sign(right(r)))) })
 		require.Contains(t, seen.last().Note, "not in lowercase hex")
+	}
+}
+
+// Every fault shows in memory too, also amid the body of an upload.
+func TestFaultsInMemory(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		fault  string
+		status int // 0: an error
+	}{
+		{"503", 503}, {"503-after", 503}, {"503-early", 503}, {"reset", 0}, {"reset-after", 0}, {"reset-early", 0}, {"html", 502},
+		{"slow:1m", 200}, {"slow-body:1m", 200}, {"truncate", 200}, {"truncate-chunked", 200}, {"wrong-date", 200}, {"garbage", 200},
+	} {
+		t.Run(test.fault, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, err := simulator.New(simulator.Config{})
+				require.NoError(t, err)
+				c, transport := memoryClient(t, s)
+				id := c.create("a")
+				faults, err := simulator.ParseFaults(test.fault + "@AddImage#1")
+				require.NoError(t, err)
+				require.NoError(t, s.SetFaults(faults))
+				body, form := multipartBody(t, metadata(selfie), content("x", "image/png", strings.Repeat("x", 1<<20)))
+				r, err := c.try("POST", "/resources/applicantActions/"+id+"/images", body, form)
+				assert.Equal(t, test.status == 0, err != nil, "%v", err)
+				assert.Equal(t, test.status, r.status)
+				assert.Equal(t, 200, c.addImage(id, "another").status, "and the next one is as ever")
+				transport.CloseIdleConnections()
+				require.NoError(t, s.Close())
+			})
+		})
 	}
 }

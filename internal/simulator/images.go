@@ -34,10 +34,10 @@ type storedImage struct {
 	resolution                           *wireResolution
 	added                                time.Time
 	content                              [][]byte // nil: not kept
-	shared                               bool     // content is counted for no memory
+	shared                               bool     // the content is not counted
 }
 
-// drop gives up the bytes of an image.
+// drop frees the bytes of an image.
 func (i *storedImage) drop(budget *memoryBudget) {
 	for _, piece := range i.content {
 		if i.shared {
@@ -141,8 +141,8 @@ func (s *Server) openImage(c *call) *reply {
 	return refusal(http.StatusNotFound, "Image not found")
 }
 
-// readUpload reads a multipart body as it comes. What is wrong with it is the
-// reply; the caller reads on to the end.
+// readUpload reads a multipart body. It returns a reply for a malformed one. The caller
+// reads the rest.
 func (s *Server) readUpload(r *http.Request, body *signedBody, boundary string) (*upload, *reply) {
 	u := &upload{}
 	parts := multipart.NewReader(body, boundary)
@@ -206,15 +206,15 @@ func (u *upload) readContent(part *multipart.Part, into *imageBuffer) *reply {
 	return nil
 }
 
-// multipartBoundary is the boundary of a multipart/form-data body.
+// multipartBoundary returns the boundary of a multipart/form-data body.
 func multipartBoundary(r *http.Request) (string, bool) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	boundary := params["boundary"]
 	return boundary, err == nil && media == "multipart/form-data" && isBoundary(boundary)
 }
 
-// isBoundary reports whether text is a boundary of RFC 2046. It may be empty by the
-// letter of mime, but not of multipart.
+// isBoundary reports whether text is a boundary of RFC 2046. Package mime accepts an empty
+// one too.
 func isBoundary(text string) bool {
 	return text != "" && len(text) <= 70 && !strings.HasSuffix(text, " ") && strings.Trim(text, lower+upper+digit+"'()+_,./:=? -") == ""
 }
@@ -243,16 +243,29 @@ type imageBuffer struct {
 	full         bool // no more is kept
 	size         int64
 	sha1, sha256 hash.Hash
-	start        []byte // what a media type is told by
+	start        []byte // decides the media type
 }
 
 func (s *Server) newImageBuffer(r *http.Request) *imageBuffer {
 	return &imageBuffer{
 		budget: &s.images,
 		full:   r.ContentLength > MaxImageSize+maxMetadata, // it will be refused
-		sha1:   sha1.New(),
+		sha1:   newImageHash(),
 		sha256: sha256.New(),
 	}
+}
+
+// newImageHash returns SHA-1, as the length of the vendor's image hashes suggests. In FIPS
+// 140-only mode, which has none, it returns SHA-256.
+func newImageHash() (h hash.Hash) {
+	defer func() {
+		if recover() != nil {
+			h = sha256.New()
+		}
+	}()
+	h = sha1.New()
+	h.Sum(nil)
+	return h
 }
 
 // Write takes the next bytes.
@@ -296,13 +309,13 @@ func (b *imageBuffer) grow() bool {
 	return true
 }
 
-// drop gives the bytes up, and keeps size and hashes.
+// drop frees the bytes and keeps size and hashes.
 func (b *imageBuffer) drop(budget *memoryBudget) {
 	budget.used.Add(-b.reserved)
 	b.pieces, b.reserved = nil, 0
 }
 
-// take hands the bytes over, without what the last piece has left.
+// take returns the bytes. It frees what is unused of the last piece.
 func (b *imageBuffer) take(budget *memoryBudget) [][]byte {
 	if b.full {
 		return nil
@@ -315,7 +328,7 @@ func (b *imageBuffer) take(budget *memoryBudget) [][]byte {
 	return b.pieces
 }
 
-// mediaType goes by the bytes, and where they do not tell by what was said.
+// mediaType returns the media type by the bytes, or what the upload said.
 func (b *imageBuffer) mediaType(said string) string {
 	seen := http.DetectContentType(b.start)
 	if fileKind(seen) != "" {
@@ -324,7 +337,8 @@ func (b *imageBuffer) mediaType(said string) string {
 	return said
 }
 
-// resolution is nil for what is not an image or not kept.
+// resolution returns the size of an image. It is nil for other files, and for images that
+// were not kept.
 func (b *imageBuffer) resolution() *wireResolution {
 	readers := make([]io.Reader, 0, len(b.pieces))
 	for _, piece := range b.pieces {
@@ -333,8 +347,8 @@ func (b *imageBuffer) resolution() *wireResolution {
 	return imageSize(bufio.NewReader(io.MultiReader(readers...)))
 }
 
-// fileKind is what the vendor calls mimeType: "jpg", not a media type. It is
-// empty for a type that the vendor does not take.
+// fileKind returns what the vendor calls mimeType, such as "jpg". It is empty for a media
+// type that the vendor does not accept.
 func fileKind(mediaType string) string {
 	return map[string]string{
 		"image/jpeg": "jpg", "image/png": "png", "application/pdf": "pdf",

@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// imageSize is the resolution of a PNG, a GIF or a JPEG, by its header; nil for
-// anything else. The packages of the standard library are not used: they register
-// themselves in every program that imports this one, used or not.
+// imageSize returns the resolution of a PNG, a GIF or a JPEG, or nil. The packages of the
+// standard library are not used: they register themselves in every program that imports
+// this package.
 func imageSize(r *bufio.Reader) *wireResolution {
 	head, _ := r.Peek(24)
 	size := &wireResolution{}

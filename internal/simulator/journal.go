@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,8 +55,8 @@ type attemptEntry struct {
 	Next    string    `json:"next,omitempty"`
 }
 
-// journal keeps what happened last, for the console. Each change has a number, the
-// revision: who has seen everything up to one asks for what is newer.
+// journal keeps the last requests and deliveries for the console. Each change has a
+// number, its revision, so that a console can ask for what is newer than it has.
 type journal struct {
 	mu           sync.Mutex
 	revision     uint64
@@ -70,7 +71,7 @@ type journal struct {
 
 func newJournal() *journal { return &journal{watchers: map[chan struct{}]struct{}{}} }
 
-// bump counts a change and wakes who waits for one. The mutex is held.
+// bump counts a change and wakes the watchers. The mutex is held.
 func (j *journal) bump() uint64 {
 	j.revision++
 	for watcher := range j.watchers {
@@ -82,7 +83,7 @@ func (j *journal) bump() uint64 {
 	return j.revision
 }
 
-// changed counts a change of something that the journal does not keep.
+// changed counts a change outside of the journal.
 func (j *journal) changed() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -103,7 +104,7 @@ func (j *journal) reset() {
 	j.settings = j.cleared
 }
 
-// watch wakes the channel after changes, until stop is called.
+// watch returns a channel that receives after changes, until stop is called.
 func (j *journal) watch() (wake <-chan struct{}, stop func()) {
 	watcher := make(chan struct{}, 1)
 	j.mu.Lock()
@@ -126,7 +127,7 @@ func (j *journal) request(r Request, now time.Time) {
 	})
 }
 
-// delivery enters a webhook that is about to be sent, and returns its number.
+// delivery adds a webhook before its first attempt, and returns its number.
 func (j *journal) delivery(d *delivery, now time.Time) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -138,7 +139,7 @@ func (j *journal) delivery(d *delivery, now time.Time) uint64 {
 	return j.lastDelivery
 }
 
-// attempt enters an attempt to send it.
+// attempt adds an attempt to a delivery.
 func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.Time, took time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -158,13 +159,12 @@ func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.
 	default:
 		e.State, attempt.Next = "retrying", made.Next.String()
 	}
-	// A copy: whoever was given the entry before reads on.
-	attempts := append(e.Attempts[:len(e.Attempts):len(e.Attempts)], attempt)
-	e.Attempts = attempts[max(0, len(attempts)-maxAttempts):]
+	// A copy, since others may read the old one.
+	e.Attempts = append(slices.Clone(e.Attempts[max(0, len(e.Attempts)-maxAttempts+1):]), attempt)
 	e.revision = j.bump()
 }
 
-// entry finds a delivery that is still kept. The mutex is held.
+// entry returns a delivery that is still kept, or nil. The mutex is held.
 func (j *journal) entry(number uint64) *deliveryEntry {
 	for i := range j.deliveries.len() {
 		if e := j.deliveries.at(i); e.Number == number {
@@ -185,7 +185,7 @@ func (j *journal) find(number uint64) (*delivery, bool) {
 	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: len(e.Attempts)}, true
 }
 
-// requestsSince are the kept requests that came since a revision, oldest first.
+// requestsSince returns the kept requests since a revision, oldest first.
 func (j *journal) requestsSince(revision uint64) []requestEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -200,8 +200,8 @@ func (j *journal) requestsSince(revision uint64) []requestEntry {
 	return entries
 }
 
-// deliveriesSince are the kept deliveries that have changed since a revision,
-// oldest first.
+// deliveriesSince returns the kept deliveries that have changed since a revision, oldest
+// first.
 func (j *journal) deliveriesSince(revision uint64) []deliveryEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -231,5 +231,5 @@ func (r *ring[T]) add(entry T) {
 
 func (r *ring[T]) len() int { return len(r.entries) }
 
-// at is an entry by age, 0 the oldest.
+// at returns an entry by age. The oldest is 0.
 func (r *ring[T]) at(i int) T { return r.entries[(r.next+i)%len(r.entries)] }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// memoryURL is where webhooks go that are delivered in memory.
+// memoryURL is the URL of webhooks that are delivered in memory.
 const memoryURL = "http://localhost/"
 
 // memoryNetwork is a listener whose connections are pipes in this process.
@@ -41,7 +41,7 @@ func (m *memoryNetwork) Close() error {
 	return nil
 }
 
-// Addr is a loopback address, as programs expect that read one.
+// Addr returns a loopback address, for programs that parse it.
 func (m *memoryNetwork) Addr() net.Addr { return memoryAddr() }
 
 func memoryAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
@@ -66,39 +66,38 @@ type memoryConn struct {
 	reset *atomic.Bool // shared by both ends
 }
 
-// Reset closes the connection so that the other end sees no orderly end.
+// Reset closes the connection. The other end gets an error and no end of file.
 func (c *memoryConn) Reset() {
 	c.reset.Store(true)
 	_ = c.Conn.Close()
 }
 
-// Read reports a reset as what it is.
+// Read reads, and returns an error after a reset.
 func (c *memoryConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	return n, c.explain("read", err)
 }
 
-// Write reports a reset as what it is.
+// Write writes, and returns an error after a reset.
 func (c *memoryConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	return n, c.explain("write", err)
 }
 
 func (c *memoryConn) explain(op string, err error) error {
-	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() { //nolint:errorlint // net.Pipe returns these as they are
+	if (err == io.EOF || err == io.ErrClosedPipe) && c.reset.Load() {
 		return &net.OpError{Op: op, Net: "memory", Err: errors.New("connection reset by peer")}
 	}
 	return err
 }
 
-// LocalAddr is a loopback address.
+// LocalAddr returns a loopback address.
 func (c *memoryConn) LocalAddr() net.Addr { return memoryAddr() }
 
-// RemoteAddr is a loopback address.
+// RemoteAddr returns a loopback address.
 func (c *memoryConn) RemoteAddr() net.Addr { return memoryAddr() }
 
-// handlerGrace is how long the end of a simulator waits for a handler of
-// webhooks that is under way.
+// handlerGrace is how long Close waits for a handler of webhooks.
 const handlerGrace = time.Second
 
 // handlerServer serves a handler in memory, from its first connection on.
@@ -109,7 +108,7 @@ type handlerServer struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running int           // the server and its handlers
+	running int           // the server, its connections and its handlers
 	ended   chan struct{} // closed when none is left after close
 }
 
@@ -118,6 +117,7 @@ func newHandlerServer(ctx context.Context, handler http.Handler) *handlerServer 
 	h.server = &http.Server{
 		ReadHeaderTimeout: 30 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         h.connection,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !h.begin() {
 				panic(http.ErrAbortHandler)
@@ -137,6 +137,18 @@ func (h *handlerServer) begin() bool {
 	}
 	h.running++
 	return true
+}
+
+// connection is the server's ConnState hook.
+func (h *handlerServer) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.running++ // the server is running still
+	case http.StateClosed, http.StateHijacked:
+		h.end()
+	}
 }
 
 func (h *handlerServer) end() {
@@ -159,8 +171,8 @@ func (h *handlerServer) dial(ctx context.Context, _, _ string) (net.Conn, error)
 	return h.network.dial(ctx)
 }
 
-// close ends the server, and waits a moment for a handler that is under way: it
-// is somebody else's, and may wait for whoever closes.
+// close ends the server. It waits for handlers, but not long: one may wait for the caller
+// of Close.
 func (h *handlerServer) close() {
 	h.mu.Lock()
 	if h.closed {

@@ -1,10 +1,10 @@
 package simulator
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -24,7 +24,7 @@ const (
 	statusOnHold    = "onHold"
 )
 
-// clientID is whose actions these are.
+// clientID is the name of the account.
 const clientID = "simulator"
 
 // action is the state of an action. The mutex of the server guards it.
@@ -161,7 +161,7 @@ type (
 	}
 )
 
-// wire is the action as GET …/one shows it.
+// wire returns the action as GET …/one shows it.
 func (s *Server) wire(a *action) wireAction {
 	w := wireAction{
 		ID: a.id, CreatedAt: a.created.Format(dateForm), ClientID: clientID,
@@ -207,8 +207,8 @@ func (s *Server) wireImage(a *action, i *storedImage) wireImage {
 	return w
 }
 
-// wireID is an image id as a number, or as the table of the specification has
-// it, as a string.
+// wireID returns an image id as a number, or as a string, as the table of the
+// specification has it.
 func (s *Server) wireID(id int64) any {
 	if s.cfg.Quirks.StringImageIDs {
 		return strconv.FormatInt(id, 10)
@@ -216,7 +216,7 @@ func (s *Server) wireID(id int64) any {
 	return id
 }
 
-// wireType leaves out what is only this package's word.
+// wireType returns the type on the wire. Kinds that only this package knows have none.
 func wireType(kind string) string {
 	if kind == ActionQuestionnaire || kind == ActionEmail {
 		return ""
@@ -224,18 +224,17 @@ func wireType(kind string) string {
 	return kind
 }
 
-// idMaker makes identifiers that look like the vendor's. The server's mutex
-// guards it.
+// idMaker makes identifiers in the vendor's form. The server's mutex guards it.
 type idMaker struct {
 	machine  [5]byte
 	sequence uint32
 	images   uint32
 }
 
-// object is 24 hex digits: time, machine, sequence.
+// object returns 24 hex digits: time, machine, sequence.
 func (m *idMaker) object(now time.Time) string {
 	if m.machine == [5]byte{} {
-		rand.Read(m.machine[:])
+		fillRandom(m.machine[:])
 	}
 	m.sequence++
 	var id [12]byte
@@ -245,17 +244,17 @@ func (m *idMaker) object(now time.Time) string {
 	return fmt.Sprintf("%x", id)
 }
 
-// image is a number below 2³¹ that no other image has: multiplying by an odd
-// number permutes them.
+// image returns a number below 2³¹ that no other image has: multiplying by an odd number
+// permutes them.
 func (m *idMaker) image() int64 {
 	m.images++
 	return int64(m.images * 0x9E3779B1 & (1<<31 - 1))
 }
 
-// attempt is five letters.
+// attempt returns five letters.
 func (m *idMaker) attempt() string {
 	var b [5]byte
-	rand.Read(b[:])
+	fillRandom(b[:])
 	for i := range b {
 		b[i] = 'a' + b[i]%26
 	}
@@ -264,9 +263,17 @@ func (m *idMaker) attempt() string {
 
 func newUUID() string {
 	var b [16]byte
-	rand.Read(b[:])
+	fillRandom(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// fillRandom fills b for identifiers. It does not use crypto/rand, which fails in virtual
+// time in FIPS 140-only mode.
+func fillRandom(b []byte) {
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
 }
 
 func newCorrelationID() string { return "req-" + newUUID() }

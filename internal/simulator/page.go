@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// pageRoot is where links lead, the code behind it in the fragment.
+// pageRoot is the path of the page behind links. The code is in the fragment.
 const pageRoot = "/idensic/l/"
 
 // pagePolicy allows what comes from here, and no script or style inside the
@@ -50,8 +50,8 @@ type pageView struct {
 	Labels           []string `json:"labels"`
 }
 
-// servePage answers what a browser asks for behind pageRoot. None of it is
-// signed: the code of the link is the key.
+// servePage answers requests below pageRoot. They are not signed: the code of the link is
+// the key.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name string) {
 	p := s.pageReply(r, name)
 	s.finish(Request{Operation: "Page", Method: r.Method, Target: requestTarget(r), Status: p.status, Signature: VerdictUnsigned})
@@ -92,8 +92,7 @@ func pageFile(name string) *reply {
 	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
 }
 
-// pageCall opens the action of a link, and decides it when there is a decision.
-// Like the vendor's WebSDK it creates an action that is not there yet.
+// pageCall opens the action of a link, and decides it if decide is not nil.
 func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *reply)) *reply {
 	request, refused := readPageRequest(r)
 	if refused != nil {
@@ -132,7 +131,7 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	return answer(view)
 }
 
-// asksFor says what a person would be asked for.
+// asksFor returns what a person would be asked for.
 func asksFor(a *action) string {
 	switch a.kind {
 	case ActionFaceAuth:
@@ -147,8 +146,8 @@ func asksFor(a *action) string {
 	return "the steps of an action of the type " + a.kind
 }
 
-// readPageRequest takes JSON from the page itself. A form of another site can
-// neither send this Content-Type nor hide where it comes from.
+// readPageRequest reads JSON from the page itself. A form of another site can neither send
+// this Content-Type nor leave out its Origin.
 func readPageRequest(r *http.Request) (pageRequest, *reply) {
 	var request pageRequest
 	if r.Method != http.MethodPost {
@@ -169,7 +168,7 @@ func readPageRequest(r *http.Request) (pageRequest, *reply) {
 	return request, nil
 }
 
-// decide is the outcome that was chosen on the page.
+// decide returns the outcome that was chosen on the page.
 func (p pageRequest) decide() (Outcome, *reply) {
 	var o Outcome
 	switch p.Outcome {

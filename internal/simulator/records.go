@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Request is what [Config.OnRequest] gets of one request. It holds no secret,
-// no token, and of a body nothing but size and hash.
+// Request is a request as [Config.OnRequest] gets it. It holds no secret and no token, and
+// of a body only size and hash.
 type Request struct {
 	Operation string // name of the call, such as "CreateAction"; "Page", "Unknown"
 	Method    string
 	Target    string    // as on the wire
 	Status    int       // of the answer; 0 when the connection ended before there was one
-	Signature Verdict   // what its three headers were worth
+	Signature Verdict   // the result of checking its three headers
 	Fault     FaultKind // what was done to it on purpose
 
-	Note string // what a person should know about it, such as why a review will fail
+	Note string // for people: why it will not do what they expect
 
 	// StringToSign is what should have been signed, when the signature was
 	// wrong: timestamp, method, target, and the body as its length and SHA-256.
 	StringToSign string
 }
 
-// Delivery is what [Config.OnDelivery] gets of one attempt to deliver a webhook.
-// It holds no secret, no address, and of a body nothing but type and action.
+// Delivery is an attempt to deliver a webhook as [Config.OnDelivery] gets it. It holds no
+// secret and no address, and of a body only type and action.
 type Delivery struct {
 	Type     string // of the event, such as "applicantActionReviewed"
 	ActionID string
@@ -40,7 +40,7 @@ type Delivery struct {
 	Next time.Duration // the pause before the one that follows
 }
 
-// ActionRecord is an action as the simulator's books have it.
+// ActionRecord is an action with what is known of it.
 type ActionRecord struct {
 	ID, ApplicantID, ExternalActionID string
 	LevelName, Type                   string
@@ -54,7 +54,7 @@ type ActionRecord struct {
 	Images                            int
 }
 
-// ImageRecord is an image as the simulator's books have it.
+// ImageRecord is an image with what is known of it.
 type ImageRecord struct {
 	ID        string // of the image object
 	ImageID   string // what it is downloaded by
@@ -96,7 +96,7 @@ type Stats struct {
 	WebhooksOutstanding int // waiting for an attempt, or in one
 }
 
-// Actions are all actions in order of creation.
+// Actions returns all actions in order of creation.
 func (s *Server) Actions() []ActionRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +107,7 @@ func (s *Server) Actions() []ActionRecord {
 	return records
 }
 
-// Images are the images of one action in order of upload.
+// Images returns the images of an action in order of upload.
 func (s *Server) Images(actionID string) []ImageRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,8 +122,8 @@ func (s *Server) Images(actionID string) []ImageRecord {
 	return records
 }
 
-// AccessToken says what a token that was given out is for; false when it was
-// not, or has expired.
+// AccessToken returns what a token is for. It returns false for an unknown or expired
+// token.
 func (s *Server) AccessToken(token string) (AccessTokenRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *Server) AccessToken(token string) (AccessTokenRecord, bool) {
 	return AccessTokenRecord{t.user, t.externalActionID, t.levelName, t.expires}, true
 }
 
-// Stats are the counts of this moment.
+// Stats returns the counts of this moment.
 func (s *Server) Stats() Stats {
 	stats := s.stats.copy()
 	s.courier.count(&stats)
@@ -183,8 +183,7 @@ func (b *statsBook) reset() {
 	b.stats = Stats{}
 }
 
-// connection is the ConnState of our own servers. A hijacked connection is
-// closed by the fault that took it.
+// connection counts connections. A hijacked one is closed by the fault that took it.
 func (b *statsBook) connection(c net.Conn, state http.ConnState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -224,7 +223,7 @@ const (
 	ticketValid
 )
 
-// ticketBox holds the last so many tickets.
+// ticketBox holds the last tickets.
 type ticketBox struct {
 	tickets map[string]ticket
 	order   []string // ring, oldest at next once it is full

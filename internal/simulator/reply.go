@@ -8,8 +8,7 @@ import (
 	"strconv"
 )
 
-// reply is an answer that is not written yet, so that a fault can come between
-// the effect and the wire.
+// reply is an answer before it is written, so that a fault can change it.
 type reply struct {
 	status int
 	header http.Header
@@ -26,17 +25,17 @@ type errorBody struct {
 	ErrorName     string `json:"errorName,omitempty"`
 }
 
-// answer is 200 with v as JSON; without a body when v is nil.
+// answer returns a 200 with v as JSON, or without a body if v is nil.
 func answer(v any) *reply {
 	return jsonReply(http.StatusOK, v)
 }
 
-// refusal is an error without a code of its own.
+// refusal returns an error without an error code.
 func refusal(status int, description string) *reply {
 	return jsonReply(status, errorBody{Description: description, Code: status, CorrelationID: newCorrelationID()}).saying(description)
 }
 
-// codedRefusal is an error of the vendor's table.
+// codedRefusal returns an error of the vendor's table.
 func codedRefusal(status, code int, name, description string) *reply {
 	return jsonReply(status, errorBody{description, status, newCorrelationID(), code, name}).saying(description)
 }
@@ -84,8 +83,7 @@ func (p *reply) head(w http.ResponseWriter, size int64) {
 	w.WriteHeader(p.status)
 }
 
-// writeTo sends the whole reply. What cannot be written any more is nobody's
-// to read.
+// writeTo sends the whole reply. It ignores errors: the client is gone.
 func (p *reply) writeTo(w http.ResponseWriter) {
 	p.head(w, p.size())
 	for _, piece := range p.body {
@@ -95,7 +93,7 @@ func (p *reply) writeTo(w http.ResponseWriter) {
 	}
 }
 
-// encodeJSON is compact JSON with raw UTF-8, as the vendor sends it.
+// encodeJSON returns compact JSON with raw UTF-8, as the vendor sends it.
 func encodeJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

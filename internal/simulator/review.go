@@ -67,9 +67,9 @@ func ParseOutcome(text string) (Outcome, error) {
 	return o, nil
 }
 
-// suffixOutcome is the outcome that an external action id asks for by its end,
-// such as "pay-1#RED:FORGERY"; nil when it asks for none. Labels that are none
-// are an error, since whoever wrote them would wonder about the verdict.
+// suffixOutcome returns the outcome at the end of an external action id, such as
+// "pay-1#RED:FORGERY", or nil. Malformed labels are an error, since the verdict would
+// surprise whoever wrote them.
 func suffixOutcome(externalActionID string) (*Outcome, error) {
 	at := strings.LastIndexByte(externalActionID, '#')
 	if at < 0 {
@@ -126,7 +126,7 @@ func (o *Outcome) complete() error {
 	return nil
 }
 
-// String is the outcome as [ParseOutcome] reads it, comments aside.
+// String returns the outcome as [ParseOutcome] reads it, without comments.
 func (o Outcome) String() string {
 	text := o.Answer
 	switch {
@@ -170,7 +170,7 @@ func (s *Server) startReview(a *action) {
 	}
 }
 
-// reviewAtOnce is the review without a delay, for after submit has its answer. The
+// reviewAtOnce reviews an action without a delay, after submit has made its answer. The
 // mutex is held.
 func (s *Server) reviewAtOnce(a *action) {
 	if s.cfg.ReviewDelay == NoReviewDelay && !s.cfg.ManualReview && a.status == statusPending {
@@ -178,7 +178,7 @@ func (s *Server) reviewAtOnce(a *action) {
 	}
 }
 
-// stopReview takes back a review that is to come. The mutex is held.
+// stopReview cancels a review that is to come. The mutex is held.
 func (s *Server) stopReview(a *action) {
 	if a.timer != nil && a.timer.Stop() {
 		s.tasks.Done()
@@ -186,10 +186,9 @@ func (s *Server) stopReview(a *action) {
 	a.timer = nil
 }
 
-// review is the review that needs no person. What the external id asks for comes
-// before the outcome of the simulator. A face authorization without an image
-// cannot be judged: that is an ERROR, unless the external id asks for another end
-// than GREEN. The mutex is held.
+// review decides an action without a person. The outcome in the external id has priority
+// over that of the simulator. A face authorization without an image ends with ERROR,
+// unless the external id asks for another outcome than GREEN. The mutex is held.
 func (s *Server) review(a *action) {
 	switch forced := a.forced; {
 	case missingImage(a) != "" && (forced == nil || forced.Answer == "GREEN"):
@@ -201,7 +200,7 @@ func (s *Server) review(a *action) {
 	}
 }
 
-// missingImage says why an action cannot be judged; "" when it can.
+// missingImage returns why an action cannot be reviewed, or "".
 func missingImage(a *action) string {
 	if a.kind != ActionFaceAuth || len(a.images) > 0 {
 		return ""
@@ -260,8 +259,7 @@ func (s *Server) check(a *action, o Outcome) []wireCheck {
 	return nil
 }
 
-// wireChecks are the checks of an action, with the images that liveness was
-// told by.
+// wireChecks returns the checks of an action. Liveness names the images.
 func (s *Server) wireChecks(a *action) []wireCheck {
 	checks := slices.Clone(a.checks)
 	for i, check := range checks {

@@ -55,15 +55,15 @@ type Config struct {
 
 	Outcome      Outcome       // verdict of the reviews; default GREEN
 	ReviewDelay  time.Duration // from submit to completed; 0: DefaultReviewDelay; NoReviewDelay: none; other negative ones: within submit
-	ManualReview bool          // nothing is reviewed by itself, as in the vendor's sandbox: see Server.Review and the page
+	ManualReview bool          // only people decide, as in the vendor's sandbox: see Server.Review and the page
 
-	// Clock is the server's clock: the 60 s window, the Date header, every
-	// createdAt, and when links and tokens end. Default time.Now. A clock that
-	// is off is a fault worth testing. Delays do not follow it.
+	// Clock is the server's clock: for the 60 s window, the Date header, every
+	// createdAt, and the end of links and tokens. Default time.Now. Delays do not
+	// follow it.
 	Clock func() time.Time
 
-	KnownOnly bool // refuse applicants, users and levels that AddApplicant and AddLevel have not named; default: any is known and approved
-	AnyLevel  bool // with KnownOnly: take unknown levels nonetheless
+	KnownOnly bool // refuse applicants, users and levels that were not added
+	AnyLevel  bool // with KnownOnly: accept unknown levels nonetheless
 
 	NoDefaults bool // without the default applicant and levels
 
@@ -74,11 +74,11 @@ type Config struct {
 
 	PathPrefix string // "/idngo": what every path begins with; it is part of what is signed
 
-	// Remote lets Start and Serve take addresses off loopback, and webhooks go to
+	// Remote allows addresses off loopback for Start and Serve. It allows webhooks to
 	// private addresses and to names without a dot, as in a network of containers.
-	// The control API then takes more values of Host, see the package comment.
+	// The control API then accepts more values of Host, see the package comment.
 	Remote       bool
-	AllowedHosts []string // further host names, without a port, that the control API and the console are asked under
+	AllowedHosts []string // further values of Host, without a port, for control API and console
 
 	WebhookURL        string            // http or https, loopback unless Remote; "": no deliveries
 	WebhookHandler    http.Handler      // gets the deliveries in memory, instead of WebhookURL
@@ -103,8 +103,7 @@ type Config struct {
 	OnDelivery func(Delivery)
 }
 
-// Quirks are oddities that the vendor's family of services is known for. Each
-// is off by default.
+// Quirks are oddities that services of this kind are known for. Each is off by default.
 type Quirks struct {
 	BareList               bool // {"items","totalItems"} without the "list" around it
 	ListWithoutExternalIDs bool // list items lack externalActionId
@@ -113,6 +112,8 @@ type Quirks struct {
 	StringImageIDs         bool // imageId and resizedImageId are strings
 	RootReviewResult       bool // reviewResult stands at the root of an action, not in its review
 	ConflictOnDuplicate    bool // a second action of one applicant with the same externalActionId is 409
+
+	WireQuirks // one for each assumption of the client, in quirks.go
 }
 
 // Limits bound the memory of a simulator. Zero fields: the defaults.
@@ -124,8 +125,7 @@ type Limits struct {
 	RequestBody     int64 // 1 GiB, which is read and hashed, not kept; above: 413 and the connection is closed
 }
 
-// What one request may hold. Fixed, since the vendor's documentation says so
-// or since nobody needs more.
+// Limits that are fixed.
 const (
 	// MaxImageSize is the largest image: 64 MB by the vendor's error table.
 	MaxImageSize = 64 << 20
@@ -146,6 +146,7 @@ type Server struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // what Close waits for
+	conns   sync.WaitGroup // connections of the own listeners, for which Close waits too
 	clock   atomic.Pointer[func() time.Time]
 	courier *courier // delivers webhooks
 	faults  faultSource
@@ -174,9 +175,8 @@ type Server struct {
 	ids            idMaker
 }
 
-// New makes a simulator. It has [DefaultApplicantID], the three default levels,
-// and answers as soon as it is given requests; it holds no goroutine until
-// then.
+// New makes a simulator with [DefaultApplicantID] and the three default levels. It starts
+// no goroutine before the first request.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
@@ -197,8 +197,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// empty puts the state of a new simulator in place. The mutex is held, or nobody
-// else has the simulator yet.
+// empty sets the state of a new simulator. The mutex is held, or nobody else has the
+// simulator yet.
 func (s *Server) empty() {
 	for _, a := range s.created {
 		s.stopReview(a)
@@ -221,9 +221,9 @@ func (s *Server) empty() {
 	_ = s.putApplicant(wireApplicant{ID: DefaultApplicantID, ExternalUserID: DefaultExternalUserID}, false) // there is room
 }
 
-// Reset forgets actions, tokens, links, applicants and levels that were added,
-// requests, deliveries and counts, and puts outcome and faults of the Config back
-// in place. Clock and webhook URL stay.
+// Reset deletes actions, tokens, links, requests, deliveries, counts, and the applicants
+// and levels that were added. It restores the outcome and the faults of the Config. Clock
+// and webhook URL stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	s.empty()
@@ -287,8 +287,8 @@ func (s *Server) Start(addr string) (baseURL string, err error) {
 	return baseURL, nil
 }
 
-// dialable is an address under which this machine reaches a listener: that of
-// all interfaces becomes the one of loopback.
+// dialable returns the address at which this machine reaches a listener. For a listener on
+// all interfaces that is a loopback address.
 func dialable(addr net.Addr) string {
 	at, err := netip.ParseAddrPort(addr.String())
 	if err != nil || !at.Addr().IsUnspecified() {
@@ -297,9 +297,8 @@ func dialable(addr net.Addr) string {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
 }
 
-// Serve serves the connections of l until Close, and closes l. A TCP listener
-// has to be a loopback one unless [Config.Remote] is set; others, such as one made
-// of [net.Pipe], are free.
+// Serve serves the connections of l until Close, and closes l. Without [Config.Remote], a
+// TCP listener must be on loopback.
 func (s *Server) Serve(l net.Listener) error {
 	server, err := s.admit(l)
 	if err != nil {
@@ -309,9 +308,9 @@ func (s *Server) Serve(l net.Listener) error {
 	return server.Serve(l)
 }
 
-// Close stops listeners, reviews and deliveries, breaks what is under way, and
-// returns when none of its goroutines is left. It may be called again. Called
-// from inside OnRequest or OnDelivery it would wait for itself.
+// Close stops listeners, reviews and deliveries, breaks what is under way, and waits until
+// none of its goroutines is left. It may be called again. OnRequest and OnDelivery must
+// not call it: it waits for them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	first := !s.closed
@@ -334,10 +333,22 @@ func (s *Server) Close() error {
 	}
 	s.courier.close()
 	s.tasks.Wait()
+	s.conns.Wait() // net/http keeps some for a moment, so that the client can read the answer
 	return errors.Join(errs...)
 }
 
-// AddLevel makes known a level, and which kind of action it is for.
+// connection is the ConnState hook of the own servers.
+func (s *Server) connection(c net.Conn, state http.ConnState) {
+	s.stats.connection(c, state)
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	}
+}
+
+// AddLevel adds a level for a kind of action.
 func (s *Server) AddLevel(name, actionType string) error {
 	if name == "" || actionType == "" {
 		return errors.New("simulator: AddLevel: the name or the kind of action is empty")
@@ -352,7 +363,7 @@ func (s *Server) AddLevel(name, actionType string) error {
 	return nil
 }
 
-// WebhookSecret is what webhooks are signed with.
+// WebhookSecret returns the secret that webhooks are signed with.
 func (s *Server) WebhookSecret() string { return s.cfg.WebhookSecret }
 
 // SetOutcome changes the verdict of the reviews that end from now on.
@@ -367,7 +378,7 @@ func (s *Server) SetOutcome(o Outcome) error {
 	return nil
 }
 
-// SetClock puts another clock in place of [Config.Clock].
+// SetClock replaces [Config.Clock].
 func (s *Server) SetClock(clock func() time.Time) error {
 	if clock == nil {
 		return errors.New("simulator: SetClock: the clock is nil")
@@ -398,6 +409,9 @@ func (c *Config) complete() error {
 	if l := c.Limits; l.Actions < 0 || l.ImagesPerAction < 0 || l.ActionMemory < 0 || l.ImageMemory < 0 || l.RequestBody < 0 {
 		return errors.New("Limits: negative")
 	}
+	if !isUsable("HMAC_SHA256_HEX", c.SecretKey) {
+		return errors.New("SecretKey is refused by the Go runtime (FIPS 140-only mode)")
+	}
 	if err := c.completeWebhooks(); err != nil {
 		return err
 	}
@@ -420,6 +434,9 @@ func (c *Config) completeWebhooks() error {
 	if newDigest(c.WebhookAlgorithm) == nil {
 		return fmt.Errorf("WebhookAlgorithm %q is unknown: HMAC_SHA256_HEX, HMAC_SHA512_HEX or HMAC_SHA1_HEX", c.WebhookAlgorithm)
 	}
+	if !isUsable(c.WebhookAlgorithm, c.WebhookSecret) {
+		return errors.New("WebhookSecret or WebhookAlgorithm is refused by the Go runtime (FIPS 140-only mode)")
+	}
 	if scale := c.WebhookTimeScale; math.IsNaN(scale) || scale < 0 || scale > 1000 {
 		return fmt.Errorf("WebhookTimeScale %v: from 0 to 1000", scale)
 	}
@@ -437,8 +454,8 @@ func (l *Limits) complete() {
 	l.RequestBody = cmp.Or(l.RequestBody, 1<<30)
 }
 
-// No regular expressions here: what a package computes when the program starts is
-// linked into every program that imports it, used or not.
+// Classes of characters. Regular expressions would be compiled when a program starts, and
+// so be linked into every program that imports this package.
 const (
 	lower      = "abcdefghijklmnopqrstuvwxyz"
 	upper      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -469,7 +486,7 @@ func (s *Server) admit(l net.Listener) (*http.Server, error) {
 	return s.admitLocked()
 }
 
-// admitLocked is admit for a listener that needs no check. The mutex is held.
+// admitLocked is admit without the check. The mutex is held.
 func (s *Server) admitLocked() (*http.Server, error) {
 	if s.closed {
 		return nil, fmt.Errorf("simulator: %w", http.ErrServerClosed)
@@ -478,7 +495,7 @@ func (s *Server) admitLocked() (*http.Server, error) {
 		Handler:           http.HandlerFunc(s.serveTracked),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         s.stats.connection,
+		ConnState:         s.connection,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
 	s.tasks.Add(1)
@@ -486,9 +503,8 @@ func (s *Server) admitLocked() (*http.Server, error) {
 	return server, nil
 }
 
-// Dial connects to the simulator in memory: a real HTTP connection without a
-// port, which virtual time understands. It is what a transport's DialContext can
-// call.
+// Dial connects to the simulator in memory, for the DialContext of a transport. Such a
+// connection works in a bubble of testing/synctest.
 func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	s.mu.Lock()
 	if !s.inMemory {
@@ -507,8 +523,7 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	return s.memory.dial(ctx)
 }
 
-// serveTracked is ServeHTTP for connections of our own, whose end Close can
-// bring about and waits for.
+// serveTracked is ServeHTTP for own connections, for which Close waits.
 func (s *Server) serveTracked(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
 		panic(http.ErrAbortHandler)
@@ -538,7 +553,7 @@ func (s *Server) now() time.Time { return (*s.clock.Load())().UTC() }
 
 func (s *Server) date() string { return s.now().Format(http.TimeFormat) }
 
-// linkBase is where links of this simulator lead.
+// linkBase returns the base URL of links.
 func (s *Server) linkBase(r *http.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

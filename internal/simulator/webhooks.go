@@ -38,17 +38,16 @@ var retryDelays = []time.Duration{30 * time.Second, 30 * time.Second, time.Minut
 
 const (
 	deliveryTimeout = 5 * time.Second
-	// memoryTimeout is longer: with a thousand simulators in one process, a handler may
-	// get its turn late.
+	// memoryTimeout is longer, since with a thousand simulators in one process a
+	// handler may start late.
 	memoryTimeout = 30 * time.Second
-	// minTimeout is what a scaled down time-out does not go below: a receiver
-	// needs the time it needs.
+	// minTimeout is the least scaled timeout.
 	minTimeout      = time.Second
 	maxOutstanding  = 10_000
 	deliveryWorkers = 8
 )
 
-// newDigest is the hash of an algorithm's name; nil for an unknown one.
+// newDigest returns the hash of an algorithm, or nil for an unknown name.
 func newDigest(algorithm string) func() hash.Hash {
 	switch algorithm {
 	case "HMAC_SHA1_HEX":
@@ -59,6 +58,18 @@ func newDigest(algorithm string) func() hash.Hash {
 		return sha512.New
 	}
 	return nil
+}
+
+// isUsable reports whether the Go runtime accepts an algorithm and a key. In FIPS 140-only
+// mode it panics on others.
+func isUsable(algorithm, key string) (usable bool) {
+	defer func() {
+		if recover() != nil {
+			usable = false
+		}
+	}()
+	hmac.New(newDigest(algorithm), []byte(key)).Sum(nil)
+	return true
 }
 
 // event is a webhook in the shape of the specification's examples, with what
@@ -173,8 +184,8 @@ func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
 	return c
 }
 
-// send takes an event. When events are to be shuffled, what can be overtaken
-// is held back for longer than the next one takes.
+// send queues an event. If events are shuffled, it delays an event for longer than the
+// next one takes.
 func (c *courier) send(event delivery, hold time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -203,8 +214,7 @@ func (c *courier) send(event delivery, hold time.Duration) {
 	}
 }
 
-// sendOne takes an event that is sent once, whatever else is duplicated or
-// shuffled.
+// sendOne queues an event without duplicates and without shuffling.
 func (c *courier) sendOne(event delivery) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -221,7 +231,7 @@ func (c *courier) sendOne(event delivery) (uint64, error) {
 	return event.number, nil
 }
 
-// resend sends a delivery of the journal again, once.
+// resend queues one more attempt of a delivery in the journal.
 func (c *courier) resend(number uint64) error {
 	d, ok := c.journal.find(number)
 	if !ok {
@@ -243,21 +253,21 @@ func (c *courier) resend(number uint64) error {
 	return nil
 }
 
-// target is where deliveries go.
+// target returns the webhook URL.
 func (c *courier) target() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.url
 }
 
-// setTarget changes it, for attempts that begin from now on.
+// setTarget changes the webhook URL for the next attempts.
 func (c *courier) setTarget(url string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.url = url
 }
 
-// forget drops what is waiting, and the counts.
+// forget drops waiting deliveries and the counts.
 func (c *courier) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,7 +278,7 @@ func (c *courier) forget() {
 	c.stats = Stats{}
 }
 
-// stopTimers drops what is to come later. The mutex is held.
+// stopTimers drops deliveries that wait for their time. The mutex is held.
 func (c *courier) stopTimers() {
 	for timer := range c.timers {
 		if timer.Stop() {
@@ -338,8 +348,8 @@ func (c *courier) work() {
 	c.workers--
 }
 
-// tell calls the hook. The mutex is held before and after, also when the hook
-// panics or ends its goroutine, as a failing test does.
+// tell calls the hook. The mutex is held before and after, even if the hook panics or
+// ends its goroutine, as a failing test does.
 func (c *courier) tell(made Delivery) {
 	if c.cfg.OnDelivery == nil {
 		return
@@ -363,13 +373,13 @@ func (c *courier) settle(made Delivery) {
 	c.stats.WebhooksOutstanding = max(c.stats.WebhooksOutstanding-1, 0) // 0 after a reset
 }
 
-// attempt makes one, and says what follows it. Anything but a 2xx within the
-// time-out has failed.
+// attempt makes an attempt and returns its result. Anything but a 2xx within the timeout
+// is a failure.
 func (c *courier) attempt(d *delivery, url string) Delivery {
 	d.attempt++
 	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
 	begin := time.Now()
-	status, text, err := c.post(url, d.body)
+	status, text, err := c.post(url, c.cfg.Quirks.webhookBody(d.body, d.attempt))
 	if made.Status = status; err != nil {
 		made.Problem = c.problem(err)
 	}
@@ -382,7 +392,7 @@ func (c *courier) attempt(d *delivery, url string) Delivery {
 	return made
 }
 
-// post sends a body once, and returns the beginning of the answer's.
+// post sends a body once. It returns the status and the first bytes of the answer.
 func (c *courier) post(url string, body []byte) (status int, text []byte, err error) {
 	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -394,6 +404,7 @@ func (c *courier) post(url string, body []byte) (status int, text []byte, err er
 	r.Header.Set("User-Agent", "idngo-simulator")
 	r.Header.Set("X-Payload-Digest", hex.EncodeToString(mac.Sum(nil)))
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
+	c.cfg.Quirks.webhookHeader(r.Header)
 	response, err := c.client.Do(r)
 	if err != nil {
 		return 0, nil, err
@@ -404,8 +415,8 @@ func (c *courier) post(url string, body []byte) (status int, text []byte, err er
 	return response.StatusCode, text, nil
 }
 
-// problem is the kind of an error. Its text has the URL in it, and whoever wants
-// to know about deliveries need not know what stands in a query.
+// problem returns the kind of an error. The text of the error has the URL in it, whose
+// query may be secret.
 func (c *courier) problem(err error) string {
 	var untrusted *tls.CertificateVerificationError
 	var network net.Error
@@ -454,7 +465,7 @@ func (c *courier) count(into *Stats) {
 	into.WebhooksOutstanding = c.stats.WebhooksOutstanding
 }
 
-// checkWebhookURL refuses what would send made-up events to somebody else.
+// checkWebhookURL refuses URLs of other people, who must not get made-up events.
 func checkWebhookURL(text string, remote bool) error {
 	u, err := url.Parse(text)
 	switch {
@@ -471,7 +482,7 @@ func checkWebhookURL(text string, remote bool) error {
 	return nil
 }
 
-// refuseOtherHosts sees to it that a name like localhost leads here.
+// refuseOtherHosts refuses to dial addresses off loopback, whatever a name resolves to.
 func refuseOtherHosts(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
 		return fmt.Errorf("simulator: webhooks go to loopback addresses only, not to %s", address)
@@ -479,7 +490,7 @@ func refuseOtherHosts(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// refusePublicHosts sees to it that a name leads into a private network.
+// refusePublicHosts refuses to dial public addresses, whatever a name resolves to.
 func refusePublicHosts(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || !isPrivate(to.Addr()) {
 		return fmt.Errorf("simulator: webhooks go to private addresses only, not to %s", address)
@@ -492,9 +503,9 @@ func isPrivate(ip netip.Addr) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 }
 
-// isNear reports whether a host can only be on this machine or in a private
-// network: a private address, a name without a dot such as a container's, or one
-// that ends with a name that is nobody's on the internet.
+// isNear reports whether a host is on this machine or in a private network: a private
+// address, a name without a dot such as a container's, or a name below one that does not
+// exist on the internet.
 func isNear(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return isPrivate(ip)

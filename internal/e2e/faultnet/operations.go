@@ -96,6 +96,20 @@ var (
 			return err
 		},
 	}
+	GetApplicant = Operation{
+		Name: "GetApplicant",
+		Call: func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.GetApplicant(ctx, "app-1", opts...)
+			return err
+		},
+	}
+	FindApplicant = Operation{
+		Name: "FindApplicant",
+		Call: func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
+			_, err := client.FindApplicant(ctx, "user-1", opts...)
+			return err
+		},
+	}
 	DoGet = Operation{
 		Name: "Do",
 		Call: func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
@@ -106,5 +120,6 @@ var (
 
 // Operations are all operations.
 var Operations = []Operation{
-	CreateAction, AddImage, SubmitAction, DoPost, GetAction, ListActions, DownloadImage, CreateAccessToken, CreateWebSDKLink, DoGet,
+	CreateAction, AddImage, SubmitAction, DoPost, GetAction, ListActions, DownloadImage, CreateAccessToken, CreateWebSDKLink,
+	GetApplicant, FindApplicant, DoGet,
 }

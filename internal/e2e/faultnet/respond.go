@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// What Answer answers: an action, and the content of an image.
+// What Answer answers: an action, an applicant, and the content of an image.
 const (
-	ActionJSON   = `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1","review":{"reviewStatus":"init","levelName":"lvl"}}`
-	ImageContent = "\x89PNG\r\n\x1a\n not really an image"
+	ApplicantJSON = `{"id":"app-1","externalUserId":"user-1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`
+	ActionJSON    = `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1","review":{"reviewStatus":"init","levelName":"lvl"}}`
+	ImageContent  = "\x89PNG\r\n\x1a\n not really an image"
 )
 
 // Answer gives each call of the API what it asks for.
@@ -31,6 +32,8 @@ func Answer(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"url":"https://in.test/websdk/p/Zm9v"}`)
 	case strings.HasSuffix(path, "/accessTokens"):
 		_, _ = io.WriteString(w, `{"token":"_act-sbx-5f3c","userId":"user-1"}`)
+	case strings.HasPrefix(path, "/resources/applicants/"):
+		_, _ = io.WriteString(w, ApplicantJSON)
 	case strings.Contains(path, "-;applicantId="):
 		_, _ = io.WriteString(w, `{"list":{"items":[`+ActionJSON+`],"totalItems":1}}`)
 	default:
