@@ -267,20 +267,20 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns the named members of a JSON object that are strings. If numbers is true, it also
-// returns those that are numbers, as they are written. It returns "" for any other member, and for
-// every member if the text is no object.
-func Members(data []byte, numbers bool, names ...string) []string {
-	texts := make([]string, len(names))
+// Members returns members of a JSON object in the order of the names: those of texts if they are
+// strings, those of numbers if they are strings or numbers, as they are written. It returns "" for
+// any other member, and for every member if the text is no object.
+func Members(data []byte, texts, numbers []string) []string {
+	values := make([]string, len(texts)+len(numbers))
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
-		return texts
+		return values
 	}
-	for i, name := range names {
+	for i, name := range append(texts[:len(texts):len(texts)], numbers...) {
 		value := bytes.TrimSpace(members[name])
-		if json.Unmarshal(value, &texts[i]) != nil && numbers && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
-			texts[i] = string(value)
+		if json.Unmarshal(value, &values[i]) != nil && i >= len(texts) && isNumber(string(value)) {
+			values[i] = string(value)
 		}
 	}
-	return texts
+	return values
 }

@@ -58,16 +58,16 @@ func ParseTime(text []byte) (moment time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	moment = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if moment.Day() != day { // such as February 30
+	if day > 28 && moment.Day() != day { // such as February 30
 		return time.Time{}, false
 	}
 	if offset != 0 {
 		moment = moment.Add(-offset)
+		if year = moment.Year(); year < 0 || year > 9999 {
+			return time.Time{}, false
+		}
 	}
-	if moment.IsZero() || moment.Year() < 0 || moment.Year() > 9999 {
-		return time.Time{}, false
-	}
-	return moment, true
+	return moment, !moment.IsZero()
 }
 
 // parseFraction parses the fraction of a second that text begins with, if any,

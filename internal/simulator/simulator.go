@@ -112,6 +112,8 @@ type Quirks struct {
 	StringImageIDs         bool // imageId and resizedImageId are strings
 	RootReviewResult       bool // reviewResult stands at the root of an action, not in its review
 	ConflictOnDuplicate    bool // a second action of one applicant with the same externalActionId is 409
+
+	WireQuirks // one for each assumption of the client, in quirks.go
 }
 
 // Limits bound the memory of a simulator. Zero fields: the defaults.

@@ -379,7 +379,7 @@ func (c *courier) attempt(d *delivery, url string) Delivery {
 	d.attempt++
 	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
 	begin := time.Now()
-	status, text, err := c.post(url, d.body)
+	status, text, err := c.post(url, c.cfg.Quirks.webhookBody(d.body, d.attempt))
 	if made.Status = status; err != nil {
 		made.Problem = c.problem(err)
 	}
@@ -404,6 +404,7 @@ func (c *courier) post(url string, body []byte) (status int, text []byte, err er
 	r.Header.Set("User-Agent", "idngo-simulator")
 	r.Header.Set("X-Payload-Digest", hex.EncodeToString(mac.Sum(nil)))
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
+	c.cfg.Quirks.webhookHeader(r.Header)
 	response, err := c.client.Do(r)
 	if err != nil {
 		return 0, nil, err
