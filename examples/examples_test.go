@@ -134,7 +134,7 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 
 	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "only a simulator does as it is told")
+	require.Contains(t, r.stderr, "only a simulator has it")
 }
 
 func TestUploadImage(t *testing.T) {
@@ -169,7 +169,7 @@ func TestUploadImage(t *testing.T) {
 
 	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, file}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^upload_image: the action has this very image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
+	require.Regexp(t, `^upload_image: the action has this image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
 }
 
 // On a terminal the bar draws over itself. The terminal is that of script(1).
@@ -250,9 +250,9 @@ func TestWebhookServer(t *testing.T) {
 		effects = append(effects, m[1])
 	}
 	require.ElementsMatch(t, []string{
-		"nothing to do for applicantActionPending", "GREEN []",
-		"nothing to do for applicantActionPending", "RED [BAD_FACE_MATCHING]",
-		"nothing to do for applicantActionPending", "a person has to look at it",
+		"nothing to do for applicantActionPending", "pay out: true []",
+		"nothing to do for applicantActionPending", "pay out: false [BAD_FACE_MATCHING]",
+		"nothing to do for applicantActionPending", "nothing to do for applicantActionOnHold",
 	}, effects, "each event once:\n%s", r.stderr)
 
 	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_APP_TOKEN=a.b", "IDNGO_SECRET_KEY=c"}})
@@ -262,7 +262,8 @@ func TestWebhookServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_WEBHOOK_SECRET=s"}, args: []string{"-addr", l.Addr().String()}})
+	_, env := startSimulator(t, simulator.Config{})
+	r = run(t, program{name: "webhook_server", env: append(env, "IDNGO_WEBHOOK_SECRET=s"), args: []string{"-addr", l.Addr().String()}})
 	require.Equal(t, 1, r.code)
 	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
 }
@@ -662,6 +663,24 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
+// Every receiver logs what it refuses: after a wrong secret, nobody would learn why nothing comes.
+func TestReceiversLogRefusals(t *testing.T) {
+	t.Parallel()
+	receivers := 0
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	for _, main := range mains {
+		source, err := os.ReadFile(main)
+		require.NoError(t, err)
+		if bytes.Contains(source, []byte("idngo.NewWebhookVerifier(")) {
+			receivers++
+			require.Contains(t, string(source), "idngo.WithWebhookErrors(", main)
+			require.Contains(t, string(source), "slog.Error", main)
+		}
+	}
+	require.GreaterOrEqual(t, receivers, 5)
+}
+
 // sources are the files of an example that are to be copied: all but offline.go and tests.
 func sources(t *testing.T, name string) (files []string) {
 	t.Helper()
@@ -693,7 +712,7 @@ func TestEveryCall(t *testing.T) {
 	client := reflect.TypeFor[*idngo.Client]()
 	for i := range client.NumMethod() {
 		method := client.Method(i).Name
-		if slices.Contains([]string{"String", "Format", "LogValue", "ConfirmAction"}, method) {
+		if slices.Contains([]string{"String", "Format", "LogValue"}, method) {
 			continue
 		}
 		require.True(t, bytes.Contains(all, []byte("."+method+"(")), "%s stands in no example", method)

@@ -60,6 +60,18 @@ func newDigest(algorithm string) func() hash.Hash {
 	return nil
 }
 
+// isUsable reports whether the Go runtime accepts an algorithm and a key. In FIPS 140-only
+// mode it panics on others.
+func isUsable(algorithm, key string) (usable bool) {
+	defer func() {
+		if recover() != nil {
+			usable = false
+		}
+	}()
+	hmac.New(newDigest(algorithm), []byte(key)).Sum(nil)
+	return true
+}
+
 // event is a webhook in the shape of the specification's examples, with what
 // real deliveries add: createdAt, levelName, clientId, sandboxMode.
 type event struct {
