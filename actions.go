@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/oneline"
 	"github.com/idngo-go/idngo/internal/retry"
 )
@@ -25,8 +26,8 @@ type CreateActionParams struct {
 	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. What the service does with one that
-	// exists already is not documented: see EnsureAction.
+	// ExternalActionID is your own id of the action. Required. It is not documented what the service
+	// does with an id that exists already; see EnsureAction.
 	ExternalActionID string
 	// Email is for levels that check it.
 	Email string
@@ -34,8 +35,8 @@ type CreateActionParams struct {
 	Phone string
 	// Questionnaires are answers that are known beforehand.
 	Questionnaires []Questionnaire
-	// Extra is merged into the JSON body: members that the vendor accepts and this package does not
-	// name. It must not repeat one that this package names. Invalid UTF-8 in it is encoded as
+	// Extra has further members of the JSON body, which the vendor accepts and this package does not
+	// name. It must not repeat a member that this package names. Invalid UTF-8 in it is encoded as
 	// encoding/json does.
 	Extra map[string]any
 }
@@ -44,10 +45,10 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is not idempotent: after [ErrOutcomeUnknown] look before you call again, or use EnsureAction,
-// which does. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
-// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
-// [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you call it again, or use
+// EnsureAction, which does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The
+// answer is not documented. If it has no action, CreateAction fetches the action with FindAction.
+// Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, problem := p.encode()
 	action := new(Action)
@@ -55,7 +56,7 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 		operation: opCreateAction, method: http.MethodPost, emptyOK: true, problem: problem,
 		arguments: []argument{{"applicantID", applicantID, inPath}, {"LevelName", p.LevelName, elsewhere}},
 		path:      "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
-		query:     "levelName=" + encodeSpaces(url.QueryEscape(p.LevelName)), body: body, named: p.Extra,
+		query:     exchange.EncodeQuery("levelName", p.LevelName), body: body, named: p.Extra,
 	}
 	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
@@ -73,13 +74,13 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 }
 
 // EnsureAction returns the one action of the applicant with the external id of p. It creates the
-// action if there is none. It looks first. After an unknown outcome it waits, looks again and only
-// then creates again. Call it again with the same external id after a crash.
+// action if there is none. It searches the list first. After an unknown outcome it waits, searches
+// again and only then creates again. Call it again with the same external id after a crash.
 //
 // Calls of one client for the same applicant and external id take turns, so that the second sees
-// what the first has created. Duplicates remain possible in two cases: two machines create at the
-// same instant, each after having looked; or the service carries out a lost request after the
-// second look. A lock of your own for each external id excludes the first.
+// what the first has created. Duplicates remain possible in two cases: two machines search and then
+// create at the same instant, or the service carries out a lost request after the second search. A
+// lock of your own for each external id excludes the first case.
 //
 // It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
 // it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
@@ -121,8 +122,8 @@ type ensuring struct {
 	unknown     error // of a create that may have happened although it was not found
 }
 
-// create creates the action until one exists. After each create without an action it looks for what
-// that may have made.
+// create creates the action until one exists. After each create without an action it searches for
+// the action that the create may have made.
 func (e *ensuring) create(ctx context.Context) (*Action, error) {
 	for n := 0; ; n++ {
 		action, err := e.client.CreateAction(ctx, e.applicantID, e.params, e.opts...)
@@ -137,7 +138,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(err, ErrOutcomeUnknown):
 			// The effect may still come.
 			policy := e.client.policy
-			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads looks, guards nothing
+			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
 			if ended := retry.WaitIfTime(ctx, delay); ended != nil {
 				return nil, methodError("EnsureAction", "", err, ended)
 			}
@@ -153,7 +154,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(found, ErrActionMismatch):
 			return nil, e.withUnknown(found)
 		case !errors.Is(found, errNotListed):
-			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "looking for it failed", found)))
+			return nil, e.withUnknown(methodError("EnsureAction", "", err, methodError("EnsureAction", "the search for it failed", found)))
 		case !again:
 			return nil, e.withUnknown(err)
 		}
@@ -177,7 +178,7 @@ func (e *ensuring) find(ctx context.Context) (*Action, error) {
 	return action, nil
 }
 
-// checkLevel compares the level if the service reports it, which IDnGO's own pages never show.
+// checkLevel compares the level if the service reports it. No page of IDnGO shows that it does.
 func (e *ensuring) checkLevel(action *Action) error {
 	if action.Review.LevelName == "" {
 		return nil
@@ -322,8 +323,8 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page at a time. An error is the last pair. The sequence can be ranged over again and
-// then starts anew.
+// It holds one page at a time. If there is an error, it comes with the last pair. A second range
+// over the sequence starts from the beginning.
 //
 // If new actions appear during the iteration, repeated entries are skipped. A page that is larger
 // than 10 MiB is fetched again in halves.
@@ -422,7 +423,7 @@ type WaitParams struct {
 	MinInterval time.Duration
 	// MaxInterval is the longest interval (default 15 s).
 	MaxInterval time.Duration
-	// OnPoll is called with the action of each successful poll. Nil: it is not.
+	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
 }
 
@@ -430,9 +431,9 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Failures that may pass, such as a 503, do not end it. Refusals (4xx) do. If the context ends, it
-// returns the last action that it has fetched, nil if there is none, and an error that matches the
-// context's error and, if the last poll failed, the error of that poll.
+// Temporary failures, such as a 503, do not end it. Refusals (4xx) end it. If the context ends, it
+// returns the last action that it has fetched, nil if there is none. The error then matches that of
+// the context and, if the last poll failed, that of the poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
@@ -471,7 +472,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 	}
 }
 
-// ActionExpectation is what a backend knows about an action whose result somebody reports.
+// ActionExpectation is what a backend expects of an action whose result somebody reports.
 type ActionExpectation struct {
 	// ApplicantID is IDnGO's id of the applicant. Required.
 	ApplicantID string
@@ -482,8 +483,8 @@ type ActionExpectation struct {
 }
 
 // ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It does not look at the verdict: [Client.RequireApproved] does both.
-// If a field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
+// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both. If a
+// field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
 // action. Other errors are those of GetAction.
 //
 // The specification's one example of an answer shows neither externalActionId nor a level name. If
@@ -614,6 +615,8 @@ type WebSDKLink struct {
 	URL string `json:"url,omitzero"`
 }
 
+func (l *WebSDKLink) usable() bool { return l.URL != "" }
+
 // String returns [redacted].
 func (WebSDKLink) String() string { return redacted }
 
@@ -641,7 +644,6 @@ func (c *Client) CreateWebSDKLink(ctx context.Context, p WebSDKLinkParams, opts 
 			Locale           string `url:"locale,omitempty"`
 			TTL              int64  `url:"ttlInSecs,omitempty"`
 		}{p.ExternalUserID, p.ExternalActionID, p.Locale, ttl}),
-		complete: func() bool { return link.URL != "" },
 	}, link, opts)
 	if err != nil {
 		return nil, err

@@ -34,8 +34,12 @@ import (
 	"github.com/idngo-go/idngo/internal/race"
 )
 
-// Each benchmark has its floor beside it: the same work written plainly with
-// the standard library. What counts is the ratio; .ci/bench prints it.
+// Each benchmark has its floor beside it: the same work written plainly with the
+// standard library. What counts is the ratio. .ci/bench prints it.
+//
+//	floor              the answer's fields only; a call has a timeout of 30 s
+//	floor-again        the same once more: how far it is from floor is noise
+//	floor-same-fields  the fields of this package's models, and no timeout
 
 // benchBody is the body of a CreateAction.
 const benchBody = `{"externalActionId":"payout-4711-a","email":"example@email.com","phone":"+49 123456789123"}`
@@ -84,90 +88,128 @@ func BenchmarkSignParallel(b *testing.B) {
 	})
 }
 
+// way is one way to do the work of a benchmark.
+type way struct {
+	name string
+	once func()
+}
+
+// compare runs a benchmark for each way.
+func compare(b *testing.B, ways ...way) {
+	b.Helper()
+	for _, way := range ways {
+		b.Run(way.name, func(b *testing.B) {
+			way.once() // opens the connection, fills the pools
+			b.ReportAllocs()
+			for b.Loop() {
+				way.once()
+			}
+		})
+	}
+}
+
+// compareParallel is compare with 32 goroutines on a CPU.
+func compareParallel(b *testing.B, ways ...way) {
+	b.Helper()
+	for _, way := range ways {
+		b.Run(way.name, func(b *testing.B) {
+			b.SetParallelism(32)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					way.once()
+				}
+			})
+		})
+	}
+}
+
+// callWays are the ways to make a call: by hand, decoding into Answer or into
+// SameFields, and with a Client.
+func callWays[Answer, SameFields any](b *testing.B, method, url string, body []byte, idngo func()) []way {
+	b.Helper()
+	hc := floorClient()
+	floor := func() {
+		ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
+		defer cancel()
+		floorCall(ctx, b, hc, method, url, body, new(Answer))
+	}
+	return []way{
+		{"floor", floor},
+		{"idngo", idngo},
+		{"floor-again", floor},
+		{"floor-same-fields", func() { floorCall(b.Context(), b, hc, method, url, body, new(SameFields)) }},
+	}
+}
+
 func BenchmarkGetAction(b *testing.B) {
-	base := startBenchServer(b, "json", answers{"/resources/applicantActions/a1/one": benchActionJSON("a1", 5)})
-	b.Run("floor", func(b *testing.B) {
-		httpClient := floorClient()
-		b.ReportAllocs()
-		for b.Loop() {
-			var action plainAction
-			floorCall(b, httpClient, http.MethodGet, base+"/resources/applicantActions/a1/one", nil, &action)
-		}
-	})
-	b.Run("idngo", func(b *testing.B) {
-		client := benchClient(b, base)
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := client.GetAction(b.Context(), "a1"); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	const target = "/resources/applicantActions/a1/one"
+	base := startBenchServer(b, "json", answers{target: benchActionJSON("a1", 5)})
+	client := benchClient(b, base)
+	compare(b, callWays[answerAction, plainAction](b, http.MethodGet, base+target, nil, func() {
+		_, err := client.GetAction(b.Context(), "a1")
+		checkCall(b, err)
+	})...)
 }
 
-func BenchmarkCreateAction(b *testing.B) {
+func BenchmarkCreateAction(b *testing.B) { compare(b, createWays(b)...) }
+
+// Run it with -cpu 1,2 to see whether the cores get in each other's way.
+func BenchmarkCreateActionParallel(b *testing.B) { compareParallel(b, createWays(b)...) }
+
+func createWays(b *testing.B) []way {
+	b.Helper()
 	base := startBenchServer(b, "json", answers{benchCreatePath: benchCreated})
-	b.Run("floor", func(b *testing.B) {
-		httpClient := floorClient()
-		b.ReportAllocs()
-		for b.Loop() {
-			floorCreate(b, httpClient, base)
-		}
+	client := benchClient(b, base)
+	url := base + benchCreatePath + "?levelName=action-liveness"
+	return callWays[answerCreated, plainAction](b, http.MethodPost, url, []byte(benchBody), func() {
+		_, err := client.CreateAction(b.Context(), "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
+			LevelName: "action-liveness", ExternalActionID: "payout-4711-a", Email: "example@email.com", Phone: "+49 123456789123",
+		})
+		checkCall(b, err)
 	})
-	b.Run("idngo", func(b *testing.B) {
-		client := benchClient(b, base)
-		b.ReportAllocs()
-		for b.Loop() {
-			idngoCreate(b, client)
+}
+
+func BenchmarkCreateAccessToken(b *testing.B) {
+	const path = "/resources/accessTokens"
+	base := startBenchServer(b, "json", answers{path: `{"token":"_act-sbx-1b62fb25-2d23-4a9f-9d2c-8d8a3b6d1c6e-v2","userId":"user-4711"}`})
+	client := benchClient(b, base)
+	url := base + path + "?externalActionId=payout-4711-a&levelName=action-liveness&ttlInSecs=600&userId=user-4711"
+	compare(b, callWays[answerToken, answerToken](b, http.MethodPost, url, nil, func() {
+		_, err := client.CreateAccessToken(b.Context(), idngo.AccessTokenParams{
+			UserID: "user-4711", ExternalActionID: "payout-4711-a", LevelName: "action-liveness",
+		})
+		checkCall(b, err)
+	})...)
+}
+
+func BenchmarkListActions1000(b *testing.B) { compare(b, listWays(b, 1000)...) }
+
+// The time and the bytes of an action stay the same.
+func BenchmarkGrowthListActions(b *testing.B) {
+	for _, size := range []int{10, 100, 1000, 10_000} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) { compare(b, listWays(b, size)[:2]...) })
+	}
+}
+
+func listWays(b *testing.B, size int) []way {
+	b.Helper()
+	target := fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=%d&offset=0&order=-createdAt", size)
+	base := startBenchServer(b, "json", answers{target: benchPage(0, size, size)})
+	client := benchClient(b, base)
+	return callWays[answerPage, plainPage](b, http.MethodGet, base+target, nil, func() {
+		page, err := client.ListActions(b.Context(), "p1", idngo.ListActionsParams{Limit: size})
+		checkCall(b, err)
+		if err == nil && len(page.Items) != size {
+			b.Error("the page is not whole")
 		}
 	})
 }
 
-func BenchmarkCreateActionParallel(b *testing.B) {
-	base := startBenchServer(b, "json", answers{benchCreatePath: benchCreated})
-	const goroutines = 32 // a core
-	b.Run("floor", func(b *testing.B) {
-		httpClient := floorClient()
-		b.SetParallelism(goroutines)
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				floorCreate(b, httpClient, base)
-			}
-		})
-	})
-	b.Run("idngo", func(b *testing.B) {
-		client := benchClient(b, base)
-		b.SetParallelism(goroutines)
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				idngoCreate(b, client)
-			}
-		})
-	})
-}
-
-func BenchmarkListActions1000(b *testing.B) {
-	const target = "/resources/applicantActions/-;applicantId=p1?limit=1000&offset=0&order=-createdAt"
-	base := startBenchServer(b, "json", answers{target: benchPage(0, 1000, 1000)})
-	b.Run("floor", func(b *testing.B) {
-		httpClient := floorClient()
-		b.ReportAllocs()
-		for b.Loop() {
-			var page plainPage
-			floorCall(b, httpClient, http.MethodGet, base+target, nil, &page)
-		}
-	})
-	b.Run("idngo", func(b *testing.B) {
-		client := benchClient(b, base)
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := client.ListActions(b.Context(), "p1", idngo.ListActionsParams{Limit: 1000}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+func checkCall(b *testing.B, err error) {
+	if err != nil {
+		b.Error(err)
+	}
 }
 
 // pages-live is the live heap at its largest, in decoded pages of 1,000: measured
@@ -184,13 +226,13 @@ func BenchmarkAllActions10000(b *testing.B) {
 	}
 	base := startBenchServer(b, "json", canned)
 	b.Run("floor", func(b *testing.B) {
-		httpClient := floorClient()
+		hc := floorClient()
 		b.ReportAllocs()
 		for b.Loop() {
 			n := 0
 			for page := range pages {
 				var answer plainPage
-				floorCall(b, httpClient, http.MethodGet, base+target(page), nil, &answer)
+				floorCall(b.Context(), b, hc, http.MethodGet, base+target(page), nil, &answer)
 				n += len(answer.List.Items)
 			}
 			require.Equal(b, pages*size, n)
@@ -243,39 +285,77 @@ func BenchmarkAllActions10000(b *testing.B) {
 	})
 }
 
-// The floor is the HMAC of the body and json.Unmarshal into a plain struct of
-// the same fields.
+// The floor is the HMAC of the body and json.Unmarshal.
 func BenchmarkWebhook(b *testing.B) {
 	body := []byte(benchWebhook)
 	header := idngo.SignWebhook(body, faultnet.SecretKey, idngo.HMACSHA256)
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
-			mac.Write(body)
-			got, err := hex.DecodeString(header.Get("X-Payload-Digest"))
-			if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
-				b.Fatal("digest")
-			}
-			var event plainWebhook
-			if err := json.Unmarshal(body, &event); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("idngo", func(b *testing.B) {
-		verifier, err := idngo.NewWebhookVerifier(faultnet.SecretKey)
-		require.NoError(b, err)
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := verifier.Verify(body, header); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := idngo.ParseWebhook(body); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	verifier, err := idngo.NewWebhookVerifier(faultnet.SecretKey)
+	require.NoError(b, err)
+	floor := func() { floorWebhook(b, body, header, new(answerWebhook)) }
+	compare(b, []way{
+		{"floor", floor},
+		{"idngo", func() {
+			checkCall(b, verifier.Verify(body, header))
+			_, err := idngo.ParseWebhook(body)
+			checkCall(b, err)
+		}},
+		{"floor-again", floor},
+		{"floor-same-fields", func() { floorWebhook(b, body, header, new(plainWebhook)) }},
+	}...)
+}
+
+// The body is read from a request, which the floor limits.
+func BenchmarkWebhookRequest(b *testing.B) { compare(b, webhookWays(b, []byte(benchWebhook))...) }
+
+// A webhook grows by its companies, which the floor does not decode.
+func BenchmarkGrowthWebhook(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 128 << 10, 1 << 20} {
+		b.Run(strconv.Itoa(size>>10)+"KiB", func(b *testing.B) {
+			const company = `{"applicantId":"5dc158b109494c3cbf431e28"}`
+			before := `{"type":"applicantReviewed","applicantId":"5dc158b109494c3cbf431e28","applicantMemberOf":[` + company
+			body := before + strings.Repeat(","+company, (size-len(before)-2)/(len(company)+1)) + "]}"
+			compare(b, webhookWays(b, []byte(body))[:2]...)
+		})
+	}
+}
+
+func webhookWays(b *testing.B, body []byte) []way {
+	b.Helper()
+	header := idngo.SignWebhook(body, faultnet.SecretKey, idngo.HMACSHA256)
+	verifier, err := idngo.NewWebhookVerifier(faultnet.SecretKey)
+	require.NoError(b, err)
+	request := func() *http.Request {
+		r := &http.Request{Method: http.MethodPost, Header: header, ContentLength: int64(len(body))}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return r
+	}
+	floor := func() {
+		r := request()
+		text, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 1<<20))
+		checkCall(b, err)
+		floorWebhook(b, text, r.Header, new(answerWebhook))
+	}
+	return []way{
+		{"floor", floor},
+		{"idngo", func() {
+			_, err := verifier.Parse(request())
+			checkCall(b, err)
+		}},
+		{"floor-again", floor},
+	}
+}
+
+// floorWebhook checks and decodes a webhook by hand.
+func floorWebhook(b *testing.B, body []byte, header http.Header, out any) {
+	mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
+	mac.Write(body)
+	got, err := hex.DecodeString(header.Get("X-Payload-Digest"))
+	if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+		b.Fatal("digest")
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // benchSigner returns a Signer with the tests' Credentials.
@@ -314,23 +394,23 @@ func floorClient() *http.Client {
 }
 
 // floorCall makes a signed call with net/http alone and decodes its answer into out.
-func floorCall(b *testing.B, httpClient *http.Client, method, target string, body []byte, out any) {
+func floorCall(ctx context.Context, b *testing.B, hc *http.Client, method, url string, body []byte, out any) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(b.Context(), method, target, reader)
+	req, err := http.NewRequestWithContext(ctx, method, url, reader)
 	if err != nil {
 		b.Error(err)
 		return
 	}
 	req.Header.Set("User-Agent", "idngo-go/"+idngo.Version)
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	signPlainly(req, body, time.Now())
-	res, err := httpClient.Do(req)
+	res, err := hc.Do(req)
 	if err != nil {
 		b.Error(err)
 		return
@@ -341,22 +421,6 @@ func floorCall(b *testing.B, httpClient *http.Client, method, target string, bod
 	}
 	_ = res.Body.Close()
 	if err := json.Unmarshal(data, out); err != nil {
-		b.Error(err)
-	}
-}
-
-// floorCreate makes a CreateAction with net/http alone.
-func floorCreate(b *testing.B, httpClient *http.Client, base string) {
-	var action plainAction
-	floorCall(b, httpClient, http.MethodPost, base+benchCreatePath+"?levelName=action-liveness", []byte(benchBody), &action)
-}
-
-// idngoCreate makes the same CreateAction with a Client.
-func idngoCreate(b *testing.B, client *idngo.Client) {
-	_, err := client.CreateAction(b.Context(), "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
-		LevelName: "action-liveness", ExternalActionID: "payout-4711-a", Email: "example@email.com", Phone: "+49 123456789123",
-	})
-	if err != nil {
 		b.Error(err)
 	}
 }
@@ -436,9 +500,120 @@ func benchPage(offset, size, total int) string {
 	return b.String()
 }
 
-// What one writes who names the same fields as this package does and takes
-// dates as strings and ids as they come: the floor of the decoding benchmarks.
-// With fewer fields the structs would be smaller, and something else.
+// What one writes who decodes the fields of the answers of these benchmarks, and no
+// others: dates as strings, ids as they come.
+type (
+	answerToken struct {
+		Token  string `json:"token"`
+		UserID string `json:"userId"`
+	}
+	answerCreated struct {
+		ID               string `json:"id"`
+		CreatedAt        string `json:"createdAt"`
+		Key              string `json:"key"`
+		ClientID         string `json:"clientId"`
+		ExternalActionID string `json:"externalActionId"`
+		ApplicantID      string `json:"applicantId"`
+		Type             string `json:"type"`
+		Review           struct {
+			ReviewID     string `json:"reviewId"`
+			AttemptID    string `json:"attemptId"`
+			AttemptCnt   int    `json:"attemptCnt"`
+			LevelName    string `json:"levelName"`
+			CreateDate   string `json:"createDate"`
+			ReviewStatus string `json:"reviewStatus"`
+		} `json:"review"`
+	}
+	answerPage struct {
+		List struct {
+			Items      []*answerAction `json:"items"`
+			TotalItems int             `json:"totalItems"`
+		} `json:"list"`
+	}
+	answerAction struct {
+		ID               string        `json:"id"`
+		CreatedAt        string        `json:"createdAt"`
+		ClientID         string        `json:"clientId"`
+		ExternalActionID string        `json:"externalActionId"`
+		ApplicantID      string        `json:"applicantId"`
+		Type             string        `json:"type"`
+		Review           answerReview  `json:"review"`
+		Checks           []answerCheck `json:"checks"`
+		Images           []answerImage `json:"images"`
+	}
+	answerReview struct {
+		ReviewID     string       `json:"reviewId"`
+		AttemptID    string       `json:"attemptId"`
+		AttemptCnt   int          `json:"attemptCnt"`
+		LevelName    string       `json:"levelName"`
+		CreateDate   string       `json:"createDate"`
+		ReviewDate   string       `json:"reviewDate"`
+		ReviewResult answerResult `json:"reviewResult"`
+		ReviewStatus string       `json:"reviewStatus"`
+	}
+	answerResult struct {
+		ReviewAnswer string `json:"reviewAnswer"`
+	}
+	answerCheck struct {
+		Answer       string `json:"answer"`
+		CheckType    string `json:"checkType"`
+		CreatedAt    string `json:"createdAt"`
+		LivenessInfo *struct {
+			LivenessData struct {
+				SessionID string `json:"sessionId"`
+				Images    []struct {
+					ImageID json.Number `json:"imageId"`
+				} `json:"images"`
+			} `json:"livenessData"`
+			LivenessResult plainLivenessResult `json:"livenessResult"`
+		} `json:"livenessInfo"`
+		FaceMatchInfo *struct {
+			Answer string `json:"answer"`
+		} `json:"faceMatchInfo"`
+	}
+	answerImage struct {
+		ID               string          `json:"id"`
+		AddedDate        string          `json:"addedDate"`
+		CreatorClientID  string          `json:"creatorClientId"`
+		ImageHash        string          `json:"imageHash"`
+		ImageFileName    string          `json:"imageFileName"`
+		ResizedImageID   json.Number     `json:"resizedImageId"`
+		MimeType         string          `json:"mimeType"`
+		ImageID          json.Number     `json:"imageId"`
+		FileSize         int64           `json:"fileSize"`
+		ActualResolution plainResolution `json:"actualResolution"`
+		Answer           string          `json:"answer"`
+		IDDocDef         struct {
+			Country   string `json:"country"`
+			IDDocType string `json:"idDocType"`
+		} `json:"idDocDef"`
+		ReviewResult answerResult `json:"reviewResult"`
+		AttemptID    string       `json:"attemptId"`
+	}
+	answerWebhook struct {
+		ApplicantID               string `json:"applicantId"`
+		ApplicantActionID         string `json:"applicantActionId"`
+		ExternalApplicantActionID string `json:"externalApplicantActionId"`
+		InspectionID              string `json:"inspectionId"`
+		ApplicantType             string `json:"applicantType"`
+		CorrelationID             string `json:"correlationId"`
+		LevelName                 string `json:"levelName"`
+		ExternalUserID            string `json:"externalUserId"`
+		Type                      string `json:"type"`
+		SandboxMode               bool   `json:"sandboxMode"`
+		ReviewResult              struct {
+			ReviewAnswer     string   `json:"reviewAnswer"`
+			RejectLabels     []string `json:"rejectLabels"`
+			ReviewRejectType string   `json:"reviewRejectType"`
+		} `json:"reviewResult"`
+		ReviewStatus string `json:"reviewStatus"`
+		CreatedAt    string `json:"createdAt"`
+		CreatedAtMs  string `json:"createdAtMs"`
+		ClientID     string `json:"clientId"`
+	}
+)
+
+// The same with the fields of this package's models.
 type (
 	plainPage struct {
 		List struct {
@@ -526,35 +701,32 @@ type (
 		IDDocSubType string `json:"idDocSubType"`
 	}
 	plainImage struct {
-		ID                 string            `json:"id"`
-		AddedDate          string            `json:"addedDate"`
-		ImageHash          string            `json:"imageHash"`
-		ImageFileName      string            `json:"imageFileName"`
-		ImageID            json.Number       `json:"imageId"`
-		ResizedImageID     json.Number       `json:"resizedImageId"`
-		MimeType           string            `json:"mimeType"`
-		SigHash            string            `json:"sigHash"`
-		ActualResolution   plainResolution   `json:"actualResolution"`
-		Answer             string            `json:"answer"`
-		IDDocDef           plainIDDocDef     `json:"idDocDef"`
-		ReviewResult       plainReviewResult `json:"reviewResult"`
-		AttemptID          string            `json:"attemptId"`
-		CreatorClientID    string            `json:"creatorClientId"`
-		CreatorSubjectRole any               `json:"creatorSubjectRole"`
-		FileSize           int64             `json:"fileSize"`
-		PreviewID          json.Number       `json:"previewId"`
-		Source             string            `json:"source"`
-		Make               string            `json:"make"`
-		Model              string            `json:"model"`
-		ExifResolution     plainResolution   `json:"exifResolution"`
-		CreationDate       string            `json:"creationDate"`
-		ModificationDate   string            `json:"modificationDate"`
-		Comments           any               `json:"comments"`
-		CopiedFrom         any               `json:"copiedFrom"`
-		CopiedAt           string            `json:"copiedAt"`
-		Deleted            bool              `json:"deleted"`
-		ImageTrust         *plainImageTrust  `json:"imageTrust"`
-		ExtractedInfo      map[string]any    `json:"extractedInfo"`
+		ID               string            `json:"id"`
+		AddedDate        string            `json:"addedDate"`
+		ImageHash        string            `json:"imageHash"`
+		ImageFileName    string            `json:"imageFileName"`
+		ImageID          json.Number       `json:"imageId"`
+		ResizedImageID   json.Number       `json:"resizedImageId"`
+		MimeType         string            `json:"mimeType"`
+		SigHash          string            `json:"sigHash"`
+		ActualResolution plainResolution   `json:"actualResolution"`
+		Answer           string            `json:"answer"`
+		IDDocDef         plainIDDocDef     `json:"idDocDef"`
+		ReviewResult     plainReviewResult `json:"reviewResult"`
+		AttemptID        string            `json:"attemptId"`
+		CreatorClientID  string            `json:"creatorClientId"`
+		FileSize         int64             `json:"fileSize"`
+		PreviewID        json.Number       `json:"previewId"`
+		Source           string            `json:"source"`
+		Make             string            `json:"make"`
+		Model            string            `json:"model"`
+		ExifResolution   plainResolution   `json:"exifResolution"`
+		CreationDate     string            `json:"creationDate"`
+		ModificationDate string            `json:"modificationDate"`
+		CopiedAt         string            `json:"copiedAt"`
+		Deleted          bool              `json:"deleted"`
+		ImageTrust       *plainImageTrust  `json:"imageTrust"`
+		ExtractedInfo    map[string]any    `json:"extractedInfo"`
 	}
 	plainImageTrust struct {
 		Trust float64 `json:"trust"`
@@ -662,7 +834,6 @@ type (
 		NotificationFailureCnt int               `json:"notificationFailureCnt"`
 		Reprocessing           bool              `json:"reprocessing"`
 		AutoChecked            bool              `json:"autoChecked"`
-		LevelAutoCheckMode     any               `json:"levelAutoCheckMode"`
 	}
 	plainReviewResult struct {
 		ReviewAnswer      string   `json:"reviewAnswer"`
@@ -700,6 +871,7 @@ type (
 		VideoIdentReviewStatus    string            `json:"videoIdentReviewStatus"`
 		CompositionMediaID        string            `json:"compositionMediaId"`
 		NetworkID                 string            `json:"networkId"`
+		KytTxnID                  string            `json:"kytTxnId"`
 		WorkflowRevision          int               `json:"workflowRevision"`
 	}
 )

@@ -32,10 +32,10 @@
 //
 // An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
 // [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
-// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: look before you call
-// again, or use [Client.EnsureAction]. Any call can also return an error of the network, of the
-// context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token, link, query, body
-// or other value that the call has sent; see [APIError].
+// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
+// before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
+// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
+// link, query, body or other value that the call has sent; see [APIError].
 //
 // # Retries
 //
@@ -67,9 +67,9 @@
 //
 // # Webhooks
 //
-// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. Deliveries repeat
-// and overtake one another: remove duplicates by [WebhookEvent.Key], and act on the Type, not on
-// ReviewStatus.
+// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
+// more than once, and events can come in any order: remove duplicates by [WebhookEvent.Key], and
+// act on the Type, not on ReviewStatus.
 //
 // # Testing your code
 //
@@ -80,7 +80,7 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines need to agree on the ExternalActionID of an action and the Key of an event only.
+// Machines share nothing but the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
@@ -90,6 +90,7 @@
 package idngo
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -265,8 +266,8 @@ type RetryPolicy struct {
 	MaxRetryAfter time.Duration
 }
 
-// WithRateLimiter makes each attempt wait for l first. [WithTimeout] does not count that wait. It
-// ends with the context.
+// WithRateLimiter makes each attempt wait for l first. The wait does not count for [WithTimeout].
+// It ends with the context.
 func WithRateLimiter(l RateLimiter) Option {
 	return option(l != nil, "rate limiter", "is nil", func(s *settings) { s.limiter = l })
 }
@@ -299,8 +300,8 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Of an error body at most 64 KiB are kept.
-// Body does not hold images.
+// returns [ErrInvalidArgument] may leave dst unchanged. Body holds at most 64 KiB of an error, and
+// no image.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -320,25 +321,18 @@ type Response struct {
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
-// itself (Host, Content-Length, Transfer-Encoding, Trailer). AddImage also refuses Content-Type,
-// which names the boundary.
+// itself (Host, Content-Length, Transfer-Encoding, Trailer). It also refuses Accept-Encoding other
+// than identity: net/http asks for gzip by itself, and then decodes it. AddImage also refuses
+// Content-Type, which names the boundary.
 //
 // Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
-// does not find them: net/http would resend a POST with either name by itself, whatever has become
-// of the first one.
+// does not find them. Otherwise net/http would resend a POST with either name by itself, although
+// the first one may have taken effect.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
-		canonical := http.CanonicalHeaderKey(key)
-		switch canonical {
-		case exchange.HeaderToken, exchange.HeaderStamp, exchange.HeaderSignature,
-			"Host", "Content-Length", "Transfer-Encoding", "Trailer":
-			return invalid("header", "is one that the client sets itself")
-		}
-		if !exchange.ValidToken(key) || !exchange.ValidHeaderValue(value) {
-			return invalid("header", "has a character that HTTP does not allow")
-		}
-		if canonical == "Idempotency-Key" || canonical == "X-Idempotency-Key" {
-			canonical = strings.ToLower(canonical)
+		canonical, problem := exchange.CheckHeader(key, value)
+		if problem != "" {
+			return invalid("header", problem)
 		}
 		if o.header == nil {
 			o.header = make(http.Header)
@@ -375,7 +369,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		return err
 	}
 	return c.call(ctx, &request{
-		operation: opDo, method: method, path: path, query: encodeSpaces(query.Encode()), body: encoded, named: body,
+		operation: opDo, method: method, path: path, query: exchange.EscapeSpaces(query.Encode()), body: encoded, named: body,
 		idempotent: method == http.MethodGet || method == http.MethodHead, emptyOK: true,
 	}, out, opts)
 }
@@ -463,14 +457,13 @@ type request struct {
 	query      string // escaped
 	body       []byte // nil: none
 	upload     *formbody.Upload
-	stream     bool        // the body of the answer is handed out unread
-	idempotent bool        // see the table of the package documentation
-	emptyOK    bool        // a 2xx without a body is a success
-	complete   func() bool // whether the decoded answer has what it must have
-	arguments  []argument  // that the call cannot do without
-	problem    error       // what else is wrong with the arguments
-	named      any         // maps whose keys are not to be shown
-	sentTexts  []string    // other texts that are sent and not to be shown
+	stream     bool       // the body of the answer is handed out unread
+	idempotent bool       // see the table of the package documentation
+	emptyOK    bool       // a 2xx without a body is a success
+	arguments  []argument // that the call cannot do without
+	problem    error      // what else is wrong with the arguments
+	named      any        // maps whose keys are not to be shown
+	sentTexts  []string   // other texts that are sent and not to be shown
 	options    requestOptions
 }
 
@@ -545,16 +538,18 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(strings.TrimSpace(string(answer.Content[:min(len(answer.Content), 64)]))) == 0:
+	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
-	case exchange.IsHTML(answer.Header):
-		return "it is text/html, most likely from a proxy or gateway"
 	}
-	if problem = decode(answer.Content, out); problem == "" && r.complete != nil && !r.complete() {
-		problem = "it lacks the id, token or URL that was asked for"
+	problem = decode(answer.Content, out)
+	switch wanted, ok := out.(interface{ usable() bool }); {
+	case problem != "" && exchange.IsHTML(answer.Header):
+		return "it is text/html, most likely from a proxy or gateway"
+	case problem == "" && ok && !wanted.usable():
+		return "it lacks the id, token or URL that was asked for"
 	}
 	return problem
 }
@@ -563,8 +558,8 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 func (r *request) unusable(answer *exchange.Answer, attempts int, problem string) error {
 	return &oneline.Error{
 		Method: r.options.caller, Step: stepOf(r.options.caller, r.operation), Attempts: attempts, Transient: true,
-		Unknown: unknownIf(!r.idempotent),
-		Text:    fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
+		Unknown: unknownIf(!r.idempotent), Causes: []error{errUnusable},
+		Text: fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
 	}
 }
 
@@ -651,7 +646,8 @@ func (c *Client) admit(ctx context.Context) error {
 // attempt makes one exchange, and learns the clock from its answer.
 func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcome) {
 	began := time.Now()
-	answer, failed := c.exchanger.Do(ctx, c.exchangeRequest(r, attempt))
+	sent := c.exchangeRequest(r, attempt)
+	answer, failed := c.exchanger.Do(ctx, &sent)
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
@@ -665,14 +661,11 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 }
 
 // exchangeRequest returns what an attempt sends.
-func (c *Client) exchangeRequest(r *request, attempt int) *exchange.Request {
-	sent := &exchange.Request{
-		Method: r.method, URL: c.baseURL + r.path, UserAgent: c.userAgent, Accept: "application/json", Header: r.options.header,
-		Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
+func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
+	sent := exchange.Request{
+		Method: r.method, URL: strings.TrimSuffix(c.baseURL+r.path+"?"+r.query, "?"), UserAgent: c.userAgent, Accept: "application/json",
+		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
-	}
-	if r.query != "" {
-		sent.URL += "?" + r.query
 	}
 	if r.stream {
 		sent.Accept = ""
@@ -829,7 +822,7 @@ func decode(data []byte, out any) (problem string) {
 	case *Image:
 		err = decodeImage(data, out)
 	case *WebSDKLink, *tokenAnswer:
-		// A field of an unexpected type is ignored. complete checks what is needed.
+		// A field of an unexpected type is ignored. usable checks what is needed.
 		_, err = lenient.Decode[struct{}](data, out)
 	default:
 		err = json.Unmarshal(data, out)
@@ -843,8 +836,5 @@ func encodeQuery(params any) string {
 	if err != nil {
 		panic(err) // not a struct
 	}
-	return encodeSpaces(values.Encode())
+	return exchange.EscapeSpaces(values.Encode())
 }
-
-// encodeSpaces writes the spaces of an encoded query as %20, which every server understands.
-func encodeSpaces(encoded string) string { return strings.ReplaceAll(encoded, "+", "%20") }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +20,14 @@ import (
 // APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
 // one of the sentinels below.
 //
-// IDnGO does not document error bodies. Names and codes are those of its API family. Rely on
-// StatusCode and Code: names and descriptions vary.
+// IDnGO does not document error bodies. Names and codes are those of the products that its API is
+// derived from. Rely on StatusCode and Code: names and descriptions vary.
 //
-// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. In it,
+// Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
 //   - every id in the path, also that of a matrix parameter (-;name=value), and every query value,
-//   - every value of a header given by [WithHeader], and its parts at commas, semicolons and spaces,
+//   - every value of a header given by [WithHeader], and its parts at commas, semicolons, spaces,
 //   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
 //   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do], at every depth, but
 //     no other names of JSON members,
@@ -97,7 +98,7 @@ func (e *APIError) detail() string {
 		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + e.cause.Error())
+		b.WriteString(": " + oneline.Line(e.cause.Error()))
 	}
 	return b.String()
 }
@@ -154,7 +155,7 @@ func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 // Temporary is Timeout, which makes APIError a [net.Error].
 func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
 
-// ErrorCode is the errorCode of an error body. It is finer than the HTTP status, and may be unknown.
+// ErrorCode is the errorCode of an error body, finer than the HTTP status. It may be unknown.
 type ErrorCode int
 
 // The codes that the vendor's other products list for documents and authentication.
@@ -237,12 +238,11 @@ var (
 	// ErrRedirect is returned when the answer is a redirect. It is not followed: net/http would
 	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
-	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken
-	// effect although no answer shows it. Look before you call again. EnsureAction does so by
-	// itself.
+	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
+	// without an answer. Fetch the action before you call again, as EnsureAction does.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrActionMismatch is returned when an action or an applicant is not the one that was asked
-	// for or expected. The text says which part differs.
+	// ErrActionMismatch is returned when the service answers with another action or applicant than
+	// the expected one. The text names the part that differs.
 	ErrActionMismatch = errors.New("action mismatch")
 	// ErrNotApproved is returned by RequireApproved when the review of the action is not completed
 	// or its answer is not GREEN.
@@ -263,8 +263,8 @@ var (
 	ErrWebhookMalformed = errors.New("webhook malformed")
 )
 
-// invalid returns an ErrInvalidArgument that names a field and what is wrong with it, nil if nothing
-// is. It never holds the value.
+// invalid returns an ErrInvalidArgument that names a field and what is wrong with it, nil if
+// nothing is. It never holds the value.
 func invalid(field, problem string) error {
 	if problem == "" {
 		return nil
@@ -275,26 +275,25 @@ func invalid(field, problem string) error {
 // checkArguments returns what is wrong with the arguments of a method as one error that begins
 // with ErrInvalidArgument, nil if nothing is.
 func checkArguments(method string, errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
 	var problems []string
 	causes := []error{ErrInvalidArgument}
 	for _, err := range errs {
 		var problem *oneline.Error
-		switch {
-		case errors.As(err, &problem) && errors.Is(err, ErrInvalidArgument):
-			problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
-			causes = append(causes, problem.Causes[1:]...)
-		case err != nil:
+		if !errors.As(err, &problem) || !errors.Is(err, ErrInvalidArgument) {
 			return err
 		}
-	}
-	if len(problems) == 0 {
-		return nil
+		problems = append(problems, strings.TrimPrefix(problem.Text, ErrInvalidArgument.Error()+": "))
+		causes = append(causes, problem.Causes[1:]...)
 	}
 	return &oneline.Error{Method: method, Text: ErrInvalidArgument.Error() + ": " + strings.Join(problems, "; "), Causes: causes}
 }
 
-// methodError returns an error of a method that calls others. Of an err that names a method already,
-// its text shows the rest.
+// methodError returns an error of a method that calls others. If err names a method, the text shows
+// only the rest of err.
 func methodError(method, text string, errs ...error) *oneline.Error {
 	e := &oneline.Error{Method: method, Text: text, Causes: errs}
 	for _, err := range errs {
@@ -325,7 +324,8 @@ func errorDetail(err error) string {
 	return strings.TrimPrefix(err.Error(), "idngo: ")
 }
 
-// stepOf returns the words for an endpoint, for example "list actions", "" if it is the method's own.
+// stepOf returns the words for an endpoint, for example "list actions". It returns "" if it is the
+// method's own.
 func stepOf(method, operation string) string {
 	if method == operation {
 		return ""
@@ -347,11 +347,10 @@ func transient(err error) bool {
 
 // parseErrorBody fills e from the body of an error answer. It ignores what is not as documented.
 func (e *APIError) parseErrorBody(body []byte) {
-	texts := lenient.Members(body, false, "errorName", "description", "correlationId")
-	numbers := lenient.Members(body, true, "errorCode", "code")
-	e.Name, e.Description, e.CorrelationID = texts[0], texts[1], texts[2]
-	e.documented = e.Description != "" || e.CorrelationID != "" || numbers[1] != ""
-	if code, err := strconv.ParseInt(numbers[0], 10, 32); err == nil {
+	members := lenient.Members(body, []string{"errorName", "description", "correlationId"}, []string{"errorCode", "code"})
+	e.Name, e.Description, e.CorrelationID = members[0], members[1], members[2]
+	e.documented = e.Description != "" || e.CorrelationID != "" || members[4] != ""
+	if code, err := strconv.ParseInt(members[3], 10, 32); err == nil {
 		e.Code = ErrorCode(code)
 	}
 }

@@ -27,7 +27,7 @@ import (
 // equal (==) if their arguments are, two of ImageBytes are equal under reflect.DeepEqual, and an
 // ImageReader is equal to itself only.
 type ImageSource interface {
-	// open returns the name, the content and what releases it.
+	// open returns the name, the content and a func that releases the content.
 	open(ctx context.Context) (name string, content formbody.Content, release func(), err error)
 }
 
@@ -63,25 +63,25 @@ func ImageReader(name string, r io.Reader) ImageSource {
 type AddImageParams struct {
 	// IDDocType is what the image shows: IDDocTypeSelfie for a face authorization. Required.
 	IDDocType IDDocType
-	// IDDocSubType is the side of a document. Empty: not sent. The specification has it in answers
-	// only; that it may be sent is inferred.
+	// IDDocSubType is the side of a document. It is not sent if it is empty. The specification shows
+	// it in answers only. It is inferred that it may be sent.
 	IDDocSubType IDDocSubType
 	// Country is three capital letters, ISO 3166-1 alpha-3, for example KAZ. Required.
 	Country string
 	// Image is the image. Required. The vendor accepts JPEG, PNG, PDF, MP4, WEBM and MOV up to 50
 	// MB (one page says 64 MB). The client does not check that.
 	Image ImageSource
-	// ContentType is the media type of the image. Empty: the type of the extension of its name,
-	// else of its first 512 bytes.
+	// ContentType is the media type of the image. If it is empty, the client derives it from the
+	// extension of the name, or else from the first 512 bytes.
 	ContentType string
 	// Progress is called as image bytes are sent: at 0 and at the end of each attempt and at most
 	// 20 times a second between. One goroutine at a time calls it, and none after AddImage has
-	// returned. It delays its own upload only. A panic in it reaches the caller of AddImage. Nil:
-	// it is not called.
+	// returned. It delays its own upload only. A panic in it reaches the caller of AddImage. It may
+	// be nil.
 	Progress func(UploadProgress)
 }
 
-// UploadProgress says how far an upload is.
+// UploadProgress is the progress of an upload.
 type UploadProgress struct {
 	// Sent is the number of bytes of the image that were sent.
 	Sent int64
@@ -115,12 +115,13 @@ func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams
 	}
 	defer release()
 	image := new(Image)
-	upload.complete = func() bool { return image.ID != "" || image.ImageID != "" }
 	if err := c.call(ctx, upload, image, nil); err != nil {
 		return nil, err
 	}
 	return image, nil
 }
+
+func (i *Image) usable() bool { return i.ID != "" || i.ImageID != "" }
 
 func checkNoContentType(upload *request) error {
 	if upload.options.header["Content-Type"] == nil {
@@ -163,8 +164,8 @@ func (p AddImageParams) open(ctx context.Context, upload *request) (release func
 
 // ImageParams are the arguments of [Client.OpenImage] and [Client.DownloadImage].
 type ImageParams struct {
-	// Preview asks for a smaller picture. The specification's table calls the query parameter
-	// isPreview, its URL preview, which is what is sent.
+	// Preview asks for a smaller picture. It is sent as the query parameter preview, which is the
+	// name in the specification's URL. The specification's table calls it isPreview.
 	Preview bool
 }
 
@@ -173,9 +174,9 @@ type ImageParams struct {
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
 // imageID is [Image].ImageID, not its ID. The caller closes the content. The call is retried until
-// the first bytes have come. A connection that breaks later makes Read fail, so that no cut-off
-// image looks whole. A 2xx that is no image (another status than 200, no byte, or JSON) is an
-// error. Errors: [ErrInvalidArgument], [*APIError].
+// the first bytes have come. If the connection breaks later, Read fails, so that you notice a
+// cut-off image. A 2xx that is no image (another status than 200, no byte, or JSON) is an error.
+// Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {
@@ -220,7 +221,7 @@ func imageProblem(answer *exchange.Answer) string {
 
 // ImageContent is an image that is being downloaded.
 type ImageContent struct {
-	io.ReadCloser
+	io.ReadCloser // the bytes of the image, as they come
 	// ContentType is the media type that the service reports. PDFs and videos are possible.
 	ContentType string
 	// Size is the size in bytes, -1 if the service does not report it.
@@ -264,7 +265,7 @@ func (c *Client) DownloadImage(
 	return copyImage(method, w, content)
 }
 
-// copyImage is io.Copy that tells whose error it is and leaves the buffer to no one else.
+// copyImage is io.Copy with a reused buffer. Its error tells whether reading or writing failed.
 func copyImage(method string, w io.Writer, content io.Reader) (written int64, err error) {
 	buffer := downloadBuffers.Get().(*[64 << 10]byte)
 	defer downloadBuffers.Put(buffer)
@@ -370,8 +371,8 @@ func (badSource) open(context.Context) (string, formbody.Content, func(), error)
 	panic("idngo: a bad source passed the check")
 }
 
-// imageError gives a changed source its sentinel, and takes the path out of what a file system
-// says. Other errors stay as they are.
+// imageError gives a changed source its sentinel, and removes the path from an error of the file
+// system. It returns other errors as they are.
 func imageError(err error) error {
 	err = redact.PathError(err)
 	if errors.Is(err, formbody.ErrChanged) {

@@ -10,8 +10,8 @@ import (
 
 // A field has the JSON name in Go's case. An absent field, a null and a zero value decode alike,
 // and a zero value is left out when a model is encoded. Fields that no model names are ignored;
-// [WithResponse] and [WebhookEvent.Raw] have the exact bytes. The null of a json.RawMessage reads as
-// nil, but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
+// [WithResponse] and [WebhookEvent.Raw] have the exact bytes. A null json.RawMessage reads as nil,
+// but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
 //
 // The specification names few of these fields. The others come from recorded payloads and from the
 // documents of related products of the vendor for the same objects. Any of them may be absent.
@@ -442,7 +442,7 @@ type WebhookEvent struct {
 	ButtonIDs              []string        `json:"buttonIds,omitzero"`              // as in [ReviewResult]
 	ApplicantMemberOf      json.RawMessage `json:"applicantMemberOf,omitzero"`      // the applicant's companies, an array of objects
 	VideoIdentReviewStatus string          `json:"videoIdentReviewStatus,omitzero"` // the status of a video identification
-	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of that
+	CompositionMediaID     string          `json:"compositionMediaId,omitzero"`     // the id of the video of a video identification
 	NetworkID              string          `json:"networkId,omitzero"`              // the id of a network of applicants
 	KytTxnID               string          `json:"kytTxnId,omitzero"`               // the service's id of a transaction
 	WorkflowRevision       int             `json:"workflowRevision,omitzero"`       // the revision of the workflow
@@ -575,8 +575,8 @@ type RejectType string
 
 // Not in the specification.
 const (
-	RejectTypeFinal RejectType = "FINAL" // the user may not
-	RejectTypeRetry RejectType = "RETRY" // the user may
+	RejectTypeFinal RejectType = "FINAL" // the user may not try again
+	RejectTypeRetry RejectType = "RETRY" // the user may try again
 )
 
 // RejectLabel is a reason for a rejection. The set is open.

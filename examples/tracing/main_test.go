@@ -28,7 +28,8 @@ func program(t *testing.T) string {
 	return path
 }
 
-// runProgram runs a program with hardly any environment, and returns what it printed and its exit code.
+// runProgram runs a program with hardly any environment, and returns what it printed and its exit
+// code.
 func runProgram(t *testing.T, path string, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), path, args...)

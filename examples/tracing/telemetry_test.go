@@ -96,8 +96,8 @@ func (e *exported) metrics(t *testing.T) []metricdata.Metrics {
 	return metrics
 }
 
-// values returns every text that would be exported: names, attributes, events and statuses of spans,
-// and attributes of metrics.
+// values returns every text that would be exported: names, attributes, events and statuses of
+// spans, and attributes of metrics.
 func (e *exported) values(t *testing.T) []string {
 	t.Helper()
 	var values []string

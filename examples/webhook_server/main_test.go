@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,7 +26,7 @@ func TestEachEventOnce(t *testing.T) {
 
 	var mu sync.Mutex
 	effects, failed := map[string]int{}, map[string]bool{}
-	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+	in := &inbox{act: func(_ context.Context, e *idngo.WebhookEvent) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if id := e.ApplicantActionID + string(e.Type); len(id)%2 == 0 && !failed[id] {
@@ -107,7 +108,7 @@ func TestEventsDoNotWaitForEachOther(t *testing.T) {
 	slow, release := &idngo.WebhookEvent{Type: "slow"}, make(chan struct{})
 	effects := make(chan idngo.WebhookType, 9)
 	panicked := false
-	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+	in := &inbox{act: func(_ context.Context, e *idngo.WebhookEvent) error {
 		switch {
 		case e == slow:
 			<-release

@@ -21,9 +21,9 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// The exported API, a line for each name, in testdata/api.txt. A change must be
-// made there too (-update), where a reviewer sees it; .ci/api has the word of
-// apidiff on it.
+// testdata/api.txt has the exported API, a line for each name. A change must be
+// made there too (-update), where a reviewer sees it. .ci/api compares with
+// apidiff.
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	golden := faultnet.Testdata(t, "api.txt")
@@ -55,7 +55,7 @@ func TestAPI(t *testing.T) {
 	}
 	if len(gone)+len(added) > 0 {
 		t.Errorf("the exported API differs from testdata/api.txt: %s\n%s\n"+
-			"If it is meant: go test -run TestAPI ./internal/e2e -update, and .ci/api for apidiff's word.",
+			"If it is meant: go test -run TestAPI ./internal/e2e -update, and .ci/api to compare with apidiff.",
 			verdict, strings.Join(append(gone, added...), "\n"))
 	}
 }

@@ -355,7 +355,7 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		server.skew = 0
 		assert.Zero(t, get())
-		server.shows = 4 * time.Second // and from then on nobody looks at it any more
+		server.shows = 4 * time.Second // and the client ignores it from then on
 		assert.Zero(t, get())
 		server.shows = time.Hour
 		assert.Zero(t, get())

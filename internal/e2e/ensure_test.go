@@ -510,7 +510,7 @@ func TestEnsureAction(t *testing.T) {
 // errSomething stands in a table for an error that matches no sentinel.
 var errSomething = errors.New("any error")
 
-// Between an unknown outcome and the next look lies one delay, which grows.
+// One delay, which grows, lies between an unknown outcome and the next search.
 func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -561,7 +561,7 @@ func TestEnsureActionFindsALateEffect(t *testing.T) {
 	})
 }
 
-// Another machine is faster, between the look and the create.
+// Another machine creates the action between the search and the create.
 func TestEnsureActionLosesARace(t *testing.T) {
 	for _, level := range []string{simulator.LevelFaceAuth, simulator.LevelEmail} {
 		t.Run(level, func(t *testing.T) {
@@ -749,8 +749,8 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 	}
 }
 
-// The wait before the second look ends with the context; one that the context
-// would not survive is not begun.
+// The wait before the second search ends with the context. A wait that would
+// outlast the context is not begun.
 func TestEnsureActionAndTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -828,8 +828,8 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	})
 }
 
-// A look that completes a create or a submit has its header, and leaves its
-// Response alone.
+// A search that completes a create or a submit sends the same header, and does
+// not change the Response.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
@@ -851,8 +851,8 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	})
 }
 
-// A create or a submit whose answer lacks the action, and whose look fails: of
-// the create it is not known what came of it, the submit has happened.
+// The answer of a create or a submit lacks the action, and the search fails. The
+// outcome of the create is unknown. The submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})

@@ -13,8 +13,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Ids and levels that look odd are valid: they are escaped once and signed as
-// they are sent. The simulator recomputes the signature from the raw target.
+// Odd ids and levels are valid: they are escaped once and signed as they are
+// sent. The simulator computes the signature from the raw request URI.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
 	client, service := faultnet.StartSimulator(t, simulator.Config{AnyLevel: true})

@@ -301,7 +301,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 	}
 }
 
-// What the writer says is the call's error, and what it took is counted.
+// The call returns the error of the writer and the number of bytes that it took.
 func TestDownloadToAWriterThatFails(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left on device")

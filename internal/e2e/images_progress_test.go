@@ -68,7 +68,7 @@ func TestProgress(t *testing.T) {
 				client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 				action := faultnet.CreateSimulatorAction(t, client)
 				require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
-				var told []idngo.UploadProgress // without a lock: the race detector looks
+				var told []idngo.UploadProgress // without a lock: the race detector checks that
 				params := faultnet.Selfie(source())
 				params.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
 				_, err := client.AddImage(t.Context(), action, params)

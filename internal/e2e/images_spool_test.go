@@ -29,7 +29,7 @@ const spoolLimit = 8 << 20
 
 // setTempDir is not for parallel tests: the directory for temporary files is
 // the process's. On Linux the files have no name from the start, so that the
-// descriptors are looked at, too.
+// descriptors are checked, too.
 func setTempDir(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {

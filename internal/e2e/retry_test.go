@@ -339,7 +339,6 @@ func notDoneRows() []failureRow {
 
 // perhapsDoneRows are the answers after which the call may have been carried out.
 func perhapsDoneRows() []failureRow {
-	const large = 10<<20 + 1
 	return []failureRow{
 		{
 			name: "503 with seconds", arrange: faultnet.RespondStatus(503, "Retry-After", "5"), idempotent: succeedsAfterDelay,
@@ -381,7 +380,7 @@ func unusableRows() []failureRow {
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
 		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
 		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, skips: func(op faultnet.Operation) bool {
-			// These look it up, and Do takes it for a success.
+			// These fetch the action, and Do returns success.
 			return op.Name == "OpenImage" || op.Name == "CreateAction" || op.Name == "SubmitAction" || op.Name == "Do"
 		}},
 		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, skips: func(op faultnet.Operation) bool {

@@ -379,9 +379,9 @@ func assertHidden(t *testing.T, text, what string) {
 	}
 }
 
-// TestNoSecretIsShown provokes every error there is, with a service that gives
-// back what it was sent in every place that there is, and looks for what must
-// not be shown in everything that can be printed.
+// TestNoSecretIsShown provokes every error, with a service that returns in every
+// place what it was sent. It searches everything that can be printed for what must
+// not be shown.
 func TestNoSecretIsShown(t *testing.T) {
 	header := idngo.WithHeader("X-Customer", hiddenHeader)
 

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -19,8 +20,9 @@ type attempt struct {
 	expired atomic.Bool
 
 	asked, got atomic.Bool // a connection
+	streamed   bool        // the timeout goes on with the body
 	sending    *formbody.Sending
-	streamed   bool // the timeout goes on with the body
+	watch      watch
 }
 
 func begin(ctx context.Context, limit time.Duration) *attempt {
@@ -91,3 +93,9 @@ func (e TimeoutError) Temporary() bool { return true }
 
 // Is matches context.DeadlineExceeded.
 func (e TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// isTimeout reports whether a timeout or the deadline of a context is the cause of err.
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

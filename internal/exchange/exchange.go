@@ -30,7 +30,8 @@ type Exchanger struct {
 	signer   *Signer
 	clock    *clock.Clock
 	http     *http.Client
-	standard func() bool // whether net/http's own transport is in use
+	standard func() bool  // whether net/http's own transport is in use
+	pool     func() *pool // the shared pool, if it is in use
 	timeout  time.Duration
 }
 
@@ -47,10 +48,15 @@ func New(hc *http.Client, signer *Signer, clock *clock.Clock, timeout time.Durat
 	// keeps http.Client from it; this is the second guard.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	own.Transport = keepRedirect{transport}
-	return &Exchanger{
+	e := &Exchanger{
 		signer: signer, clock: clock, http: &own, timeout: timeout,
 		standard: func() bool { return isStandard(transport) },
+		pool:     func() *pool { return nil },
 	}
+	if s, ok := transport.(sharedTransport); ok {
+		e.pool = s.pool
+	}
+	return e
 }
 
 // CloseIdleConnections closes the connections that wait for a next exchange.
@@ -87,7 +93,7 @@ type Answer struct {
 	Content []byte        // the body
 	Stream  *Stream       // the body of a streamed 2xx
 	Sent    *http.Request // the request as it was sent
-	Clock   clock.Reading // what the Date of the answer says
+	Clock   clock.Reading // the Date of the answer
 
 	signer *Signer
 	upload *formbody.Upload // nil: none
@@ -115,6 +121,7 @@ var errBadURL = errors.New("the request is not valid")
 func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure) {
 	attempt := begin(ctx, e.timeout)
 	defer attempt.endUnlessStreamed()
+	attempt.watch.begin(e.pool())
 	req, err := e.prepare(attempt, request)
 	if err != nil {
 		return nil, &Failure{Kind: retry.Local, Err: err}
@@ -207,6 +214,7 @@ func (e *Exchanger) roundTrip(ctx context.Context, attempt *attempt, req *http.R
 	if err != nil {
 		return nil, attempt.failure(ctx, req, err, attempt.written())
 	}
+	attempt.watch.begin(attempt.watch.pool) // for the body
 	showLocation(res)
 	return res, nil
 }
@@ -292,6 +300,9 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 		}
 	default:
 		failure.Kind = retry.Classify(err, written)
+	}
+	if isTimeout(failure.Err) {
+		a.watch.timedOut()
 	}
 	return failure
 }

@@ -2,7 +2,7 @@ package exchange
 
 import (
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,11 +10,63 @@ import (
 // package was initialized.
 var original, _ = http.DefaultTransport.(*http.Transport)
 
-// shared is the pool of connections of all clients that have no transport of their own. It is made
-// at first use.
-var shared = sync.OnceValue(func() *http.Transport {
-	return Tune(original.Clone())
-})
+// A pool is the connections of all clients that have no transport of their own.
+type pool struct {
+	*http.Transport
+
+	http2   atomic.Bool // it has carried HTTP/2
+	answers atomic.Uint64
+}
+
+// shared is the pool in use, nil before the first use.
+var shared atomic.Pointer[pool]
+
+func newPool() *pool { return &pool{Transport: Tune(original.Clone())} }
+
+func sharedPool() *pool {
+	p := shared.Load()
+	for ; p == nil; p = shared.Load() {
+		shared.CompareAndSwap(nil, newPool())
+	}
+	return p
+}
+
+// RoundTrip counts the answers.
+func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := p.Transport.RoundTrip(req)
+	if res != nil {
+		p.answers.Add(1)
+		if res.ProtoMajor == 2 && !p.http2.Load() {
+			p.http2.Store(true)
+		}
+	}
+	return res, err
+}
+
+// A watch tells whether the shared pool has answered anybody during an exchange.
+type watch struct {
+	pool    *pool // nil: another transport is in use
+	answers uint64
+}
+
+func (w *watch) begin(pool *pool) {
+	if w.pool = pool; pool != nil {
+		w.answers = pool.answers.Load()
+	}
+}
+
+// timedOut replaces a pool that has answered nobody since begin. Its path may be lost. With
+// HTTP/1.1 a timeout closes the connection. With HTTP/2 it does not, and calls with a timeout
+// shorter than the pings would all go to the lost path until then. Exchanges under way go on in the
+// old pool.
+func (w *watch) timedOut() {
+	if w.pool == nil || !w.pool.http2.Load() || w.pool.answers.Load() != w.answers {
+		return
+	}
+	if shared.CompareAndSwap(w.pool, newPool()) {
+		w.pool.CloseIdleConnections()
+	}
+}
 
 // Tune changes a transport to what many calls to one host need, and returns it.
 func Tune(t *http.Transport) *http.Transport {
@@ -31,11 +83,19 @@ func Tune(t *http.Transport) *http.Transport {
 // somebody has replaced http.DefaultTransport, as mocks and tracers do, what it was replaced by.
 type sharedTransport struct{}
 
-func (sharedTransport) current() http.RoundTripper {
+// pool returns the shared pool, nil if another transport is in use.
+func (sharedTransport) pool() *pool {
 	if t, ok := http.DefaultTransport.(*http.Transport); !ok || t != original {
-		return http.DefaultTransport
+		return nil
 	}
-	return shared()
+	return sharedPool()
+}
+
+func (t sharedTransport) current() http.RoundTripper {
+	if pool := t.pool(); pool != nil {
+		return pool
+	}
+	return http.DefaultTransport
 }
 
 func (t sharedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -49,8 +109,11 @@ func isStandard(t http.RoundTripper) bool {
 	if s, ok := t.(sharedTransport); ok {
 		t = s.current()
 	}
-	_, ok := t.(*http.Transport)
-	return ok
+	switch t.(type) {
+	case *http.Transport, *pool:
+		return true
+	}
+	return false
 }
 
 func closeIdle(t http.RoundTripper) {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Date returns the moment that a JSON value writes or, if [ParseTime] does not
-// know its form, its [Text]. Both are zero for null and "". It returns an error
-// if data is not JSON.
+// Date returns the moment that a JSON value means. If [ParseTime] does not know
+// its form, Date returns its [Text]. Both are zero for null and "". It returns an
+// error if data is not JSON.
 func Date(data []byte) (moment time.Time, text string, err error) {
 	if last := len(data) - 1; last > 0 && data[0] == '"' && data[last] == '"' { // most dates
 		if moment, ok := ParseTime(data[1:last]); ok {
@@ -22,8 +22,8 @@ func Date(data []byte) (moment time.Time, text string, err error) {
 	return moment, text, nil
 }
 
-// DateText returns the moment that text writes or, if [ParseTime] does not know
-// its form, text itself in valid UTF-8.
+// DateText returns the moment that text means. If [ParseTime] does not know its
+// form, it returns text itself in valid UTF-8.
 func DateText(text []byte) (moment time.Time, unknown string) {
 	if moment, ok := ParseTime(text); ok {
 		return moment, ""
@@ -31,13 +31,14 @@ func DateText(text []byte) (moment time.Time, unknown string) {
 	return time.Time{}, validUTF8(string(text))
 }
 
-// ParseTime returns the moment, in UTC, that text writes in a form of the
-// service's or a similar one: a date, a space or T, a time, a fraction of up to
-// nine digits or none, and Z, an offset as +0600 or +06:00, or nothing for UTC.
-// It reports false for any other form, for a date that does not exist, for the
-// zero [time.Time], and for a moment outside the years 0 to 9999 in UTC.
+// ParseTime returns the moment, in UTC, that text means. It knows the forms that
+// the service writes and similar ones: a date, a space or T, a time, an optional
+// fraction of up to nine digits, and a zone. The zone is Z, an offset such as
+// +0600 or +06:00, or nothing, which means UTC. ParseTime reports false for any
+// other form, for a date that does not exist, for the zero [time.Time], and for
+// a moment outside the years 0 to 9999 in UTC.
 //
-// The same moment is the same value under ==, whatever its form was.
+// Equal moments are equal under ==, whatever their forms were.
 func ParseTime(text []byte) (moment time.Time, ok bool) {
 	if len(text) < len(time.DateTime) || text[4] != '-' || text[7] != '-' || text[10] != ' ' && text[10] != 'T' ||
 		text[13] != ':' || text[16] != ':' {
@@ -57,16 +58,16 @@ func ParseTime(text []byte) (moment time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	moment = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if moment.Day() != day { // such as February 30
+	if day > 28 && moment.Day() != day { // such as February 30
 		return time.Time{}, false
 	}
 	if offset != 0 {
 		moment = moment.Add(-offset)
+		if year = moment.Year(); year < 0 || year > 9999 {
+			return time.Time{}, false
+		}
 	}
-	if moment.IsZero() || moment.Year() < 0 || moment.Year() > 9999 {
-		return time.Time{}, false
-	}
-	return moment, true
+	return moment, !moment.IsZero()
 }
 
 // parseFraction parses the fraction of a second that text begins with, if any,

@@ -1,8 +1,8 @@
 // Package oneline is an error that fits a line of a log: it names the method that was called, joins
 // its causes in one text, and prints nothing else under any verb.
 //
-// It knows errors and words that it is given. It must not know what a call is, or which errors there
-// are to match.
+// It knows errors and words that it is given. It must not know what a call is, or which errors can
+// match.
 package oneline
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // An Error is the failure of a method.
@@ -48,7 +49,18 @@ func (e *Error) Detail() string {
 	if e.Attempts > 1 {
 		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
 	}
-	return b.String()
+	return Line(b.String())
+}
+
+// Line returns text with a space in place of what does not print. The errors of others may have
+// several lines.
+func Line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // Format writes Error for every verb and flag.

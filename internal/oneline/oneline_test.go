@@ -28,9 +28,12 @@ func TestError(t *testing.T) {
 		"a step": {
 			err: &Error{Method: "EnsureAction", Step: "list actions", Text: "gone"}, text: "idngo: EnsureAction: list actions: gone",
 		},
-		"one attempt":  {err: &Error{Method: "A", Text: "gone", Attempts: 1}, text: "idngo: A: gone"},
-		"two attempts": {err: &Error{Method: "A", Text: "gone", Attempts: 2}, text: "idngo: A: gone (2 attempts)"},
-		"unknown":      {err: &Error{Method: "A", Text: "gone", Unknown: unknown}, text: "idngo: A: outcome unknown: gone", is: []error{unknown}},
+		"several lines": {err: &Error{Method: "A", Text: "x\ny\r\n\tz\u2028"}, text: "idngo: A: x y   z "},
+		"one attempt":   {err: &Error{Method: "A", Text: "gone", Attempts: 1}, text: "idngo: A: gone"},
+		"two attempts":  {err: &Error{Method: "A", Text: "gone", Attempts: 2}, text: "idngo: A: gone (2 attempts)"},
+		"unknown": {
+			err: &Error{Method: "A", Text: "gone", Unknown: unknown}, text: "idngo: A: outcome unknown: gone", is: []error{unknown},
+		},
 		"a timeout": {
 			err: &Error{Method: "A", Text: "late", Causes: []error{io.EOF, fmt.Errorf("x: %w", os.ErrDeadlineExceeded)}}, text: "idngo: A: late",
 			timeout: true, is: []error{io.EOF, os.ErrDeadlineExceeded},

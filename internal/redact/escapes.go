@@ -11,6 +11,9 @@ import (
 // the escape, 0 if none begins there.
 type decoder func(dst, text []byte) (plain []byte, length int)
 
+// longestEscape is the length of the longest escape that is undone: &#x0010ffff; or two \uXXXX.
+const longestEscape = 12
+
 // undo undoes the escapes of a text, each of which begins with one of signs.
 func undo(text, signs string, decode decoder) (string, []escape) {
 	var plain []byte
@@ -120,8 +123,7 @@ func hexadecimal(text []byte, from, length int) (value rune, ok bool) {
 func unentity(text string) (string, []escape) { return undo(text, "&", entity) }
 
 func entity(dst, text []byte) ([]byte, int) {
-	const longest = 12 // of the entities that matter here: &#x0010ffff;
-	end := bytes.IndexByte(text[:min(len(text), longest)], ';')
+	end := bytes.IndexByte(text[:min(len(text), longestEscape)], ';')
 	if end < 0 {
 		return dst, 0
 	}

@@ -1,7 +1,9 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 	"sort"
 	"strings"
 )
@@ -9,7 +11,8 @@ import (
 // A reading is one of the texts with one kind of escapes undone.
 type reading struct {
 	text    int // its number
-	plain   string
+	plain   []byte
+	known   int      // of a value, the bytes that are known to be in the text if it begins in what is shown
 	escapes []escape // where plain and the text go apart
 	short   windows  // of four bytes
 	long    windows  // of eight bytes
@@ -19,12 +22,12 @@ type reading struct {
 type escape struct{ plainStart, plainEnd, textStart, textEnd int }
 
 // readings returns the ways to read a text, without those that change nothing.
-func readings(number int, text string) []reading {
-	list := []reading{newReading(number, text, nil)}
+func readings(number int, text string, cut bool) []reading {
+	list := []reading{newReading(number, text, nil, cut)}
 	add := func(decode func(string) (string, []escape), signs string) {
 		if strings.ContainsAny(text, signs) {
 			if plain, escapes := decode(text); plain != text {
-				list = append(list, newReading(number, plain, escapes))
+				list = append(list, newReading(number, plain, escapes, cut))
 			}
 		}
 	}
@@ -35,11 +38,16 @@ func readings(number int, text string) []reading {
 	return list
 }
 
-func newReading(number int, plain string, escapes []escape) reading {
-	return reading{
-		text: number, plain: plain, escapes: escapes,
+func newReading(number int, plain string, escapes []escape, cut bool) reading {
+	r := reading{
+		text: number, plain: []byte(plain), escapes: escapes, known: math.MaxInt,
 		short: newWindows(plain, 4), long: newWindows(plain, 8),
 	}
+	if cut {
+		// The text goes on behind what is searched.
+		r.known = len(plain) - longestEscape - sort.Search(len(plain), func(at int) bool { return r.position(at, true) >= shown })
+	}
+	return r
 }
 
 // windows is a set of all pieces of one length of a text. It may hold a few that are not in it.
@@ -93,7 +101,7 @@ func (r *Redactor) mayHold(value []byte) bool {
 }
 
 func (r *reading) mayHold(value []byte) bool {
-	value = value[:min(len(value), shown)]
+	value = value[:min(len(value), r.known)]
 	size := len(value)
 	switch {
 	case size > len(r.plain):
@@ -104,32 +112,40 @@ func (r *reading) mayHold(value []byte) bool {
 	return r.short.has(uint64(binary.LittleEndian.Uint32(value))) && r.short.has(uint64(binary.LittleEndian.Uint32(value[size-4:])))
 }
 
-// search adds the spans of value in every text.
-func (r *Redactor) search(value string) {
-	if r.searched[value] || !r.mayHold([]byte(value[:min(len(value), shown)])) {
+// search adds the spans of value in every text. It copies the value only if a text holds it.
+func (r *Redactor) search(value []byte) {
+	if !r.mayHold(value) || r.searched[string(value)] {
 		return
 	}
-	r.searched[value] = true
+	before := len(r.spans)
 	for i := range r.readings {
-		r.readings[i].search(value, func(s span) { r.spans = append(r.spans, s) })
+		r.spans = r.readings[i].search(value, r.spans)
+	}
+	if len(r.spans) > before {
+		r.searched[string(value)] = true
 	}
 }
 
-func (r *reading) search(value string, found func(span)) {
-	beginning := value[:min(len(value), shown)]
+// search appends the spans of value.
+func (r *reading) search(value []byte, spans []span) []span {
+	beginning := value[:min(len(value), r.known)]
 	for from := 0; ; {
-		at := strings.Index(r.plain[from:], beginning)
+		at := bytes.Index(r.plain[from:], beginning)
 		if at < 0 {
-			return
+			return spans
 		}
 		start := from + at
 		end := start + len(beginning)
 		for end < len(r.plain) && end-start < len(value) && r.plain[end] == value[end-start] {
 			end++
 		}
-		if end-start == len(value) || len(r.plain) > shown && end == len(r.plain) {
-			found(span{r.text, r.position(start, false), r.position(end, true)})
+		from = start + 1
+		if r.known < math.MaxInt && end > len(r.plain)-longestEscape {
+			end = len(r.plain) // what is left may be a part of an escape
+		} else if end-start < len(value) {
+			continue
 		}
+		spans = append(spans, span{r.text, r.position(start, false), r.position(end, true)})
 		from = end
 	}
 }

@@ -12,6 +12,7 @@ package redact
 import (
 	"bytes"
 	"encoding"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -31,10 +32,12 @@ const Mark = "[redacted]"
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to twice that, so
-	// that no value is shown by half: of a value above shown, the first shown bytes tell that it
-	// stands there.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that. Of a
+	// value that goes on where the search ends, its beginning tells that it stands there, so that no
+	// value is shown by half.
 	shown = 1 << 10
+	// searched is the length of a value that is more than any text has.
+	searched = 2*shown + 1
 )
 
 // A Redactor takes values out of some texts. It is for one goroutine.
@@ -42,6 +45,7 @@ type Redactor struct {
 	texts    []string
 	readings []reading       // of all texts, one for each way to read them
 	longest  int             // of the texts, in bytes
+	replaced bool            // a text has what stands for invalid UTF-8
 	searched map[string]bool // values that were searched for in full
 	spans    []span
 	scratch  []byte
@@ -54,10 +58,14 @@ type span struct{ text, start, end int }
 func New(texts ...string) *Redactor {
 	r := &Redactor{searched: make(map[string]bool)}
 	for i, text := range texts {
+		cut := len(text) > 2*shown
 		text = text[:min(len(text), 2*shown)]
 		r.texts = append(r.texts, text)
 		r.longest = max(r.longest, len(text))
-		r.readings = append(r.readings, readings(i, text)...)
+		r.readings = append(r.readings, readings(i, text, cut)...)
+	}
+	for _, reading := range r.readings {
+		r.replaced = r.replaced || bytes.ContainsRune(reading.plain, utf8.RuneError)
 	}
 	return r
 }
@@ -115,13 +123,7 @@ func replace(text string, spans []span) string {
 
 // Value takes out value.
 func (r *Redactor) Value(value string) {
-	if len(value) < shortest || r.longest == 0 || utf8.RuneCountInString(value[:min(len(value), 4*shortest)]) < shortest {
-		return
-	}
-	r.search(value)
-	if !utf8.ValidString(value) {
-		r.search(string([]rune(value))) // as JSON carries it
-	}
+	r.bytes([]byte(value[:min(len(value), searched)]))
 }
 
 // Values takes out each value.
@@ -156,12 +158,12 @@ func (r *Redactor) Header(value string) {
 func (r *Redactor) Path(path string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		r.unescaped(segment, url.PathUnescape)
-		if !strings.Contains(segment, ";") {
-			continue
-		}
 		for parameter := range strings.SplitSeq(segment, ";") {
-			_, value, _ := strings.Cut(parameter, "=")
-			r.unescaped(value, url.PathUnescape)
+			if _, value, ok := strings.Cut(parameter, "="); ok {
+				r.unescaped(value, url.PathUnescape)
+			} else if parameter != segment {
+				r.unescaped(parameter, url.PathUnescape)
+			}
 		}
 	}
 }
@@ -195,38 +197,65 @@ func (r *Redactor) Body(body []byte) {
 		return
 	}
 	trimmed := bytes.TrimSpace(body)
-	r.Value(string(trimmed[:min(len(trimmed), 2*shown)]))
-	if isJSON(body) {
+	r.bytes(trimmed)
+	switch isJSON, mayBeForm := kindOf(trimmed); {
+	case isJSON:
 		r.json(body)
-		return
+		if !mayBeForm {
+			return
+		}
+		fallthrough
+	case mayBeForm:
+		r.form(trimmed)
 	}
-	if bytes.IndexByte(body, '=') >= 0 && utf8.Valid(body[:min(len(body), 512)]) {
-		r.form(body)
+}
+
+// kindOf reports whether a body begins as a JSON text does and whether it may be a form. A form may
+// begin with a digit.
+func kindOf(body []byte) (isJSON, mayBeForm bool) {
+	if len(body) == 0 {
+		return false, false
 	}
+	switch c := body[0]; {
+	case c == '{' || c == '[' || c == '"':
+		return true, false
+	case c == '-' || isDigit(c):
+		isJSON = true
+	default:
+		for _, literal := range []string{"null", "true", "false"} {
+			isJSON = isJSON || bytes.HasPrefix(body, []byte(literal))
+		}
+	}
+	return isJSON, bytes.IndexByte(body, '=') >= 0
 }
 
 // form is Form for a body, which it does not copy.
 func (r *Redactor) form(body []byte) {
-	for len(body) > 0 {
-		parameter, rest, _ := bytes.Cut(body, []byte{'&'})
-		if _, value, ok := bytes.Cut(parameter, []byte{'='}); ok {
-			r.bytes(value)
-			if bytes.ContainsAny(value, "%+") {
-				r.bytes(r.decode(value, "%+", percent))
+	value, escaped := -1, false // where the value begins
+	for i := 0; i <= len(body); i++ {
+		if i == len(body) || body[i] == '&' {
+			if value >= 0 && i-value >= shortest {
+				r.formValue(body[value:i], escaped)
 			}
+			value, escaped = -1, false
+			continue
 		}
-		body = rest
+		switch body[i] {
+		case '=':
+			if value < 0 {
+				value = i + 1
+			}
+		case '%', '+':
+			escaped = true
+		}
 	}
 }
 
-// isJSON reports whether body begins as a JSON text does.
-func isJSON(body []byte) bool {
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if len(body) == 0 {
-		return false
+func (r *Redactor) formValue(value []byte, escaped bool) {
+	r.bytes(value)
+	if escaped {
+		r.bytes(r.decode(value, "%+", percent))
 	}
-	c := body[0]
-	return c == '{' || c == '[' || c == '"' || c == '-' || isDigit(c)
 }
 
 // json reads the literals of a JSON text. It takes any text for JSON: one that breaks off has
@@ -300,10 +329,10 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 // more than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
-	for len(value) > 0 && len(r.scratch) <= 2*shown {
-		next := bytes.IndexAny(value[:min(len(value), 2*shown)], signs)
+	for len(value) > 0 && len(r.scratch) < searched {
+		next := bytes.IndexAny(value[:min(len(value), searched)], signs)
 		if next < 0 {
-			next = min(len(value), 2*shown)
+			next = min(len(value), searched)
 		}
 		r.scratch = append(r.scratch, value[:next]...)
 		if value = value[next:]; len(value) == 0 {
@@ -318,16 +347,16 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	return r.scratch
 }
 
-// bytes is Value for a piece of a body. It copies the value only if a text may hold it.
+// bytes is Value for a piece of a body.
 func (r *Redactor) bytes(value []byte) {
-	if len(value) < shortest {
+	value = value[:min(len(value), searched)]
+	if len(value) < 4*shortest && utf8.RuneCount(value) < shortest {
 		return
 	}
-	value = value[:min(len(value), 2*shown)]
-	if utf8.Valid(value) && (!r.mayHold(value) || r.searched[string(value)]) {
-		return
+	r.search(value)
+	if r.replaced && !utf8.Valid(value) {
+		r.search([]byte(string([]rune(string(value))))) // as JSON carries it
 	}
-	r.Value(string(value))
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -384,38 +413,88 @@ type pathlessError struct {
 func (e *pathlessError) Error() string { return e.text }
 func (e *pathlessError) Unwrap() error { return e.err }
 
-// Names takes out the keys of every map within value, at every depth, as JSON writes them.
+// Names takes out the keys of every map within value, at every depth, as JSON writes them. It
+// follows what encoding/json follows, so that a value that encoding/json can encode has an end.
 func (r *Redactor) Names(value any) {
 	if r.longest > 0 && value != nil {
-		r.names(reflect.ValueOf(value))
+		r.names(reflect.ValueOf(value), 0)
 	}
 }
 
-func (r *Redactor) names(v reflect.Value) {
+// deepest is the depth that encoding/json decodes at most.
+const deepest = 10_000
+
+func (r *Redactor) names(v reflect.Value, depth int) {
+	if depth > deepest || isPlain(v.Kind()) {
+		return
+	}
+	if v.Kind() != reflect.Interface && encodesItself(v) {
+		if v.Kind() == reflect.Map {
+			r.keys(v)
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			r.names(v.Elem())
-		}
+		r.names(v.Elem(), depth+1)
 	case reflect.Slice, reflect.Array:
 		if isPlain(v.Type().Elem().Kind()) {
 			return
 		}
 		for i := range v.Len() {
-			r.names(v.Index(i))
+			r.names(v.Index(i), depth+1)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			r.names(v.Field(i))
-		}
-	case reflect.Map:
-		inner := !isPlain(v.Type().Elem().Kind())
-		for entries := v.MapRange(); entries.Next(); {
-			r.Value(keyText(entries.Key()))
-			if inner {
-				r.names(entries.Value())
+		for i, t := 0, v.Type(); i < t.NumField(); i++ {
+			if isEncoded(t.Field(i)) {
+				r.names(v.Field(i), depth+1)
 			}
 		}
+	case reflect.Map:
+		r.keys(v)
+		if isPlain(v.Type().Elem().Kind()) {
+			return
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		for entries := v.MapRange(); entries.Next(); {
+			value.SetIterValue(entries)
+			r.names(value, depth+1)
+		}
+	}
+}
+
+// isEncoded reports whether encoding/json encodes a field.
+func isEncoded(field reflect.StructField) bool {
+	if field.IsExported() {
+		return field.Tag.Get("json") != "-"
+	}
+	t := field.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return field.Anonymous && t.Kind() == reflect.Struct
+}
+
+// encodesItself reports whether encoding/json calls a method of v instead of reading it.
+func encodesItself(v reflect.Value) bool {
+	t := v.Type()
+	if t.Implements(jsonMarshaler) || t.Implements(textMarshaler) {
+		return true
+	}
+	return v.CanAddr() && (reflect.PointerTo(t).Implements(jsonMarshaler) || reflect.PointerTo(t).Implements(textMarshaler))
+}
+
+var (
+	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
+
+// keys takes out the keys of a map.
+func (r *Redactor) keys(m reflect.Value) {
+	key := reflect.New(m.Type().Key()).Elem()
+	for entries := m.MapRange(); entries.Next(); {
+		key.SetIterKey(entries)
+		r.Value(keyText(key))
 	}
 }
 
@@ -424,7 +503,7 @@ func keyText(key reflect.Value) string {
 	if key.Kind() == reflect.String {
 		return key.String()
 	}
-	if key.CanInterface() {
+	if key.CanInterface() && (key.Kind() != reflect.Pointer || !key.IsNil()) {
 		if marshaler, ok := key.Interface().(encoding.TextMarshaler); ok {
 			text, _ := marshaler.MarshalText()
 			return string(text)
@@ -439,5 +518,5 @@ func keyText(key reflect.Value) string {
 	return ""
 }
 
-// isPlain reports whether values of a kind can hold no map.
+// isPlain reports whether values of a kind can hold no map. The invalid kind is that of a nil.
 func isPlain(kind reflect.Kind) bool { return kind <= reflect.Complex128 || kind == reflect.String }

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestText(t *testing.T) {
@@ -132,6 +135,26 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value(strings.Repeat("x", 100)) },
 			text: "xxxx", want: "xxxx",
 		},
+		"matrix parameters without a name, and several": {
+			give: func(r *Redactor) { r.Path("/applicants/-;carol%20x;id=alice;mode=b") },
+			text: "alice, carol x, mode b", want: "[redacted], [redacted], mode b",
+		},
+		"form body that begins with a digit": {
+			give: func(r *Redactor) { r.Body([]byte("2fa=482134&user=alice%40x.kz")) },
+			text: "2fa 482134 alice@x.kz", want: "2fa [redacted] [redacted]",
+		},
+		"form body with a letter across its 512th byte": {
+			give: func(r *Redactor) { r.Body([]byte("a=" + strings.Repeat("b", 509) + "ё&user=alice")) },
+			text: "alice", want: "[redacted]",
+		},
+		"NDJSON that begins with null": {
+			give: func(r *Redactor) { r.Body([]byte("null\n{\"a\":\"alice\"}")) },
+			text: "alice", want: "[redacted]",
+		},
+		"a match that begins within one that fails": {
+			give: func(r *Redactor) { r.Value("aaaaab") },
+			text: "aaaaaaab", want: "aa[redacted]",
+		},
 		"escaped quote before quote": {
 			give: func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) },
 			text: "alice", want: "[redacted]",
@@ -153,6 +176,63 @@ func TestTexts(t *testing.T) {
 	assert.Equal(t, []string{"[redacted]", "", "no [redacted]", "plain"}, r.Texts())
 }
 
+// A value that goes on where a long text is cut is not shown by half, in whatever escaping.
+func TestTextThatIsCut(t *testing.T) {
+	t.Parallel()
+	value := strings.Repeat("Ёжик в тумане & ", 100)
+	for name, form := range formsOf(t, value) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, before := range []int{0, 1, 100, shown - 100, shown - 8} {
+				r := New(strings.Repeat(".", before) + form)
+				r.Value(value)
+				got := r.Texts()[0]
+				assert.Equal(t, strings.Repeat(".", before)+Mark, strings.TrimSuffix(got, "…"))
+			}
+		})
+	}
+}
+
+// formsOf returns the ways in which a value may be written, by their names.
+func formsOf(t *testing.T, value string) map[string]string {
+	t.Helper()
+	inJSON, err := json.Marshal(value)
+	require.NoError(t, err)
+	return map[string]string{
+		"as it is": value, "path": url.PathEscape(value), "query": url.QueryEscape(value),
+		"query with %20": strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
+		"JSON":           unquoted(string(inJSON)), "%q": unquoted(strconv.Quote(value)), "%+q": unquoted(strconv.QuoteToASCII(value)),
+		"HTML": html.EscapeString(value),
+	}
+}
+
+// A node is a tree whose nodes know their parents, which encoding/json is told to leave out.
+type node struct {
+	Parent   *node `json:"-"`
+	Names    map[string]any
+	Children []*node
+	hidden   map[string]int
+}
+
+// mapOfItsOwn is a map that encodes itself.
+type mapOfItsOwn map[string]int
+
+func (m mapOfItsOwn) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]int(m)) }
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	root := &node{Names: map[string]any{"level-1": []any{map[string]any{"level-2": map[int]any{7654321: mapOfItsOwn{"level-3": 1}}}}}}
+	root.Children = []*node{{Parent: root, Names: map[string]any{"of-child": nil}}, {Parent: root}}
+	root.Children[1].hidden = map[string]int{"not-sent": 1}
+	root.Children[1].Children = []*node{{Parent: root.Children[1], Names: map[string]any{"of-grandchild": (*node)(nil)}}}
+	_, err := json.Marshal(root)
+	require.NoError(t, err)
+
+	r := New("level-1 level-2 7654321 level-3 of-child of-grandchild Names Children not-sent")
+	r.Names(root)
+	assert.Equal(t, strings.Repeat(Mark+" ", 6)+"Names Children not-sent", r.Texts()[0])
+}
+
 // FuzzRedactor: whatever was sent is in no text in any escaping, and what was not sent stays.
 func FuzzRedactor(f *testing.F) {
 	f.Add("alice@example.com", "before ", " after", uint8(0))
@@ -163,30 +243,48 @@ func FuzzRedactor(f *testing.F) {
 		if len([]rune(value)) < 4 || strings.Contains(Mark, value) {
 			return
 		}
-		inJSON, err := json.Marshal(value)
-		if err != nil {
-			return
-		}
-		forms := []string{
-			value, url.PathEscape(value), url.QueryEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
-			unquoted(string(inJSON)), unquoted(strconv.Quote(value)), html.EscapeString(value),
-		}
-		form := forms[int(how)%len(forms)]
-		r := New(before + "|" + form + "|" + after)
-		switch {
-		case how%3 == 0 || !utf8.ValidString(value): // which JSON would not carry as it is
-			r.Value(value)
-		case how%3 == 1:
-			r.Body(fmt.Appendf(nil, `{"name":%s}`, inJSON))
-		default:
-			r.Form("name=" + url.QueryEscape(value))
-		}
-		got := r.Texts()[0]
-		assert.NotContains(t, strings.ReplaceAll(got, Mark, "\x00"), form, "%q of %q", form, value)
+		forms := formsOf(t, value)
+		names := slices.Sorted(maps.Keys(forms))
+		form := forms[names[int(how)%len(names)]]
+		r := New(before+"|"+form+"|"+after, strings.Repeat(".", shown-4)+form+strings.Repeat(".", shown))
+		send(r, value, int(how)/len(names))
+		got := r.Texts()
+		assert.NotContains(t, strings.ReplaceAll(got[0], Mark, "\x00"), form, "%q of %q", form, value)
 		if !strings.ContainsAny(before+after, value) && !strings.ContainsAny(before+after, `%\&+`) {
-			assert.True(t, strings.HasPrefix(got, before) && strings.HasSuffix(got, after), "%q", got)
+			assert.True(t, strings.HasPrefix(got[0], before) && strings.HasSuffix(got[0], after), "%q", got[0])
+		}
+		if !strings.Contains(value, ".") && utf8.ValidString(value) {
+			assert.Equal(t, strings.Repeat(".", shown-4)+"…", strings.Replace(got[1], Mark, "", 1), "%q", value)
 		}
 	})
+}
+
+// send gives a redactor a value in one of the ways in which a call sends it.
+func send(r *Redactor, value string, how int) {
+	inJSON, _ := json.Marshal(value)
+	if !utf8.ValidString(value) { // which JSON would not carry as it is
+		how = how / 2 * 2
+	}
+	switch how % 10 {
+	case 1:
+		r.Body(fmt.Appendf(nil, `{"name":%s}`, inJSON))
+	case 2:
+		r.Form("name=" + url.QueryEscape(value) + "&other=1")
+	case 3:
+		r.Body(fmt.Appendf(nil, "{\"name\":\"other\"}\n[%s]\n", inJSON))
+	case 4:
+		r.Path("/a/-;name=" + url.PathEscape(value) + "/one")
+	case 5:
+		r.Body(fmt.Appendf(nil, `{"a":[{"b":[1,%s]}]}`, inJSON))
+	case 6:
+		r.Names(map[string]any{"a": []any{map[string]int{value: 1}}})
+	case 7:
+		r.Names(map[string]any{"a": &map[string]any{"b": mapOfItsOwn{value: 1}}})
+	case 8:
+		r.Body([]byte("2a=" + url.QueryEscape(value)))
+	default:
+		r.Values("other", value)
+	}
 }
 
 // unquoted returns what stands between the first and the last quote.

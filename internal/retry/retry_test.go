@@ -24,10 +24,11 @@ func TestDecide(t *testing.T) {
 		return retry.Failure{Kind: retry.Answered, Status: code, HasRetryAfter: true}
 	}
 	tests := []struct {
-		name               string
-		failure            retry.Failure
-		repeatable, repeat retry.Verdict // repeat: of a careful call
-		unknown            bool
+		name          string
+		failure       retry.Failure
+		idempotent    retry.Verdict
+		notIdempotent retry.Verdict
+		unknown       bool
 	}{
 		{"refused on this side", retry.Failure{Kind: retry.Local}, retry.Stop, retry.Stop, false},
 		{"nothing was written", retry.Failure{Kind: retry.NotSent}, retry.Again, retry.Again, false},
@@ -59,8 +60,8 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, tt.repeatable, retry.Decide(tt.failure, true), "repeatable")
-			assert.Equal(t, tt.repeat, retry.Decide(tt.failure, false), "careful")
+			assert.Equal(t, tt.idempotent, retry.Decide(tt.failure, true), "idempotent")
+			assert.Equal(t, tt.notIdempotent, retry.Decide(tt.failure, false), "not idempotent")
 			assert.Equal(t, tt.unknown, retry.OutcomeUnknown(tt.failure), "outcome unknown")
 		})
 	}

@@ -14,12 +14,18 @@
 //
 // Every request needs the three X-App headers. The signature is recomputed from
 // the raw request target and the raw body; the timestamp must be within 60 s of
-// the clock. Then, in this order: 404 for a path that is none of the ten calls, 405
-// for a wrong method, 415 for a wrong Content-Type of a body, 405 where Accept does
-// not take application/json or, at the download of an image, names it; 400 for what
-// is missing or malformed in query or body, and for a parameter given twice; 404
-// for an unknown action or image. Errors have the vendor's body. HTTPS is not asked
-// for.
+// the clock. Then the checks come in this order:
+//
+//   - 404 for a path that is none of the ten calls
+//   - 405 for a wrong method
+//   - 415 for a wrong Content-Type of a body
+//   - 405 if Accept does not allow application/json or, at the download of an image,
+//     names it
+//   - 400 for anything that is missing or malformed in query or body, and for a
+//     parameter that is given twice
+//   - 404 for an unknown action or image
+//
+// Errors have the vendor's body. HTTPS is not required.
 //
 // [Config.Strict] refuses more, as the vendor's FAQ does: an Accept that does not
 // name application/json, such as curl's, and a POST without a Content-Type.
@@ -67,12 +73,12 @@
 // given an access token.
 //
 // At / there is a console for people, and under /_simulator/ a control API in JSON;
-// the README of examples/simulator lists its calls. Neither is signed. Both refuse
-// an Origin other than their own, and a Host that is not the simulator's: on
-// loopback that is a loopback name or address; for a listener off loopback, or with
-// [Config.Remote], also any IP address, the machine's name, a name without a dot,
-// and one that ends with .internal, .local, .localhost or .test; and
-// [Config.AllowedHosts]. They are not counted and not told to OnRequest.
+// the README of examples/simulator lists its calls. Requests for them are not signed,
+// not counted and not told to OnRequest. They refuse an Origin other than their own, and
+// a Host that is not the simulator's. On loopback its hosts are loopback names and
+// addresses. For a listener off loopback, or with [Config.Remote], they are also all IP
+// addresses, the machine's name, names without a dot, and names that end with .internal,
+// .local, .localhost or .test. [Config.AllowedHosts] adds further ones.
 //
 // # Webhooks
 //

@@ -82,7 +82,7 @@ func TestPageFiles(t *testing.T) {
 	assert.Equal(t, 405, c.do("GET", "/idensic/l/api/session", nil).status)
 }
 
-// TestPageKeepsItsPolicy looks for what the policy would block, and for what
+// TestPageKeepsItsPolicy searches for what the policy would block, and for what
 // could turn data into markup.
 func TestPageKeepsItsPolicy(t *testing.T) {
 	for _, name := range []string{"page/page", "console/console"} {

@@ -1,18 +1,19 @@
 // Benchratio turns the output of "go test -bench" into a Markdown table of ratios to a floor.
 //
-// A benchmark takes part by having a sub-benchmark that is named idngo (or idngo-something) and at least one that is named
-// floor (or floor-something); the other parts of the name must agree:
+// A benchmark takes part if it has a sub-benchmark that is named idngo (or idngo-something) and at
+// least one that is named floor (or floor-something). The other parts of the name must agree:
 //
 //	BenchmarkSign/floor            BenchmarkAddImage/floor-signed/50MiB
 //	BenchmarkSign/idngo            BenchmarkAddImage/idngo/50MiB
 //
-// Every figure is the median of the rounds found, so run each benchmark several times (-count, or the same run repeated):
+// Every figure is the median of the rounds found. Run each benchmark several times:
 //
 //	go test -run '^$' -bench . -benchmem -count 7 . | go -C internal/tools run ./benchratio
 //
-// or give it files. The GOMAXPROCS suffix that the testing package appends (-2) is recognised; a benchmark that was run at
-// several values has a row for each, and, when its name contains "Parallel", a second table says what an operation costs in
-// CPU time there compared with one CPU. Because of that suffix no benchmark's name may end in a dash and digits of its own.
+// or give it files. It recognises the GOMAXPROCS suffix that the testing package appends (-2). A
+// benchmark that was run at several values has a row for each. If its name contains "Parallel", a
+// second table compares the CPU time of an operation with that on one CPU. Because of that suffix
+// no benchmark's name may end in a dash and digits of its own.
 package main
 
 import (
@@ -61,7 +62,8 @@ func run(files []string, stdin io.Reader, stdout io.Writer) error {
 	return res.write(stdout)
 }
 
-// key is one benchmark at one GOMAXPROCS. Variant is the part of its name that begins with floor or idngo, or empty.
+// key is one benchmark at one GOMAXPROCS. variant is the part of its name that begins with floor or
+// idngo. It may be empty.
 type key struct {
 	name, variant string
 	procs         int
@@ -73,8 +75,8 @@ type results struct {
 	values map[key]map[string][]float64
 }
 
-// parse reads the lines of benchmarks and ignores all others, except the one that says that a benchmark failed: figures of a
-// run that broke off must not look like a result.
+// parse reads the lines of benchmarks and ignores all others. It returns an error if a line reports
+// that a benchmark failed: the figures of an incomplete run are no result.
 func parse(r io.Reader) (*results, error) {
 	res := &results{values: map[key]map[string][]float64{}}
 	sc := bufio.NewScanner(r)
@@ -123,7 +125,8 @@ func (res *results) add(k key, units map[string]float64) {
 	}
 }
 
-// splitName takes "BenchmarkAddImage/floor-signed/50MiB-2" apart: name "AddImage/50MiB", variant "floor-signed", procs 2.
+// splitName splits "BenchmarkAddImage/floor-signed/50MiB-2" into the name "AddImage/50MiB", the
+// variant "floor-signed" and procs 2.
 func splitName(s string) key {
 	k := key{procs: 1}
 	s = strings.TrimPrefix(s, "Benchmark")
@@ -175,7 +178,8 @@ func (res *results) write(w io.Writer) error {
 	return err
 }
 
-// writeRatios prints a row for each idngo benchmark and floor that belong together, and returns the names of the others.
+// writeRatios prints a row for each idngo benchmark and floor that belong together, and returns the
+// names of the others.
 func (res *results) writeRatios(b *strings.Builder) (unpaired []string) {
 	fmt.Fprintf(b, "Medians of %s. Ratios: idngo ÷ floor, lower is better.\n", res.rounds())
 	head := "\n| benchmark | floor | time | idngo / floor | bytes | idngo / floor | allocs | idngo / floor |\n" +
@@ -216,7 +220,8 @@ func (res *results) cells(b *strings.Builder, k, f key, unit string, compare fun
 	fmt.Fprintf(b, " **%s** | %s / %s |", compare(mine, floor), show(mine), show(floor))
 }
 
-// writeScaling prints what an operation of a parallel benchmark costs in CPU time on several CPUs against one.
+// writeScaling prints the CPU time of an operation of a parallel benchmark on several CPUs and on
+// one.
 func (res *results) writeScaling(b *strings.Builder) {
 	head := "\n| scaling | CPUs | time of an operation on one CPU | CPU time of an operation there | ratio |\n|---|--:|--:|--:|--:|\n"
 	for _, k := range res.keys {
@@ -233,7 +238,8 @@ func (res *results) writeScaling(b *strings.Builder) {
 	}
 }
 
-// writeOthers prints the benchmarks that compare with nothing, and the metrics that benchmarks report of their own.
+// writeOthers prints the benchmarks that compare with nothing, and the metrics that benchmarks
+// report of their own.
 func (res *results) writeOthers(b *strings.Builder) {
 	head := "\n| figure | value | unit |\n|---|--:|---|\n"
 	for _, k := range res.keys {
@@ -254,7 +260,8 @@ func (res *results) writeOthers(b *strings.Builder) {
 	}
 }
 
-// label is the benchmark's name, with its GOMAXPROCS if it was run at more than one, and its variant if it is not plainly idngo.
+// label returns the benchmark's name, with its GOMAXPROCS if it was run at more than one, and with
+// its variant if that is not plainly idngo.
 func (res *results) label(k key) string {
 	s := k.name
 	if v := strings.TrimPrefix(k.variant, "idngo"); v != k.variant && v != "" {

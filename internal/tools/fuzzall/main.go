@@ -146,10 +146,11 @@ func list(ctx context.Context, command commandFunc, packages []string) ([]target
 // What go test prints for a failure that has a cause other than the end of -fuzztime.
 var realFailure = regexp.MustCompile(`Failing input|seed corpus entry|panic|fuzzing process|DATA RACE`)
 
-// deadlineExceeded is all that go test says when it takes the end of -fuzztime for a failure.
+// deadlineExceeded matches the only line that go test prints when it mistakes the end of -fuzztime
+// for a failure.
 var deadlineExceeded = regexp.MustCompile(`(?m)^ *context deadline exceeded$`)
 
-// fuzz runs a target for some time. It returns what there is to tell, and whether the target passed.
+// fuzz runs a target for some time. It returns a report, and whether the target passed.
 func fuzz(ctx context.Context, command commandFunc, t target, duration time.Duration) (report string, ok bool) {
 	cores := (runtime.NumCPU() + atOnce - 1) / atOnce
 	output, err := command(ctx, "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+duration.String(),
