@@ -157,6 +157,164 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// halfway is a random number that makes the delays of easyPolicy 75, 150, 300 and 300 ms.
+func halfway() float64 { return 0.5 }
+
+func easyPolicy(attempts int) retry.Policy {
+	return retry.Policy{
+		MaxAttempts: attempts, MinDelay: 100 * time.Millisecond, MaxDelay: 400 * time.Millisecond, MaxRetryAfter: 10 * time.Second,
+	}
+}
+
+func TestTries_one_failure(t *testing.T) {
+	t.Parallel()
+	const noDeadline = time.Duration(math.MaxInt64)
+	tooMany := func(after time.Duration) retry.Failure {
+		return retry.Failure{Kind: retry.Answered, Status: 429, HasRetryAfter: true, RetryAfter: after}
+	}
+	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}
+	lost, notSent := retry.Failure{Kind: retry.Lost}, retry.Failure{Kind: retry.NotSent}
+	for name, test := range map[string]struct {
+		tries   retry.Tries
+		failed  retry.Failure
+		left    time.Duration
+		delay   time.Duration
+		again   bool
+		late    bool // the wait would not end in time
+		unknown bool
+	}{
+		"idempotent": {
+			tries: retry.Tries{Idempotent: true}, failed: lost, left: noDeadline, delay: 75 * time.Millisecond, again: true,
+		},
+		"not sent": {
+			tries: retry.Tries{HasEffect: true}, failed: notSent, left: noDeadline, delay: 75 * time.Millisecond, again: true,
+		},
+		"not idempotent":           {tries: retry.Tries{HasEffect: true}, failed: lost, left: noDeadline, unknown: true},
+		"the last attempt":         {tries: retry.Tries{Idempotent: true, Made: 2}, failed: lost, left: noDeadline},
+		"unknown from before":      {tries: retry.Tries{Unknown: true, Made: 2}, failed: notSent, left: noDeadline, unknown: true},
+		"a clock that was wrong":   {failed: wrongClock, left: noDeadline, again: true},
+		"Retry-After below ours":   {failed: tooMany(time.Millisecond), left: noDeadline, delay: 75 * time.Millisecond, again: true},
+		"Retry-After of zero":      {failed: tooMany(0), left: noDeadline, delay: 75 * time.Millisecond, again: true},
+		"Retry-After is spread":    {failed: tooMany(4 * time.Second), left: noDeadline, delay: 4200 * time.Millisecond, again: true},
+		"Retry-After at its limit": {failed: tooMany(10 * time.Second), left: noDeadline, delay: 10500 * time.Millisecond, again: true},
+		"Retry-After above it":     {failed: tooMany(10*time.Second + 1), left: noDeadline},
+		"no time to spread":        {failed: tooMany(4 * time.Second), left: 4100 * time.Millisecond, delay: 4 * time.Second, again: true},
+		"no time for Retry-After":  {failed: tooMany(4 * time.Second), left: 4 * time.Second, delay: 4 * time.Second, late: true},
+		"no time for the delay":    {failed: notSent, left: 75 * time.Millisecond, delay: 75 * time.Millisecond, late: true},
+		"just enough time":         {failed: notSent, left: 75*time.Millisecond + 1, delay: 75 * time.Millisecond, again: true},
+		"after the deadline":       {failed: notSent, left: -1, delay: 75 * time.Millisecond, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tries, made := test.tries, test.tries.Made
+			tries.Policy = easyPolicy(3)
+			delay, again, inTime := tries.Next(test.failed, test.left, halfway)
+			assert.Equal(t, test.delay, delay)
+			assert.Equal(t, test.again, again)
+			assert.Equal(t, !test.late, inTime)
+			assert.Equal(t, test.unknown, tries.Unknown)
+			assert.Equal(t, made+1, tries.Made)
+		})
+	}
+}
+
+// The delays grow with the waits. An attempt that follows at once does not count as one, and
+// happens once in a call.
+func TestTries_of_one_call(t *testing.T) {
+	t.Parallel()
+	lost := retry.Failure{Kind: retry.Lost}
+	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}
+	tries := retry.Tries{Policy: easyPolicy(10), Idempotent: true}
+	for i, step := range []struct {
+		failed retry.Failure
+		delay  time.Duration
+		again  bool
+	}{
+		{failed: lost, delay: 75 * time.Millisecond, again: true},
+		{failed: wrongClock, again: true},
+		{failed: lost, delay: 150 * time.Millisecond, again: true},
+		{failed: lost, delay: 300 * time.Millisecond, again: true},
+		{failed: lost, delay: 300 * time.Millisecond, again: true},
+		{failed: wrongClock},
+	} {
+		delay, again, inTime := tries.Next(step.failed, math.MaxInt64, halfway)
+		assert.Equal(t, step.delay, delay, "step %d", i)
+		assert.Equal(t, step.again, again, "step %d", i)
+		assert.True(t, inTime, "step %d", i)
+	}
+	assert.Equal(t, 6, tries.Made)
+}
+
+func TestPolicy_WithDefaults(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		policy, want retry.Policy
+		problem      string
+	}{
+		"zero": {
+			want: retry.Policy{MaxAttempts: 3, MinDelay: 500 * time.Millisecond, MaxDelay: 8 * time.Second, MaxRetryAfter: time.Minute},
+		},
+		"all set": {policy: easyPolicy(7), want: easyPolicy(7)},
+		"a short MaxDelay": {
+			policy: retry.Policy{MaxDelay: time.Millisecond},
+			want:   retry.Policy{MaxAttempts: 3, MinDelay: time.Millisecond, MaxDelay: time.Millisecond, MaxRetryAfter: time.Minute},
+		},
+		"a long MinDelay": {
+			policy: retry.Policy{MinDelay: time.Hour},
+			want:   retry.Policy{MaxAttempts: 3, MinDelay: time.Hour, MaxDelay: time.Hour, MaxRetryAfter: time.Minute},
+		},
+		"MinDelay above MaxDelay": {policy: retry.Policy{MinDelay: 2, MaxDelay: 1}, problem: "has a MinDelay above its MaxDelay"},
+		"negative attempts":       {policy: retry.Policy{MaxAttempts: -1}, problem: "has a negative field"},
+		"negative MinDelay":       {policy: retry.Policy{MinDelay: -1}, problem: "has a negative field"},
+		"negative MaxDelay":       {policy: retry.Policy{MaxDelay: -1}, problem: "has a negative field"},
+		"negative MaxRetryAfter":  {policy: retry.Policy{MaxRetryAfter: -1}, problem: "has a negative field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, problem := test.policy.WithDefaults()
+			assert.Equal(t, test.problem, problem)
+			if problem == "" {
+				assert.Equal(t, test.want, got)
+			}
+		})
+	}
+}
+
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		asked  time.Duration
+		random float64
+		want   time.Duration
+	}{
+		"nothing asked":    {random: 0.9},
+		"not at all":       {asked: time.Minute, want: time.Minute},
+		"halfway":          {asked: time.Minute, random: 0.5, want: 63 * time.Second},
+		"no overflow":      {asked: math.MaxInt64, random: 0.5, want: math.MaxInt64},
+		"near an overflow": {asked: math.MaxInt64 - 1, random: 0.5, want: math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, retry.Spread(test.asked, test.random))
+		})
+	}
+}
+
+func TestPasses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]struct{ plain, withRetryAfter bool }{
+		400: {}, 401: {}, 403: {}, 404: {}, 413: {}, 501: {}, 307: {},
+		408: {plain: true, withRetryAfter: true},
+		409: {withRetryAfter: true},
+		429: {plain: true, withRetryAfter: true},
+		500: {plain: true, withRetryAfter: true},
+		503: {plain: true, withRetryAfter: true},
+	} {
+		assert.Equal(t, want.plain, retry.Passes(status, false), "%d", status)
+		assert.Equal(t, want.withRetryAfter, retry.Passes(status, true), "%d with Retry-After", status)
+	}
+}
+
 func FuzzAfter(f *testing.F) {
 	f.Add("7", "")
 	f.Add("Sun, 22 Nov 2026 12:00:30 GMT", "Sun, 22 Nov 2026 12:00:00 GMT")
