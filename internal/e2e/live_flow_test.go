@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"image"
 	"image/jpeg"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,10 +24,11 @@ type liveAccount struct {
 	userID, level string
 	credentials   idngo.Credentials
 	baseURL       string
+	options       []idngo.Option // of all clients
 }
 
 func (a liveAccount) newClient(opts ...idngo.Option) (*idngo.Client, error) {
-	return idngo.NewClient(a.credentials, append([]idngo.Option{idngo.WithBaseURL(a.baseURL)}, opts...)...)
+	return idngo.NewClient(a.credentials, slices.Concat([]idngo.Option{idngo.WithBaseURL(a.baseURL)}, a.options, opts)...)
 }
 
 // The simulator passes the live test, so that only the service can fail it.
@@ -34,8 +37,11 @@ func TestLiveInSimulator(t *testing.T) {
 	server, err := simulator.New(simulator.Config{KnownOnly: true, ReviewDelay: simulator.NoReviewDelay})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Close()) })
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
 	account := liveAccount{
-		userID: simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth,
+		options: []idngo.Option{idngo.WithHTTPClient(&http.Client{Transport: transport})},
+		userID:  simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth,
 		credentials: idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
 	}
 	account.baseURL, err = server.Start("")
