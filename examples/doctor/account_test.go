@@ -27,7 +27,7 @@ func TestAccount(t *testing.T) {
 		config simulator.Config
 		change func(*testing.T, *simulator.Server, *options)
 		line   string // the id of the first line that differs
-		advice string // part of what it says to do
+		advice string // a part of its advice
 	}{
 		"no credentials": {
 			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = "", "" },

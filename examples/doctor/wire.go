@@ -344,7 +344,7 @@ func (d *doctor) checkSubmit() {
 	d.see("submit-again", verdict(answer.StatusCode/100 == 2), answerShape(&answer), err)
 }
 
-// checkReview looks at a review that is completed: of the new action, or of one in the list.
+// checkReview checks a completed review: of the new action, or of one in the list.
 func (d *doctor) checkReview() {
 	var answer idngo.Response
 	id := ""
