@@ -83,8 +83,8 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 // lock of your own for each external id excludes the first case.
 //
 // It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
-// it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
-// CreateAction). It refuses [WithIdempotent].
+// the action may exist without being found, and the errors of the calls that it makes (ListActions,
+// GetAction, CreateAction). It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	const method = "EnsureAction"
 	_, problem := p.encode()
@@ -482,10 +482,10 @@ type ActionExpectation struct {
 	LevelName string
 }
 
-// ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both. If a
-// field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
-// action. Other errors are those of GetAction.
+// ConfirmAction fetches an action and compares it with want. Use it for an id that an app or a
+// browser has reported. It does not check the verdict; [Client.RequireApproved] does. If a field of
+// want differs or is missing from the answer, it returns [ErrActionMismatch] and no action. Other
+// errors are those of GetAction.
 //
 // The specification's one example of an answer shows neither externalActionId nor a level name. If
 // your account gets none, leave them out of want and compare the id that you stored when you
@@ -601,7 +601,7 @@ type WebSDKLinkParams struct {
 	ExternalUserID string
 	// ExternalActionID is your own id of the action.
 	ExternalActionID string
-	// Locale is the language of the page, ISO 639-1. Empty: not sent.
+	// Locale is the language of the page, ISO 639-1. It is not sent if it is empty.
 	Locale string
 	// TTL is the lifetime of the link in whole seconds. 0 is not sent and means the service's
 	// default, 30 minutes.

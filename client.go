@@ -30,8 +30,8 @@
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
-// [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
+// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart. The
+// documentation of [ErrUnauthorized], [ErrNotFound] and the others names their usual causes. After
 // [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
 // network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
@@ -56,9 +56,10 @@
 //	  a code and Date 30 s off            corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most. It waits 500 ms and then twice as long between them, half of
-// it random, and no less than Retry-After; see [RetryPolicy]. Every attempt is stamped and signed
-// afresh. [WithIdempotent] moves a call into the first column. This table may change.
+// A call makes three attempts at most. It waits 500 ms before the second and 1 s before the third,
+// half of it random, and never less than Retry-After; see [RetryPolicy]. Every attempt gets a new
+// timestamp and signature. [WithIdempotent] moves a call into the first column. This table may
+// change.
 //
 // # Images
 //
@@ -80,13 +81,13 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines share nothing but the ExternalActionID of an action and the Key of an event.
+// Several machines only need to agree on the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
 // most constants follow the products that IDnGO's API is derived from. "Not documented" and
-// "inferred" mark what neither describes. Unknown fields and values are never an error.
+// "inferred" mark what neither source describes. Unknown fields and values are never an error.
 package idngo
 
 import (
@@ -180,7 +181,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // CloseIdleConnections closes the connections that the client's transport keeps open for the next
 // call. Clients without a transport of their own share one pool of connections, so it closes those
-// of all of them. Calls under way go on.
+// of all of them. Calls in progress continue.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.exchanger != nil {
 		c.exchanger.CloseIdleConnections()
@@ -202,15 +203,15 @@ func option(valid bool, name, problem string, set func(*settings)) Option {
 	}
 }
 
-// WithBaseURL sets where the service is: an https URL, or an http URL with a loopback address, see
+// WithBaseURL sets the URL of the service: https, or http with a loopback address, see
 // [WithInsecureHTTP]. A path prefix is kept, and signed. The default is [DefaultBaseURL].
 func WithBaseURL(url string) Option {
 	return option(url != "", "base URL", "is neither https nor http", func(s *settings) { s.baseURL = url })
 }
 
 // WithInsecureHTTP allows an http base URL for any host, also in IDNGO_BASE_URL. It is for tests
-// against a simulator in another container. Requests, tokens and images are readable on their way
-// then.
+// against a simulator in another container. Others on the network can then read requests, tokens
+// and images.
 func WithInsecureHTTP() Option {
 	return option(true, "", "", func(s *settings) { s.insecureHTTP = true })
 }
@@ -245,13 +246,13 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithRetryPolicy sets how often a call is retried and after what delays. The table in the package
-// documentation says what is retried.
+// documentation shows what is retried.
 func WithRetryPolicy(p RetryPolicy) Option {
 	policy, problem := retry.Policy(p).WithDefaults()
 	return option(problem == "", "retry policy", problem, func(s *settings) { s.policy = policy })
 }
 
-// RetryPolicy says how often a call is retried and after what delays. Zero fields mean the
+// RetryPolicy is the number of attempts of a call and the delays between them. Zero fields mean the
 // defaults.
 type RetryPolicy struct {
 	// MaxAttempts counts every attempt, also the first one and one after a wrong clock. The default
@@ -356,8 +357,8 @@ func WithIdempotent() RequestOption {
 // Do makes a signed call of any endpoint of the vendor. path begins with a slash and must be
 // escaped as a URL path. query is sent sorted, with %20 for a space. body is nil, a []byte that is
 // sent as it is, or a value for encoding/json. A nil pointer, map or slice is no body. out is nil,
-// a *[]byte, or a pointer to decode the answer into. 204, 205 and an empty 2xx are a success that
-// leaves out unchanged, and so is any 2xx to HEAD.
+// a *[]byte, or a pointer to decode the answer into. 204, 205, an empty 2xx and any 2xx to HEAD are
+// a success, and leave out unchanged.
 //
 // GET and HEAD are idempotent, other methods are not (see [WithIdempotent]). Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].

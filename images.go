@@ -19,7 +19,7 @@ import (
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// ImageSource is where the bytes of an image come from. An upload reads them twice in each attempt,
+// ImageSource is the source of the bytes of an image. An upload reads them twice in each attempt,
 // to sign and to send, and keeps none of them. It does not close what the caller has opened, and
 // does not change its position.
 //
@@ -48,8 +48,8 @@ func ImageReaderAt(name string, r io.ReaderAt, size int64) ImageSource {
 }
 
 // ImageReader is a stream that can be used once. AddImage reads it to its end before the first
-// attempt, and keeps up to 8 MiB in memory, more in a temporary file that it removes before it
-// returns.
+// attempt. It keeps up to 8 MiB in memory, and a larger image in a temporary file, which it removes
+// before it returns.
 func ImageReader(name string, r io.Reader) ImageSource {
 	if r == nil {
 		return badSource("is a nil reader")
@@ -243,8 +243,8 @@ func (b *imageBody) Read(p []byte) (int, error) {
 }
 
 // DownloadImage writes an image of an action to w and returns the number of bytes that it wrote. It
-// is [Client.OpenImage] and copying in one. It returns an error if the image was not written whole.
-// It writes nothing if there is no image.
+// is [Client.OpenImage] and copying in one. It returns an error if the image was not written
+// completely. It writes nothing if there is no image.
 func (c *Client) DownloadImage(
 	ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption,
 ) (int64, error) {
