@@ -608,8 +608,8 @@ type WebSDKLinkParams struct {
 	TTL time.Duration
 }
 
-// WebSDKLink is a link to send to one user. Whoever has it can do the verification in their place.
-// fmt and slog print it as [redacted]. Its JSON shows the URL.
+// WebSDKLink is a link to send to one user. Anybody who has it can do the verification in the place
+// of the user. fmt and slog print it as [redacted]. Its JSON shows the URL.
 type WebSDKLink struct {
 	// URL is the link. The service chooses its scheme, host and form.
 	URL string `json:"url,omitzero"`

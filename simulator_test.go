@@ -389,7 +389,7 @@ func TestSimulatorClose(t *testing.T) {
 	})
 }
 
-// Nothing secret is in what is printed.
+// A printed simulator shows no secret.
 func TestSimulatorIsPrinted(t *testing.T) {
 	t.Parallel()
 	sim, _ := newSimulator(t, idngo.SimulatorConfig{WebhookSecret: "webhook secret of mine"})

@@ -146,7 +146,7 @@ func TestChaos(t *testing.T) {
 	wg.Wait()
 	took := time.Since(begin)
 
-	// What the service has recorded.
+	// The records of the service.
 	actions := map[string][]simulator.ActionRecord{}
 	for _, action := range service.Actions() {
 		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
@@ -303,7 +303,7 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	})
 }
 
-// persist calls until it succeeds. What can never succeed ends it.
+// persist calls until it succeeds. An error that cannot pass ends it.
 func (f *chaosFlow) persist(ctx context.Context, call func() error) error {
 	for n := 0; ; n++ {
 		err := call()

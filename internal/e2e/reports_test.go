@@ -411,7 +411,7 @@ func TestTimeoutsAreNetErrors(t *testing.T) {
 	}
 }
 
-// What is no image is not handed out as one (go-github#486, minio-go#1561).
+// An answer that is no image is an error (go-github#486, minio-go#1561).
 func TestOnlyAnImageIsAnImage(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status      int

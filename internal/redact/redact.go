@@ -32,9 +32,9 @@ const Mark = "[redacted]"
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to twice that. Of a
-	// value that goes on where the search ends, its beginning tells that it stands there, so that no
-	// value is shown by half.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that. A
+	// value that begins before the end of the search is found by its beginning, so that no half of
+	// it is shown.
 	shown = 1 << 10
 	// searched is the length of a value that is more than any text has.
 	searched = 2*shown + 1
@@ -142,8 +142,8 @@ func (r *Redactor) Headers(header map[string][]string) {
 	}
 }
 
-// Header takes out the value of a header, and its parts at commas, semicolons and spaces. Of a part
-// name=value it takes out the value too.
+// Header takes out the value of a header, and its parts at commas, semicolons and spaces. It also
+// takes out the value of a part name=value.
 func (r *Redactor) Header(value string) {
 	r.Value(value)
 	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' }) {
@@ -191,7 +191,7 @@ func (r *Redactor) unescaped(text string, unescape func(string) (string, error))
 }
 
 // Body takes out each string and number of a JSON or NDJSON body, but for the names of members, and
-// each value of a form. Of any other body it takes out the whole.
+// each value of a form. It takes out any other body as a whole.
 func (r *Redactor) Body(body []byte) {
 	if r.longest == 0 {
 		return
@@ -325,8 +325,8 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	r.bytes(literal)
 }
 
-// decode undoes the escapes of value in a buffer that is used again. Of a long value it decodes no
-// more than a text can hold.
+// decode undoes the escapes of value in a buffer that is used again. It decodes no more of a long
+// value than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) < searched {
@@ -391,7 +391,7 @@ func OneLine(text string) string {
 }
 
 // PathError takes the path out of the error of a file system, since a path may be named after a
-// person. Of a file that does not exist it leaves the last element. Other errors stay as they are.
+// person. It leaves the last element of a file that does not exist. Other errors stay as they are.
 func PathError(err error) error {
 	var withPath *fs.PathError
 	if !errors.As(err, &withPath) {

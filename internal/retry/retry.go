@@ -1,5 +1,5 @@
-// Package retry decides whether a call is made again and after what wait, and waits. What it
-// decides depends on its arguments alone.
+// Package retry decides whether a call is made again and after what wait, and waits. Its decisions
+// depend only on its arguments.
 //
 // It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
 // words for what has failed.
