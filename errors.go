@@ -347,11 +347,10 @@ func transient(err error) bool {
 
 // parseErrorBody fills e from the body of an error answer. It ignores what is not as documented.
 func (e *APIError) parseErrorBody(body []byte) {
-	texts := lenient.Members(body, false, "errorName", "description", "correlationId")
-	numbers := lenient.Members(body, true, "errorCode", "code")
-	e.Name, e.Description, e.CorrelationID = texts[0], texts[1], texts[2]
-	e.documented = e.Description != "" || e.CorrelationID != "" || numbers[1] != ""
-	if code, err := strconv.ParseInt(numbers[0], 10, 32); err == nil {
+	members := lenient.Members(body, []string{"errorName", "description", "correlationId"}, []string{"errorCode", "code"})
+	e.Name, e.Description, e.CorrelationID = members[0], members[1], members[2]
+	e.documented = e.Description != "" || e.CorrelationID != "" || members[4] != ""
+	if code, err := strconv.ParseInt(members[3], 10, 32); err == nil {
 		e.Code = ErrorCode(code)
 	}
 }

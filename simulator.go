@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -52,16 +51,16 @@ const simulatorHost = "localhost"
 // NewSimulator makes a simulator. Close it when the test ends. It returns
 // [ErrInvalidArgument] for a bad config.
 func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
+	const method = "NewSimulator"
+	var negativeDelay, badSecret error
 	if cfg.ReviewDelay < 0 {
-		return nil, invalid("ReviewDelay", "is negative")
+		negativeDelay = invalid("ReviewDelay", "is negative")
 	}
 	if cfg.WebhookSecret != "" {
-		if err := checkCredential("WebhookSecret", cfg.WebhookSecret); err != nil {
-			return nil, err
-		}
+		badSecret = checkCredential("WebhookSecret", cfg.WebhookSecret)
 	}
-	faults, err := parseFaults(cfg.Faults)
-	if err != nil {
+	faults, badFaults := simulator.ParseFaults(cfg.Faults)
+	if err := checkArguments(method, negativeDelay, badSecret, simulatorError("Faults", badFaults)); err != nil {
 		return nil, err
 	}
 	server, err := simulator.New(simulator.Config{
@@ -76,7 +75,7 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 		NoDefaults:     cfg.KnownOnly,
 	})
 	if err != nil {
-		return nil, simulatorError("SimulatorConfig", err)
+		return nil, checkArguments(method, simulatorError("SimulatorConfig", err))
 	}
 	s := &Simulator{server: server}
 	s.transport = &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 100, IdleConnTimeout: 90 * time.Second}
@@ -84,9 +83,9 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 }
 
 // Client makes a client of the simulator, with its credentials and the given
-// options. It talks HTTP in memory. A base URL among the options, such as the one
-// of an httptest.Server that serves the simulator, is called over the network. An
-// HTTP client among the options needs such a base URL.
+// options. It talks HTTP in memory. With [WithBaseURL], such as the URL of an
+// httptest.Server with the simulator as its handler, it talks over the network, and
+// WebSDK links lead there. [WithHTTPClient] needs such a URL too.
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
 	own := []Option{WithBaseURL("http://" + simulatorHost), WithHTTPClient(&http.Client{Transport: s.transport})}
 	return NewClient(s.Credentials(), append(own, opts...)...)
@@ -121,56 +120,37 @@ func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecre
 // left out is made up: no review is an approval, and a review without a status is
 // completed.
 func (s *Simulator) AddApplicant(a Applicant) error {
-	if a.ID == "" {
-		return invalid("Applicant.ID", "is empty")
-	}
 	text, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("idngo: %w: Applicant: %w", ErrInvalidArgument, err)
+	if err == nil {
+		err = s.server.AddApplicantJSON(text)
 	}
-	return simulatorError("Applicant", s.server.AddApplicantJSON(text))
+	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
 // AddLevel makes a level known and says which kind of action it is for. An action
 // of a level that is not known is a face authorization, unless the name says
 // questionnaire, email, payment or source, or the action has questionnaires.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
-	switch {
-	case name == "":
-		return invalid("name", "is empty")
-	case kind == "":
-		return invalid("kind", "is empty")
-	}
-	return simulatorError("name", s.server.AddLevel(name, string(kind)))
+	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
 
 // Review decides an action now, whatever its status. A result without an answer is
 // an approval.
 func (s *Simulator) Review(actionID string, result ReviewResult) error {
-	return s.decide(actionID, simulatorOutcome(result))
+	return checkArguments("Review", simulatorError("action", s.server.Review(actionID, simulatorOutcome(result))))
 }
 
 // Hold puts an action on hold. Review ends it.
 func (s *Simulator) Hold(actionID string) error {
-	return s.decide(actionID, simulator.Outcome{OnHold: true})
-}
-
-func (s *Simulator) decide(actionID string, outcome simulator.Outcome) error {
-	if actionID == "" {
-		return invalid("actionID", "is empty")
-	}
-	return simulatorError("actionID", s.server.Review(actionID, outcome))
+	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
 
 // CompleteWithToken plays the app. It does what an SDK does with an access token:
 // it makes the action where there is none, takes the selfie, and submits. An action
 // that was submitted before stays as it is.
 func (s *Simulator) CompleteWithToken(accessToken string) error {
-	if accessToken == "" {
-		return invalid("accessToken", "is empty")
-	}
 	_, err := s.server.CompleteWithToken(accessToken)
-	return simulatorError("accessToken", err)
+	return checkArguments("CompleteWithToken", simulatorError("access token", err))
 }
 
 // SetOutcome changes the verdict of the reviews that end from now on. A face
@@ -194,11 +174,11 @@ func (s *Simulator) SetOutcome(result ReviewResult) {
 // html, slow, slow-body, truncate, truncate-chunked, wrong-date, garbage, endless.
 // The operations are those of [OperationFromContext]. seed=7 is a seed for chance.
 func (s *Simulator) SetFaults(spec string) error {
-	faults, err := parseFaults(spec)
-	if err != nil {
-		return err
+	faults, err := simulator.ParseFaults(spec)
+	if err == nil {
+		err = s.server.SetFaults(faults)
 	}
-	return simulatorError("Faults", s.server.SetFaults(faults))
+	return checkArguments("SetFaults", simulatorError("faults", err))
 }
 
 // Actions are the actions of an applicant in order of creation.
@@ -224,17 +204,16 @@ func (s *Simulator) Close() error {
 	return err
 }
 
-func parseFaults(spec string) (*simulator.Faults, error) {
-	faults, err := simulator.ParseFaults(spec)
-	return faults, simulatorError("Faults", err)
-}
-
-// simulatorError says in this package's terms what the simulator has refused.
+// simulatorError returns what the simulator has refused as an invalid argument.
 func simulatorError(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("idngo: %w: %s: %w", ErrInvalidArgument, field, errors.New(strings.TrimPrefix(err.Error(), "simulator: ")))
+	text := strings.TrimPrefix(err.Error(), "simulator: ")
+	for _, method := range []string{"AddApplicant: ", "AddLevel: ", "CompleteWithToken: "} {
+		text = strings.TrimPrefix(text, method)
+	}
+	return invalid(field+":", text)
 }
 
 func simulatorOutcome(r ReviewResult) simulator.Outcome {

@@ -285,7 +285,7 @@ func TestSimulatorCredentials(t *testing.T) {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	creds := sim.Credentials()
-	creds.SecretKey = "another"
+	creds.SecretKey = "another secret key"
 	other, err := idngo.NewClient(creds, idngo.WithBaseURL(server.URL))
 	require.NoError(t, err)
 	require.ErrorIs(t, other.CheckCredentials(t.Context()), idngo.ErrSignatureMismatch)

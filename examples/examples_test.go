@@ -134,7 +134,7 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 
 	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "only a simulator does as it is told")
+	require.Contains(t, r.stderr, "only a simulator has it")
 }
 
 func TestUploadImage(t *testing.T) {
@@ -169,7 +169,7 @@ func TestUploadImage(t *testing.T) {
 
 	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, file}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^upload_image: the action has this very image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
+	require.Regexp(t, `^upload_image: the action has this image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
 }
 
 // On a terminal the bar draws over itself. The terminal is that of script(1).
@@ -508,11 +508,32 @@ func TestRefused(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
 
+// The doctor without credentials examines a simulator, all of whose lines hold.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "doctor"})
+	r.succeeded(t)
+	require.Regexp(t, offlineLine, r.stderr)
+	require.Regexp(t, `\n\d+ lines hold, 0 differ, 0 were not seen: the client can be used as it is\n$`, r.stdout)
+
+	r = run(t, program{name: "doctor", args: []string{"-quirk", "BareList"}})
+	r.succeeded(t)
+	require.Regexp(t, `(?m)^differs +wire +list-envelope +expected: `, r.stdout)
+	require.Contains(t, r.stdout, " 1 differ, 0 were not seen: the client can be used as it is\n")
+	require.Equal(t, 2, run(t, program{name: "doctor", args: []string{"-quirk", "nonsense"}}).code)
+
+	_, env := startSimulator(t, simulator.Config{KnownOnly: true})
+	r = run(t, program{name: "doctor", env: append(env, "IDNGO_SECRET_KEY=not-the-right-one")})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: credentials: expected: [^\n]+; do: take the secret key that belongs to this app token[^\n]+\n$`, r.stderr)
+	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
+}
+
 // What flag.Parse leaves is not passed over: flags after it would be, too.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
-		code := map[string]int{"simulator": 2}[name] // as for its other flags
+		code := map[string]int{"simulator": 2, "doctor": 2}[name] // as for its other flags
 		args := []string{"extra"}
 		switch name {
 		case "upload_image": // takes a file
@@ -569,10 +590,12 @@ func TestCopies(t *testing.T) {
 			continue // the simulator is no example of a client
 		}
 		copied = append(copied, name)
-		source, err := os.ReadFile(filepath.Join(name, "main.go"))
-		require.NoError(t, err)
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "main.go"), source, 0o600))
+		for _, file := range sources(t, name) {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), source, 0o600))
+		}
 	}
 	require.GreaterOrEqual(t, len(copied), 8)
 	bin := filepath.Join(dir, "bin")
@@ -598,15 +621,19 @@ func TestMainsAreCopyable(t *testing.T) {
 		if name == "simulator" {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(name, "main.go"), nil, parser.ImportsOnly|parser.ParseComments)
-		require.NoError(t, err)
-		for _, i := range file.Imports {
-			path, err := strconv.Unquote(i.Path.Value)
+		for _, source := range sources(t, name) {
+			file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ImportsOnly|parser.ParseComments)
 			require.NoError(t, err)
-			first, _, _ := strings.Cut(path, "/")
-			require.True(t, path == "github.com/idngo-go/idngo" || !strings.Contains(first, "."), "%s imports %s", name, path)
+			for _, i := range file.Imports {
+				path, err := strconv.Unquote(i.Path.Value)
+				require.NoError(t, err)
+				first, _, _ := strings.Cut(path, "/")
+				require.True(t, path == "github.com/idngo-go/idngo" || !strings.Contains(first, "."), "%s imports %s", source, path)
+			}
+			if filepath.Base(source) == "main.go" {
+				require.True(t, strings.HasPrefix(file.Doc.Text(), "Command "+name+" "), name)
+			}
 		}
-		require.True(t, strings.HasPrefix(file.Doc.Text(), "Command "+name+" "), name)
 	}
 	receiver, err := os.ReadFile("webhook_server/main.go")
 	require.NoError(t, err)
@@ -631,16 +658,33 @@ func TestReceiversLogRefusals(t *testing.T) {
 	require.GreaterOrEqual(t, receivers, 5)
 }
 
-// Every call of the client stands in at least one example, modules of their own included.
+// sources are the files of an example that are to be copied: all but offline.go and tests.
+func sources(t *testing.T, name string) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(name, "*.go"))
+	require.NoError(t, err)
+	for _, file := range all {
+		if filepath.Base(file) != "offline.go" && !strings.HasSuffix(file, "_test.go") {
+			files = append(files, file)
+		}
+	}
+	require.NotEmpty(t, files)
+	return files
+}
+
+// Every call of the client stands in at least one example, modules of their own included. Of
+// ConfirmAction the examples use what includes it: RequireApproved.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
 	mains, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
 	var all []byte
 	for _, main := range mains {
-		source, err := os.ReadFile(main)
-		require.NoError(t, err)
-		all = append(all, source...)
+		for _, file := range sources(t, filepath.Dir(main)) {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			all = append(all, source...)
+		}
 	}
 	client := reflect.TypeFor[*idngo.Client]()
 	for i := range client.NumMethod() {

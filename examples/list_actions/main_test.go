@@ -38,6 +38,6 @@ func TestPrintTableFails(t *testing.T) {
 func TestExternalIDAlone(t *testing.T) {
 	t.Parallel()
 	for _, f := range []filter{{status: "completed"}, {answer: idngo.ReviewAnswerRed}, {since: 1}, {max: 1}} {
-		require.EqualError(t, run("applicant", "payment-1", f), "-external-id names one action: no other filter goes with it")
+		require.EqualError(t, run("applicant", "payment-1", f), "-external-id names one action: use no other filter with it")
 	}
 }

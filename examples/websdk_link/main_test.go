@@ -42,13 +42,13 @@ func TestBadTTL(t *testing.T) {
 				applicantID: simulator.DefaultApplicantID, userID: simulator.DefaultExternalUserID, level: simulator.LevelFaceAuth,
 				token: token, ttl: ttl,
 			}
-			require.EqualError(t, j.run(), "-ttl "+ttl.String()+": takes whole seconds, one at least")
+			require.EqualError(t, j.run(), "-ttl "+ttl.String()+": must be a whole number of seconds, at least one")
 		}
 	}
 	require.Zero(t, sb.Stats().Requests)
 }
 
-// Offline it is said how long the link is good: this very program, without its
+// Offline it is said how long the link is good: this program, without its
 // tests, begins as the example does.
 func TestOfflineSaysSo(t *testing.T) {
 	t.Parallel()

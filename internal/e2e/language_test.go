@@ -54,8 +54,6 @@ var languageExceptions = []struct{ rule, file, reason string }{
 	{"banned words", ".github/CONTRIBUTING.md", "it lists some of them"},
 	{"columns", "example_test.go", "go test compares the outputs of examples line by line"},
 	// These are at work elsewhere and follow.
-	{"banned words", "webhooks.go", "later"},
-	{"sentences", "webhooks.go", "later"},
 	{"banned words", "examples", "later"},
 	{"sentences", "examples", "later"},
 	{"banned words", "internal/simulator", "later"},

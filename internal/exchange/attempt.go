@@ -20,8 +20,8 @@ type attempt struct {
 	expired atomic.Bool
 
 	asked, got atomic.Bool // a connection
+	streamed   bool        // the timeout goes on with the body
 	sending    *formbody.Sending
-	streamed   bool // the timeout goes on with the body
 	watch      watch
 }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Date returns the moment that a JSON value writes or, if [ParseTime] does not
-// know its form, its [Text]. Both are zero for null and "". It returns an error
-// if data is not JSON.
+// Date returns the moment that a JSON value means. If [ParseTime] does not know
+// its form, Date returns its [Text]. Both are zero for null and "". It returns an
+// error if data is not JSON.
 func Date(data []byte) (moment time.Time, text string, err error) {
 	if last := len(data) - 1; last > 0 && data[0] == '"' && data[last] == '"' { // most dates
 		if moment, ok := ParseTime(data[1:last]); ok {
@@ -58,16 +58,16 @@ func ParseTime(text []byte) (moment time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	moment = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if moment.Day() != day { // such as February 30
+	if day > 28 && moment.Day() != day { // such as February 30
 		return time.Time{}, false
 	}
 	if offset != 0 {
 		moment = moment.Add(-offset)
+		if year = moment.Year(); year < 0 || year > 9999 {
+			return time.Time{}, false
+		}
 	}
-	if moment.IsZero() || moment.Year() < 0 || moment.Year() > 9999 {
-		return time.Time{}, false
-	}
-	return moment, true
+	return moment, !moment.IsZero()
 }
 
 // parseFraction parses the fraction of a second that text begins with, if any,

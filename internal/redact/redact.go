@@ -36,6 +36,8 @@ const (
 	// value that goes on where the search ends, its beginning tells that it stands there, so that no
 	// value is shown by half.
 	shown = 1 << 10
+	// searched is the length of a value that is more than any text has.
+	searched = 2*shown + 1
 )
 
 // A Redactor takes values out of some texts. It is for one goroutine.
@@ -63,7 +65,7 @@ func New(texts ...string) *Redactor {
 		r.readings = append(r.readings, readings(i, text, cut)...)
 	}
 	for _, reading := range r.readings {
-		r.replaced = r.replaced || strings.ContainsRune(reading.plain, utf8.RuneError)
+		r.replaced = r.replaced || bytes.ContainsRune(reading.plain, utf8.RuneError)
 	}
 	return r
 }
@@ -121,13 +123,7 @@ func replace(text string, spans []span) string {
 
 // Value takes out value.
 func (r *Redactor) Value(value string) {
-	if len(value) < shortest || r.longest == 0 || utf8.RuneCountInString(value[:min(len(value), 4*shortest)]) < shortest {
-		return
-	}
-	r.search(value)
-	if !utf8.ValidString(value) {
-		r.search(string([]rune(value))) // as JSON carries it
-	}
+	r.bytes([]byte(value[:min(len(value), searched)]))
 }
 
 // Values takes out each value.
@@ -201,7 +197,7 @@ func (r *Redactor) Body(body []byte) {
 		return
 	}
 	trimmed := bytes.TrimSpace(body)
-	r.Value(string(trimmed[:min(len(trimmed), 2*shown)]))
+	r.bytes(trimmed)
 	switch isJSON, mayBeForm := kindOf(trimmed); {
 	case isJSON:
 		r.json(body)
@@ -333,10 +329,10 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 // more than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
-	for len(value) > 0 && len(r.scratch) <= 2*shown {
-		next := bytes.IndexAny(value[:min(len(value), 2*shown)], signs)
+	for len(value) > 0 && len(r.scratch) < searched {
+		next := bytes.IndexAny(value[:min(len(value), searched)], signs)
 		if next < 0 {
-			next = min(len(value), 2*shown)
+			next = min(len(value), searched)
 		}
 		r.scratch = append(r.scratch, value[:next]...)
 		if value = value[next:]; len(value) == 0 {
@@ -351,14 +347,15 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	return r.scratch
 }
 
-// bytes is Value for a piece of a body. It copies the value only if a text may hold it.
+// bytes is Value for a piece of a body.
 func (r *Redactor) bytes(value []byte) {
-	if len(value) < shortest {
+	value = value[:min(len(value), searched)]
+	if len(value) < 4*shortest && utf8.RuneCount(value) < shortest {
 		return
 	}
-	value = value[:min(len(value), 2*shown)]
-	if (r.mayHold(value) || r.replaced && !utf8.Valid(value)) && !r.searched[string(value)] {
-		r.Value(string(value))
+	r.search(value)
+	if r.replaced && !utf8.Valid(value) {
+		r.search([]byte(string([]rune(string(value))))) // as JSON carries it
 	}
 }
 
@@ -449,7 +446,7 @@ func (r *Redactor) names(v reflect.Value, depth int) {
 		}
 	case reflect.Struct:
 		for i, t := 0, v.Type(); i < t.NumField(); i++ {
-			if field := t.Field(i); (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-" {
+			if isEncoded(t.Field(i)) {
 				r.names(v.Field(i), depth+1)
 			}
 		}
@@ -458,10 +455,24 @@ func (r *Redactor) names(v reflect.Value, depth int) {
 		if isPlain(v.Type().Elem().Kind()) {
 			return
 		}
+		value := reflect.New(v.Type().Elem()).Elem()
 		for entries := v.MapRange(); entries.Next(); {
-			r.names(entries.Value(), depth+1)
+			value.SetIterValue(entries)
+			r.names(value, depth+1)
 		}
 	}
+}
+
+// isEncoded reports whether encoding/json encodes a field.
+func isEncoded(field reflect.StructField) bool {
+	if field.IsExported() {
+		return field.Tag.Get("json") != "-"
+	}
+	t := field.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return field.Anonymous && t.Kind() == reflect.Struct
 }
 
 // encodesItself reports whether encoding/json calls a method of v instead of reading it.
@@ -480,8 +491,10 @@ var (
 
 // keys takes out the keys of a map.
 func (r *Redactor) keys(m reflect.Value) {
+	key := reflect.New(m.Type().Key()).Elem()
 	for entries := m.MapRange(); entries.Next(); {
-		r.Value(keyText(entries.Key()))
+		key.SetIterKey(entries)
+		r.Value(keyText(key))
 	}
 }
 
