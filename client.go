@@ -321,25 +321,18 @@ type Response struct {
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
-// itself (Host, Content-Length, Transfer-Encoding, Trailer). AddImage also refuses Content-Type,
-// which names the boundary.
+// itself (Host, Content-Length, Transfer-Encoding, Trailer). It also refuses Accept-Encoding other
+// than identity: net/http asks for gzip by itself, and then decodes it. AddImage also refuses
+// Content-Type, which names the boundary.
 //
 // Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
 // does not find them. Otherwise net/http would resend a POST with either name by itself, although
 // the first one may have taken effect.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
-		canonical := http.CanonicalHeaderKey(key)
-		switch canonical {
-		case exchange.HeaderToken, exchange.HeaderStamp, exchange.HeaderSignature,
-			"Host", "Content-Length", "Transfer-Encoding", "Trailer":
-			return invalid("header", "is one that the client sets itself")
-		}
-		if !exchange.ValidToken(key) || !exchange.ValidHeaderValue(value) {
-			return invalid("header", "has a character that HTTP does not allow")
-		}
-		if canonical == "Idempotency-Key" || canonical == "X-Idempotency-Key" {
-			canonical = strings.ToLower(canonical)
+		canonical, problem := exchange.CheckHeader(key, value)
+		if problem != "" {
+			return invalid("header", problem)
 		}
 		if o.header == nil {
 			o.header = make(http.Header)

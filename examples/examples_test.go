@@ -1,5 +1,5 @@
 // Package examples_test runs every example as its users do: built, without
-// credentials and without network, and looks at what it prints.
+// credentials and without network. It compares what the examples print.
 package examples_test
 
 import (
@@ -529,7 +529,7 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
 }
 
-// What flag.Parse leaves is not passed over: flags after it would be, too.
+// An argument that flag.Parse leaves is an error, since flags after it would be ignored.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
@@ -791,7 +791,7 @@ func run(t *testing.T, p program) result {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	tmp    string // "": not looked at
+	tmp    string // "": not checked
 	out    *bufio.Reader
 	stdout bytes.Buffer // what line has read, then the rest
 	stderr bytes.Buffer

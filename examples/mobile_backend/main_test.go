@@ -22,8 +22,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain looks at everything that was logged by all tests: nothing of it may
-// tell who somebody is, or open anything.
+// TestMain checks everything that the tests have logged: it must show no person and
+// no secret.
 func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// What the SDKs report, as the specification shows it, is a hint to look and
-// nothing else: whatever it is, only the service's own verdict counts.
+// A report of an SDK, in the form of the specification, only makes the backend fetch
+// the action. The verdict of the service counts, whatever the report is.
 func TestResults(t *testing.T) {
 	t.Parallel()
 	verdicts := []struct {
@@ -269,7 +269,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
+	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()

@@ -109,24 +109,34 @@ func TestWhatWasSentIsRedacted(t *testing.T) {
 		echo   string // in the description
 		absent string
 	}{
-		"a matrix parameter":       {path: "/resources/applicants/-;externalUserId=alice%40example.com/one", echo: "no alice@example.com", absent: "alice"},
-		"a second one":             {path: "/x/-;mode=full;id=alice%20b/one", echo: "alice b", absent: "alice"},
-		"as the URL has it":        {path: "/x/-;id=alice%40example.com", echo: "alice%40example.com", absent: "alice"},
-		"a form":                   {body: []byte("user=alice%40x.kz&pin=48213"), echo: "alice@x.kz or 48213", absent: "48213"},
-		"a form, first a digit":    {body: []byte("2fa=48213&user=alice%40x.kz"), echo: "alice@x.kz", absent: "alice"},
-		"NDJSON, the second line":  {body: []byte("{\"a\":1}\n{\"a\":\"alice\"}\n"), echo: "alice", absent: "alice"},
-		"NDJSON, first a null":     {body: []byte("null\n{\"a\":\"alice\"}\n"), echo: "alice", absent: "alice"},
-		"half of a header":         {opts: []idngo.RequestOption{idngo.WithHeader("X-Customer", "alice@x.kz; role=admins")}, echo: "alice@x.kz", absent: "alice"},
-		"a part of a header":       {opts: []idngo.RequestOption{idngo.WithHeader("X-Customer", `a, id="alice"`)}, echo: "alice", absent: "alice"},
-		"a query value":            {query: url.Values{"q": {"a b&alice"}}, echo: "a%20b%26alice", absent: "alice"},
-		"a number":                 {body: map[string]any{"n": 12345678901234}, echo: "12345678901234", absent: "1234"},
-		"a name of a map":          {body: map[string]any{"a": []any{map[string]any{"alice": 1}}}, echo: "alice", absent: "alice"},
-		"a name of a map in it":    {body: struct{ M map[string]map[string]int }{map[string]map[string]int{"x": {"alice": 1}}}, echo: "alice", absent: "alice"},
-		"in JSON":                  {body: []string{`al"i<ce`}, echo: `al\"i\u003cce`, absent: "ce"},
-		"in HTML":                  {body: []string{`al"i<ce`}, echo: `al&#34;i&lt;ce`, absent: "ce"},
-		"in %q":                    {body: []string{"al\u202eice"}, echo: `al\u202eice`, absent: "ice"},
-		"invalid UTF-8":            {body: map[string]string{"a": "al\xffice"}, echo: "al\ufffdice", absent: "ice"},
-		"longer than what is read": {body: []string{strings.Repeat("алиса ", 400)}, echo: url.QueryEscape(strings.Repeat("алиса ", 400)), absent: "%D0"},
+		"a matrix parameter": {
+			path: "/resources/applicants/-;externalUserId=alice%40example.com/one", echo: "no alice@example.com", absent: "alice",
+		},
+		"a second one":            {path: "/x/-;mode=full;id=alice%20b/one", echo: "alice b", absent: "alice"},
+		"as the URL has it":       {path: "/x/-;id=alice%40example.com", echo: "alice%40example.com", absent: "alice"},
+		"a form":                  {body: []byte("user=alice%40x.kz&pin=48213"), echo: "alice@x.kz or 48213", absent: "48213"},
+		"a form, first a digit":   {body: []byte("2fa=48213&user=alice%40x.kz"), echo: "alice@x.kz", absent: "alice"},
+		"NDJSON, the second line": {body: []byte("{\"a\":1}\n{\"a\":\"alice\"}\n"), echo: "alice", absent: "alice"},
+		"NDJSON, first a null":    {body: []byte("null\n{\"a\":\"alice\"}\n"), echo: "alice", absent: "alice"},
+		"half of a header": {
+			opts: []idngo.RequestOption{idngo.WithHeader("X-Customer", "alice@x.kz; role=admins")}, echo: "alice@x.kz", absent: "alice",
+		},
+		"a part of a header": {
+			opts: []idngo.RequestOption{idngo.WithHeader("X-Customer", `a, id="alice"`)}, echo: "alice", absent: "alice",
+		},
+		"a query value":   {query: url.Values{"q": {"a b&alice"}}, echo: "a%20b%26alice", absent: "alice"},
+		"a number":        {body: map[string]any{"n": 12345678901234}, echo: "12345678901234", absent: "1234"},
+		"a name of a map": {body: map[string]any{"a": []any{map[string]any{"alice": 1}}}, echo: "alice", absent: "alice"},
+		"a name of a map in it": {
+			body: struct{ M map[string]map[string]int }{map[string]map[string]int{"x": {"alice": 1}}}, echo: "alice", absent: "alice",
+		},
+		"in JSON":       {body: []string{`al"i<ce`}, echo: `al\"i\u003cce`, absent: "ce"},
+		"in HTML":       {body: []string{`al"i<ce`}, echo: `al&#34;i&lt;ce`, absent: "ce"},
+		"in %q":         {body: []string{"al\u202eice"}, echo: `al\u202eice`, absent: "ice"},
+		"invalid UTF-8": {body: map[string]string{"a": "al\xffice"}, echo: "al\ufffdice", absent: "ice"},
+		"longer than what is read": {
+			body: []string{strings.Repeat("алиса ", 400)}, echo: url.QueryEscape(strings.Repeat("алиса ", 400)), absent: "%D0",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -326,7 +336,8 @@ func TestEnsureActionTakesTurns(t *testing.T) {
 		}
 		client := faultnet.NewClient(t, faultnet.RoundTripFunc(list))
 		for i := range ids {
-			_, err := client.EnsureAction(t.Context(), fmt.Sprintf("app-%d", i), idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
+			params := idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"}
+			_, err := client.EnsureAction(t.Context(), fmt.Sprintf("app-%d", i), params)
 			require.NoError(t, err)
 		}
 		taken := reflect.ValueOf(client).Elem().FieldByName("turns").FieldByName("taken")
@@ -602,7 +613,8 @@ func TestListsOfLargeEntries(t *testing.T) {
 				}
 				body.WriteString("]}}")
 				return &http.Response{
-					StatusCode: 200, Header: http.Header{}, ContentLength: int64(body.Len()), Body: io.NopCloser(strings.NewReader(body.String())), Request: req,
+					StatusCode: 200, Header: http.Header{}, ContentLength: int64(body.Len()), Request: req,
+					Body: io.NopCloser(strings.NewReader(body.String())),
 				}, nil
 			}
 			found, err := call(t.Context(), faultnet.NewClient(t, faultnet.RoundTripFunc(server)))
@@ -722,12 +734,22 @@ func TestSeveralBadArguments(t *testing.T) {
 			err:   second(client.EnsureAction(ctx, "..", idngo.CreateActionParams{Extra: map[string]any{"email": 1}})),
 			words: []string{"applicantID", "LevelName", "ExternalActionID", "Extra"},
 		},
-		"FindAction":        {err: second(client.FindAction(ctx, "", "")), words: []string{"applicantID", "externalActionID"}},
-		"ListActions":       {err: second(client.ListActions(ctx, "", idngo.ListActionsParams{Limit: -1})), words: []string{"applicantID", "Limit"}},
-		"WaitForReview":     {err: second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1})), words: []string{"actionID", "WaitParams"}},
-		"ConfirmAction":     {err: second(client.ConfirmAction(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"}},
-		"RequireApproved":   {err: second(client.RequireApproved(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"}},
-		"CreateAccessToken": {err: second(client.CreateAccessToken(ctx, idngo.AccessTokenParams{TTL: -1})), words: []string{"UserID", "LevelName", "TTL"}},
+		"FindAction": {err: second(client.FindAction(ctx, "", "")), words: []string{"applicantID", "externalActionID"}},
+		"ListActions": {
+			err: second(client.ListActions(ctx, "", idngo.ListActionsParams{Limit: -1})), words: []string{"applicantID", "Limit"},
+		},
+		"WaitForReview": {
+			err: second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1})), words: []string{"actionID", "WaitParams"},
+		},
+		"ConfirmAction": {
+			err: second(client.ConfirmAction(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
+		},
+		"RequireApproved": {
+			err: second(client.RequireApproved(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
+		},
+		"CreateAccessToken": {
+			err: second(client.CreateAccessToken(ctx, idngo.AccessTokenParams{TTL: -1})), words: []string{"UserID", "LevelName", "TTL"},
+		},
 		"CreateWebSDKLink": {
 			err: second(client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{TTL: 1})), words: []string{"LevelName", "ExternalUserID", "TTL"},
 		},
@@ -735,19 +757,24 @@ func TestSeveralBadArguments(t *testing.T) {
 			err:   second(client.AddImage(faultnet.NilContext, "", idngo.AddImageParams{}, nil)),
 			words: []string{"actionID", "IDDocType", "Country", "Image", "context", "request option"},
 		},
-		"OpenImage":     {err: second(client.OpenImage(ctx, "", ".", idngo.ImageParams{})), words: []string{"actionID", "imageID"}},
-		"DownloadImage": {err: second(client.DownloadImage(ctx, "", "", nil, idngo.ImageParams{})), words: []string{"actionID", "imageID", "w is nil"}},
-		"Do":            {err: client.Do(ctx, "", "x", nil, make(chan int), 1), words: []string{"method", "path", "body", "out"}},
+		"OpenImage": {err: second(client.OpenImage(ctx, "", ".", idngo.ImageParams{})), words: []string{"actionID", "imageID"}},
+		"DownloadImage": {
+			err: second(client.DownloadImage(ctx, "", "", nil, idngo.ImageParams{})), words: []string{"actionID", "imageID", "w is nil"},
+		},
+		"Do": {err: client.Do(ctx, "", "x", nil, make(chan int), 1), words: []string{"method", "path", "body", "out"}},
 		"GetAction": {
 			err:   second(client.GetAction(faultnet.NilContext, "a1", nil, idngo.WithHeader("Host", "x"))),
 			words: []string{"context", "request option", "header"},
 		},
 		"NewClient": {
-			err:   second(idngo.NewClient(idngo.Credentials{AppToken: "[redacted]", SecretKey: `"quoted"`}, idngo.WithTimeout(-1), nil, idngo.WithBaseURL("x"))),
+			err: second(idngo.NewClient(
+				idngo.Credentials{AppToken: "[redacted]", SecretKey: `"quoted"`}, idngo.WithTimeout(-1), nil, idngo.WithBaseURL("x"),
+			)),
 			words: []string{"AppToken", "SecretKey", "quotes", "timeout", "option", "base URL"},
 		},
 		"NewSigner": {
-			err: second(idngo.NewSigner(idngo.Credentials{AppToken: "'single'", SecretKey: "[redacted]"})), words: []string{"AppToken", "SecretKey"},
+			err:   second(idngo.NewSigner(idngo.Credentials{AppToken: "'single'", SecretKey: "[redacted]"})),
+			words: []string{"AppToken", "SecretKey"},
 		},
 	} {
 		require.ErrorIs(t, test.err, idngo.ErrInvalidArgument, name)
@@ -777,8 +804,10 @@ func TestErrorsNameTheMethod(t *testing.T) {
 			contentType string
 			words       string
 		}{
-			"404":      {status: 404, contentType: "application/json", words: "404 Not Found"},
-			"404 HTML": {status: 404, contentType: "text/html; charset=utf-8", words: "404 Not Found (text/html, most likely from a proxy or gateway)"},
+			"404": {status: 404, contentType: "application/json", words: "404 Not Found"},
+			"404 HTML": {
+				status: 404, contentType: "text/html; charset=utf-8", words: "404 Not Found (text/html, most likely from a proxy or gateway)",
+			},
 			"200 HTML": {status: 200, contentType: "text/html", words: "text/html, most likely from a proxy or gateway"},
 		} {
 			if name == "CheckCredentials" && kind == "404" {
@@ -900,9 +929,11 @@ func TestAnswersAndArgumentsCompare(t *testing.T) {
 		one, two         idngo.ImageSource
 		same, comparable bool
 	}{
-		"a file":              {one: idngo.ImageFile("a.png"), two: idngo.ImageFile("a.png"), same: true, comparable: true},
-		"another file":        {one: idngo.ImageFile("a.png"), two: idngo.ImageFile("b.png"), comparable: true},
-		"a ReaderAt":          {one: idngo.ImageReaderAt("a.png", reader, 1), two: idngo.ImageReaderAt("a.png", reader, 1), same: true, comparable: true},
+		"a file":       {one: idngo.ImageFile("a.png"), two: idngo.ImageFile("a.png"), same: true, comparable: true},
+		"another file": {one: idngo.ImageFile("a.png"), two: idngo.ImageFile("b.png"), comparable: true},
+		"a ReaderAt": {
+			one: idngo.ImageReaderAt("a.png", reader, 1), two: idngo.ImageReaderAt("a.png", reader, 1), same: true, comparable: true,
+		},
 		"another size":        {one: idngo.ImageReaderAt("a.png", reader, 1), two: idngo.ImageReaderAt("a.png", reader, 2), comparable: true},
 		"bytes":               {one: idngo.ImageBytes("a.png", []byte("x")), two: idngo.ImageBytes("a.png", []byte("x")), same: true},
 		"other bytes":         {one: idngo.ImageBytes("a.png", []byte("x")), two: idngo.ImageBytes("a.png", []byte("y"))},

@@ -299,7 +299,8 @@ func (c *closingTracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("X-Lose") != "" {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(faultnet.ActionJSON)), Request: req}, nil
+	body := io.NopCloser(strings.NewReader(faultnet.ActionJSON))
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body, Request: req}, nil
 }
 
 func (c *closingTracer) CloseIdleConnections() { c.closed++ }

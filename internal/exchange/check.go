@@ -108,6 +108,26 @@ func CheckOut(out any) (problem string) {
 	return ""
 }
 
+// CheckHeader returns the name of a header as it is sent, and what is wrong with a header of the
+// caller, "" if nothing is.
+func CheckHeader(key, value string) (name, problem string) {
+	name = http.CanonicalHeaderKey(key)
+	switch name {
+	case HeaderToken, HeaderStamp, HeaderSignature, "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+		return name, "is one that the client sets itself"
+	case "Accept-Encoding":
+		if value != "identity" {
+			return name, "is Accept-Encoding, which net/http sets and decodes itself"
+		}
+	case "Idempotency-Key", "X-Idempotency-Key":
+		name = strings.ToLower(name) // net/http would resend a POST that has the other spelling
+	}
+	if !ValidToken(key) || !ValidHeaderValue(value) {
+		return name, "has a character that HTTP does not allow"
+	}
+	return name, ""
+}
+
 // IsHTML reports whether an answer is a web page.
 func IsHTML(header http.Header) bool {
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
