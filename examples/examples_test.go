@@ -529,6 +529,29 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
 }
 
+// An interrupt ends the doctor, which names what it leaves behind.
+func TestDoctorInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signal")
+	}
+	sb, env := startSimulator(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+		{Fault: simulator.Fault{Kind: simulator.FaultSlowHeaders, Operation: "ListActions", Delay: time.Hour}, N: 1},
+	}}})
+	p := start(t, program{name: "doctor", env: env, args: []string{"-write"}})
+	for !strings.Contains(p.line(), " duplicate-external-id ") {
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: not finished: (context canceled|interrupt signal received)\n$`, r.stderr)
+	actions := sb.Actions()
+	require.Len(t, actions, 2)
+	for _, action := range actions {
+		require.Contains(t, r.stdout, "action "+action.ID)
+	}
+}
+
 // An argument that flag.Parse leaves is an error, since flags after it would be ignored.
 func TestOperands(t *testing.T) {
 	t.Parallel()
