@@ -39,7 +39,7 @@ import (
 type APIError struct {
 	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
-	// StatusCode is the HTTP status.
+	// StatusCode is the HTTP status. 405 and 415 most often mean a wrong base URL, or a proxy.
 	StatusCode int
 	// Code is the errorCode of the body, 0 if there is none.
 	Code ErrorCode
