@@ -739,7 +739,8 @@ func TestSeveralBadArguments(t *testing.T) {
 			err: second(client.ListActions(ctx, "", idngo.ListActionsParams{Limit: -1})), words: []string{"applicantID", "Limit"},
 		},
 		"WaitForReview": {
-			err: second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1}, nil)), words: []string{"actionID", "WaitParams", "request option"},
+			err:   second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1}, nil)),
+			words: []string{"actionID", "WaitParams", "request option"},
 		},
 		"ConfirmAction": {
 			err: second(client.ConfirmAction(faultnet.NilContext, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
