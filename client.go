@@ -565,8 +565,8 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 func (r *request) unusable(answer *exchange.Answer, attempts int, problem string) error {
 	return &oneline.Error{
 		Method: r.options.caller, Step: stepOf(r.options.caller, r.operation), Attempts: attempts, Transient: true,
-		Unknown: unknownIf(!r.idempotent),
-		Text:    fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
+		Unknown: unknownIf(!r.idempotent), Causes: []error{errUnusable},
+		Text: fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
 	}
 }
 

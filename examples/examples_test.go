@@ -1,5 +1,5 @@
 // Package examples_test runs every example as its users do: built, without
-// credentials and without network, and looks at what it prints.
+// credentials and without network. It compares what the examples print.
 package examples_test
 
 import (
@@ -529,7 +529,30 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
 }
 
-// What flag.Parse leaves is not passed over: flags after it would be, too.
+// An interrupt ends the doctor, which names what it leaves behind.
+func TestDoctorInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signal")
+	}
+	sb, env := startSimulator(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+		{Fault: simulator.Fault{Kind: simulator.FaultSlowHeaders, Operation: "ListActions", Delay: time.Hour}, N: 1},
+	}}})
+	p := start(t, program{name: "doctor", env: env, args: []string{"-write"}})
+	for !strings.Contains(p.line(), " duplicate-external-id ") {
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: not finished: (context canceled|interrupt signal received)\n$`, r.stderr)
+	actions := sb.Actions()
+	require.Len(t, actions, 2)
+	for _, action := range actions {
+		require.Contains(t, r.stdout, "action "+action.ID)
+	}
+}
+
+// An argument that flag.Parse leaves is an error, since flags after it would be ignored.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
@@ -791,7 +814,7 @@ func run(t *testing.T, p program) result {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	tmp    string // "": not looked at
+	tmp    string // "": not checked
 	out    *bufio.Reader
 	stdout bytes.Buffer // what line has read, then the rest
 	stderr bytes.Buffer

@@ -142,7 +142,7 @@ func examine(ctx context.Context, out io.Writer, o options) (err error) {
 	return err
 }
 
-// see prints the line of an assumption, once. An assumption that is not seen is told why.
+// see prints the line of an assumption. A second line of the same assumption is not printed.
 func (d *doctor) see(id, verdict, seen string, detail error) {
 	if slices.ContainsFunc(d.lines, func(l line) bool { return l.id == id }) {
 		return
@@ -185,7 +185,8 @@ func passing(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// account prints a line about the account. One that differs has to be mended first.
+// account prints a line about the account. The rest can be used only after one that differs is
+// corrected.
 func (d *doctor) account(id, verdict, expected, seen, advice string, detail error) {
 	d.add(line{section: "account", id: id, verdict: verdict, expected: expected, seen: seen, advice: advice}, detail)
 }
@@ -208,17 +209,17 @@ func (d *doctor) add(l line, detail error) {
 	fmt.Fprintln(d.out, printable(text))
 }
 
-// whyNotSeen says why the line of an assumption has nothing to tell.
+// whyNotSeen returns why an assumption was not checked.
 func (d *doctor) whyNotSeen(a assumption) string {
 	switch {
 	case d.ctx.Err() != nil:
 		return "nothing: the run ended before"
-	case d.missing != "":
-		return "nothing: " + d.missing
 	case a.section == "webhooks" && d.webhookAddr == "":
 		return "nothing: run with -webhook-addr"
-	case a.section == "webhooks":
+	case a.section == "webhooks" && d.webhooks != nil:
 		return "nothing: no delivery came in time"
+	case d.missing != "":
+		return "nothing: " + d.missing
 	case !d.write:
 		return "nothing: run with -write"
 	case !d.mayWrite():
@@ -249,8 +250,8 @@ func (d *doctor) sayWhatIsLeft() {
 	fmt.Fprintln(d.out, ". The API has no call to delete them.")
 }
 
-// summary prints what the lines come to. Its error is the first line that keeps the client from
-// being used as it is.
+// summary prints the numbers of lines. Its error is the first line that differs and that the client
+// does not cope with.
 func (d *doctor) summary() (wrong error) {
 	count := map[string]int{}
 	for _, l := range d.lines {

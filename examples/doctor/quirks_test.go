@@ -194,3 +194,18 @@ func TestWebhookSHA1(t *testing.T) {
 	require.Equal(t, holds, r.verdicts["webhook-digest"])
 	require.NotContains(t, r.output, strings.ToLower(simulator.DefaultWebhookSecret))
 }
+
+// An action that create does not return and the list does not tell apart is not guessed: nothing is
+// uploaded to an action that may be somebody else's.
+func TestUnknownAction(t *testing.T) {
+	t.Parallel()
+	var cfg simulator.Config
+	cfg.Quirks.EmptyAnswers, cfg.Quirks.WithoutExternalIDs = true, true
+	server, o := account(t, cfg)
+	r := run(t, t.Context(), o)
+	require.Equal(t, holds, r.verdicts["create-minimal"], r.output)
+	require.Equal(t, notSeen, r.verdicts["submit-answer"])
+	require.Len(t, server.Actions(), 1)
+	require.Empty(t, server.Images(server.Actions()[0].ID))
+	require.Contains(t, r.output, "perhaps an action with the external id "+server.Actions()[0].ExternalActionID)
+}

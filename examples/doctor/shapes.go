@@ -90,7 +90,7 @@ func (s *shapes) hideValues(value any) {
 	}
 }
 
-// clean takes hidden values out of what goes into the report: a net below shapes that have none.
+// clean removes hidden values from the report. The shapes should have none.
 func (s *shapes) clean(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -154,8 +154,7 @@ func anyMap(m map[string]any) map[string]any {
 	return m
 }
 
-// shapeOf is a JSON value with types in place of values. What holds answers and personal data of
-// people, whose names may be data too, is opaque.
+// shapeOf returns a JSON value with types in place of values. It leaves out opaqueNames.
 func shapeOf(name string, value any) any {
 	switch value := value.(type) {
 	case map[string]any:

@@ -205,7 +205,7 @@ func (o *options) serve() error {
 	if err != nil {
 		return err
 	}
-	link, err := sim.NewLink(baseURL, simulator.LevelFaceAuth, simulator.DefaultExternalUserID, "first-look", 30*24*time.Hour)
+	link, err := sim.NewLink(baseURL, simulator.LevelFaceAuth, simulator.DefaultExternalUserID, "first-try", 30*24*time.Hour)
 	if err != nil {
 		return err
 	}

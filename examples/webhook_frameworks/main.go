@@ -92,8 +92,8 @@ func logEvent(ctx context.Context, event *idngo.WebhookEvent) error {
 	return nil
 }
 
-// logRefused is told what Handler does not answer with 200: with a wrong secret, every delivery. The
-// middleware for echo and gin calls Parse, and logs its errors itself.
+// logRefused logs what Handler does not answer with 200. If the secret is wrong, that is every
+// delivery. The middleware for echo and gin calls Parse, and logs its errors itself.
 func logRefused(r *http.Request, err error) {
 	slog.ErrorContext(r.Context(), "webhook refused", "error", err)
 }

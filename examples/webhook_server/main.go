@@ -1,5 +1,5 @@
-// Command webhook_server receives IDnGO's webhooks. It verifies them and acts on
-// each event once, also if it is delivered several times.
+// Command webhook_server receives IDnGO's webhooks: it believes only signed
+// ones and acts on each event once, however often it is delivered.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	client, err := idngo.NewClientFromEnv()
-	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // find a wrong key now, not at the first payout
+	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // a wrong key is found now, not at the first payout
 		log.Fatal("webhook_server: ", err)
 	}
 	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, e) }}
@@ -41,20 +41,20 @@ func main() {
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
-	<-finished // after the requests in progress
+	<-finished // what had come in is done
 }
 
-// inbox acts on each event once. With several machines, or to survive a restart,
-// use a table with a unique column: see examples/webhook_inbox.
+// inbox acts on each event once. Where there is more than one machine, or a
+// restart, it is a table with a unique column: see examples/webhook_inbox.
 type inbox struct {
 	locks, done sync.Map // by key: keep keys for a week at least
 	act         func(context.Context, *idngo.WebhookEvent) error
 }
 
-// receive must return within 5 s. Otherwise the service sends the event again, as after an error.
+// receive has 5 s, then the service sends the event again, as it does after an error.
 func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error) {
 	lock, _ := in.locks.LoadOrStore(e.Key(), new(sync.Mutex))
-	lock.(*sync.Mutex).Lock() // another delivery must not be answered before
+	lock.(*sync.Mutex).Lock() // another delivery must not be answered with 200 before
 	defer lock.(*sync.Mutex).Unlock()
 	if _, done := in.done.Load(e.Key()); !done {
 		if err = in.act(ctx, e); err == nil {
@@ -64,7 +64,7 @@ func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error)
 	return err
 }
 
-// decide uses the type, since ReviewStatus may contradict it. It accepts unknown types.
+// decide acts on the type: ReviewStatus may contradict it. An error makes the event come again.
 func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) error {
 	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
@@ -75,5 +75,5 @@ func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) er
 		log.Printf("action %s: pay out: %t %v", e.ApplicantActionID, err == nil, e.ReviewResult.RejectLabels)
 		return nil
 	}
-	return err // the service sends the event again
+	return err
 }

@@ -53,12 +53,6 @@ var languageExceptions = []struct{ rule, file, reason string }{
 	{"banned words", "internal/e2e/language_test.go", "it lists them"},
 	{"banned words", ".github/CONTRIBUTING.md", "it lists some of them"},
 	{"columns", "example_test.go", "go test compares the outputs of examples line by line"},
-	// These are at work elsewhere and follow.
-	{"banned words", "examples", "later"},
-	{"sentences", "examples", "later"},
-	{"banned words", "internal/simulator", "later"},
-	{"sentences", "internal/simulator", "later"},
-	{"doc comments", "internal/simulator", "later"},
 }
 
 // A proseText is a comment, a string or a paragraph.
