@@ -516,6 +516,13 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	return checkArguments(r.options.caller, problems...)
 }
 
+// begin checks the arguments of a method that calls others, and returns the options for those.
+func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
+	r := &request{operation: method, problem: checkArguments("", problems...)}
+	err := r.apply(ctx, opts)
+	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err
+}
+
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.
 func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOption) error {
 	answer, attempts, err := c.send(ctx, r, opts)

@@ -251,11 +251,11 @@ func (c *Client) DownloadImage(
 	if w == nil {
 		nilWriter = invalid("w", "is nil")
 	}
-	err := checkArguments(method, checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
+	opts, _, err := begin(ctx, method, opts, c.check(), checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
 	if err != nil {
 		return 0, err
 	}
-	content, err := c.OpenImage(ctx, actionID, imageID, p, append(opts[:len(opts):len(opts)], calledBy(method))...)
+	content, err := c.OpenImage(ctx, actionID, imageID, p, opts...)
 	if err != nil {
 		return 0, err
 	}
