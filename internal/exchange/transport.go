@@ -55,9 +55,10 @@ func (w *watch) begin(pool *pool) {
 	}
 }
 
-// timedOut replaces a pool that has answered nobody since begin. Its path may be lost. With HTTP/1.1
-// a timeout closes the connection. With HTTP/2 it does not, and calls with a timeout shorter than
-// the pings would all go to the lost path until then. Exchanges under way go on in the old pool.
+// timedOut replaces a pool that has answered nobody since begin. Its path may be lost. With
+// HTTP/1.1 a timeout closes the connection. With HTTP/2 it does not, and calls with a timeout
+// shorter than the pings would all go to the lost path until then. Exchanges under way go on in the
+// old pool.
 func (w *watch) timedOut() {
 	if w.pool == nil || !w.pool.http2.Load() || w.pool.answers.Load() != w.answers {
 		return
