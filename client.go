@@ -179,9 +179,8 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 // LogValue returns String.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// CloseIdleConnections closes the connections that the client's transport keeps open for the next
-// call. Clients without a transport of their own share one pool of connections, so it closes those
-// of all of them. Calls in progress continue.
+// CloseIdleConnections closes the connections that no call uses. Clients without a transport of
+// their own share one pool of connections, so it closes those of all of them.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.exchanger != nil {
 		c.exchanger.CloseIdleConnections()
@@ -518,6 +517,13 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	return checkArguments(r.options.caller, problems...)
 }
 
+// begin checks the arguments of a method that calls others, and returns the options for those.
+func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
+	r := &request{operation: method, problem: checkArguments("", problems...)}
+	err := r.apply(ctx, opts)
+	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err
+}
+
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.
 func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOption) error {
 	answer, attempts, err := c.send(ctx, r, opts)
@@ -534,20 +540,21 @@ func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOp
 func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	empty := len(answer.Content) == 0 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusResetContent
 	switch raw, ok := out.(*[]byte); {
-	case empty && r.emptyOK, out == nil:
+	case empty && r.emptyOK, out == nil && !exchange.IsHTML(answer.Header):
 		return ""
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
+	case len(bytes.TrimSpace(answer.Content)) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
+	case out != nil:
+		problem = decode(answer.Content, out)
 	}
-	problem = decode(answer.Content, out)
 	switch wanted, ok := out.(interface{ usable() bool }); {
-	case problem != "" && exchange.IsHTML(answer.Header):
+	case (problem != "" || out == nil) && exchange.IsHTML(answer.Header):
 		return "it is text/html, most likely from a proxy or gateway"
 	case problem == "" && ok && !wanted.usable():
 		return "it lacks the id, token or URL that was asked for"
@@ -652,7 +659,7 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
-		o.failure = newFailure(failed)
+		o.failure = newFailure(r, failed)
 	case answer.StatusCode/100 != 2:
 		o.failure = c.refusal(ctx, r, answer)
 	case c.clock.Corrected():
@@ -668,9 +675,6 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
 	}
-	if r.stream {
-		sent.Accept = ""
-	}
 	if r.body != nil || r.method == http.MethodPost {
 		sent.ContentType = "application/json"
 	}
@@ -678,12 +682,25 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 }
 
 // newFailure gives a failed exchange this package's words.
-func newFailure(failed *exchange.Failure) *failure {
-	err := imageError(failed.Err)
+func newFailure(r *request, failed *exchange.Failure) *failure {
+	err := failed.Err
+	if r.upload != nil {
+		err = imageError(err)
+	}
 	if errors.Is(err, exchange.ErrTooLarge) {
 		err = fmt.Errorf("the answer %d cannot be used: %w", failed.Response.StatusCode, ErrResponseTooLarge)
 	}
 	return &failure{Failure: retry.Failure{Kind: failed.Kind, Written: failed.Written}, err: err, sent: failed.Sent, res: failed.Response}
+}
+
+// imageError gives a changed source its sentinel, and removes the path from an error of the file
+// system. It returns other errors as they are.
+func imageError(err error) error {
+	err = redact.PathError(err)
+	if errors.Is(err, formbody.ErrChanged) {
+		return fmt.Errorf("%w: %w", ErrImageChanged, err)
+	}
+	return err
 }
 
 // refusal returns the failure of an answer other than 2xx.
@@ -719,20 +736,20 @@ func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 
 // fail returns the error of a call. reason is what prevented the next attempt, if not the policy.
 func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error) error {
-	switch err := c.show(r, last).(type) { //nolint:errorlint // made there
+	shown := c.show(r, last)
+	if reason != nil {
+		reason = redact.Reword(reason, redact.OneLine(c.redact(r, last.sent, []string{reason.Error()})[0]))
+	}
+	switch err := shown.(type) { //nolint:errorlint // made there
 	case *APIError:
 		err.Attempts, err.outcomeUnknown, err.cause = tries.Made, tries.Unknown, reason
-		return err
 	case *oneline.Error:
 		err.Attempts, err.Unknown = tries.Made, unknownIf(tries.Unknown)
 		if reason != nil {
-			err.Text += ": " + reason.Error()
-			err.Causes = append(err.Causes, reason)
+			err.Text, err.Causes = err.Text+": "+reason.Error(), append(err.Causes, reason)
 		}
-		return err
-	default:
-		return err
 	}
+	return shown
 }
 
 // show returns the error of a failed attempt, without what the call has sent. It makes it once,

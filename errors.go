@@ -1,6 +1,7 @@
 package idngo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,7 +39,7 @@ import (
 type APIError struct {
 	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
-	// StatusCode is the HTTP status.
+	// StatusCode is the HTTP status. 405 and 415 most often mean a wrong base URL, or a proxy.
 	StatusCode int
 	// Code is the errorCode of the body, 0 if there is none.
 	Code ErrorCode
@@ -67,7 +68,9 @@ type APIError struct {
 }
 
 // Error returns the error on one line, without what the call has sent. See [APIError].
-func (e *APIError) Error() string { return "idngo: " + e.method + ": " + e.detail() }
+func (e *APIError) Error() string {
+	return "idngo: " + cmp.Or(e.method, e.Operation, "APIError") + ": " + e.detail()
+}
 
 func (e *APIError) detail() string {
 	var b strings.Builder
@@ -206,14 +209,12 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrNotFound is returned when the service answers 404, and by FindAction when no action of the
 	// applicant has the external id. A 404 of CreateAction most often means that the applicant or
-	// the level belongs to the other environment, or that the name of the level is wrong: capitals
-	// count.
+	// the level belongs to the other environment, or that the level has another name.
 	ErrNotFound = errors.New("not found")
 	// ErrConflict is returned when the service answers 409: the state of the applicant, action or
 	// image does not allow the call. Code says which.
 	ErrConflict = errors.New("conflict")
-	// ErrRateLimited is returned when the last attempt was answered 429. Lower the rate with
-	// [WithRateLimiter].
+	// ErrRateLimited is returned when the last attempt was answered 429; see [WithRateLimiter].
 	ErrRateLimited = errors.New("rate limited")
 	// ErrServer is returned when the service or a gateway before it answers 5xx.
 	ErrServer = errors.New("server error")
@@ -327,7 +328,7 @@ func errorDetail(err error) string {
 // stepOf returns the words for an endpoint, for example "list actions". It returns "" if it is the
 // method's own.
 func stepOf(method, operation string) string {
-	if method == operation {
+	if method == operation || method == "" {
 		return ""
 	}
 	return strings.ToLower(strings.Join(wordsOf.FindAllString(operation, -1), " "))

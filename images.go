@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/formbody"
 	"github.com/idngo-go/idngo/internal/oneline"
-	"github.com/idngo-go/idngo/internal/redact"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
@@ -197,7 +195,7 @@ func (c *Client) OpenImage(
 		return nil, open.unusable(answer, attempts, problem)
 	}
 	return &ImageContent{
-		ReadCloser:  &imageBody{answer.Stream, func() error { return c.show(open, newFailure(answer.Stream.Failure())) }},
+		ReadCloser:  &imageBody{answer.Stream, func() error { return c.show(open, newFailure(open, answer.Stream.Failure())) }},
 		ContentType: answer.Header.Get("Content-Type"),
 		Size:        answer.ContentLength,
 	}, nil
@@ -253,11 +251,11 @@ func (c *Client) DownloadImage(
 	if w == nil {
 		nilWriter = invalid("w", "is nil")
 	}
-	err := checkArguments(method, checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
+	opts, _, err := begin(ctx, method, opts, c.check(), checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
 	if err != nil {
 		return 0, err
 	}
-	content, err := c.OpenImage(ctx, actionID, imageID, p, append(opts[:len(opts):len(opts)], calledBy(method))...)
+	content, err := c.OpenImage(ctx, actionID, imageID, p, opts...)
 	if err != nil {
 		return 0, err
 	}
@@ -369,14 +367,4 @@ type badSource string
 
 func (badSource) open(context.Context) (string, formbody.Content, func(), error) {
 	panic("idngo: a bad source passed the check")
-}
-
-// imageError gives a changed source its sentinel, and removes the path from an error of the file
-// system. It returns other errors as they are.
-func imageError(err error) error {
-	err = redact.PathError(err)
-	if errors.Is(err, formbody.ErrChanged) {
-		return fmt.Errorf("%w: %w", ErrImageChanged, err)
-	}
-	return err
 }

@@ -436,6 +436,9 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 		"space before":      {secret: " se-cret", says: "webhook secret has spaces"},
 		"line break after":  {secret: "se-cret\n", says: "webhook secret has spaces"},
 		"control character": {secret: "se\x00cret", says: "webhook secret has control characters"},
+		"quoted":            {secret: `"se-cret"`, says: "webhook secret has quotes around it"},
+		"quoted once":       {secret: "'se-cret'", says: "webhook secret has quotes around it"},
+		"printed":           {secret: redactedText, says: "webhook secret is the text that a secret prints as"},
 		"only spaces":       {secret: "  ", says: "webhook secret has spaces"},
 		"no-break space":    {secret: "se-cret\u00a0", says: "webhook secret has spaces"},
 		"empty previous": {

@@ -766,9 +766,12 @@ var buildAll = sync.OnceValue(func() error {
 	return nil
 })
 
-// binary returns the path of an example's binary.
+// binary returns the path of an example's binary. With -short it skips the test.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: links every example")
+	}
 	require.NoError(t, buildAll())
 	return filepath.Join(builtIn, name+exe)
 }

@@ -269,7 +269,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()

@@ -85,14 +85,12 @@ type chaosFlow struct {
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
-	flows, atOnce := 2000, 64
+	flows, atOnce := faultnet.Count(2000, 400, 100), 64
 	switch {
 	case *chaosFlows > 0:
 		flows = *chaosFlows
-	case testing.Short():
-		flows = 100
 	case race.Enabled:
-		flows = 300
+		flows = min(flows, 300)
 	}
 	seed := rand.Uint64()
 	goroutines := runtime.NumGoroutine()

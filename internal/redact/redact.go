@@ -365,10 +365,10 @@ func isNumeric(c byte) bool {
 	return isDigit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+var quoted = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*(?:"|$)`)
 
-// Quoted empties what a text quotes. Errors of the standard library quote what the other side has
-// sent: headers, status lines and addresses.
+// Quoted empties what a text quotes, also a quote that was cut. Errors of the standard library
+// quote what the other side has sent: headers, status lines and addresses.
 func Quoted(text string) string { return quoted.ReplaceAllString(text, `"…"`) }
 
 // OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes, and what does not
@@ -401,17 +401,19 @@ func PathError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		text = withPath.Op + " " + OneLine(filepath.Base(withPath.Path)) + ": " + withPath.Err.Error()
 	}
-	return &pathlessError{text, err}
+	return Reword(err, text)
 }
 
-// A pathlessError is an error in other words.
-type pathlessError struct {
+// Reword returns err with another text.
+func Reword(err error, text string) error { return &reworded{text, err} }
+
+type reworded struct {
 	text string
 	err  error
 }
 
-func (e *pathlessError) Error() string { return e.text }
-func (e *pathlessError) Unwrap() error { return e.err }
+func (e *reworded) Error() string { return e.text }
+func (e *reworded) Unwrap() error { return e.err }
 
 // Names takes out the keys of every map within value, at every depth, as JSON writes them. It
 // follows what encoding/json follows, so that a value that encoding/json can encode has an end.

@@ -190,11 +190,13 @@ func (t *Tries) Next(failed Failure, left time.Duration, random func() float64) 
 	t.Unknown = t.Unknown || t.HasEffect && OutcomeUnknown(failed)
 	verdict := Decide(failed, t.Idempotent)
 	switch {
-	case verdict == Stop, t.Made >= t.Policy.MaxAttempts, failed.RetryAfter > t.Policy.MaxRetryAfter:
+	case verdict == Stop, t.Made >= t.Policy.MaxAttempts:
 		return 0, false, true
 	case verdict == AgainAtOnce:
 		again, t.clockTried = !t.clockTried, true
 		return 0, again, true
+	case failed.RetryAfter > t.Policy.MaxRetryAfter:
+		return 0, false, true
 	}
 	delay = Delay(t.waits, t.Policy.MinDelay, t.Policy.MaxDelay, random())
 	least := max(delay, failed.RetryAfter)
