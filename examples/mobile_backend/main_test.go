@@ -160,7 +160,7 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-// What belongs to somebody else, or was never started here, does not exist.
+// The action of another user, or one that was never started here, is not found.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -279,7 +279,7 @@ func TestLevels(t *testing.T) {
 	require.Len(t, s.simulator.Actions(), 1)
 }
 
-// However often an app asks, and whatever gets lost, there is one action.
+// There is one action, however often an app asks and whatever is lost.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{

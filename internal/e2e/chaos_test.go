@@ -85,14 +85,12 @@ type chaosFlow struct {
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
-	flows, atOnce := 2000, 64
+	flows, atOnce := faultnet.Count(2000, 400, 100), 64
 	switch {
 	case *chaosFlows > 0:
 		flows = *chaosFlows
-	case testing.Short():
-		flows = 100
 	case race.Enabled:
-		flows = 300
+		flows = min(flows, 300)
 	}
 	seed := rand.Uint64()
 	goroutines := runtime.NumGoroutine()
@@ -146,7 +144,7 @@ func TestChaos(t *testing.T) {
 	wg.Wait()
 	took := time.Since(begin)
 
-	// What the service has recorded.
+	// The records of the service.
 	actions := map[string][]simulator.ActionRecord{}
 	for _, action := range service.Actions() {
 		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
@@ -303,7 +301,7 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	})
 }
 
-// persist calls until it succeeds. What can never succeed ends it.
+// persist calls until it succeeds. An error that cannot pass ends it.
 func (f *chaosFlow) persist(ctx context.Context, call func() error) error {
 	for n := 0; ; n++ {
 		err := call()

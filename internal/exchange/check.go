@@ -16,6 +16,9 @@ import (
 // allows http for any host, not only for loopback.
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
 	u, err := url.Parse(text)
+	if err == nil {
+		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // it is not sent
+	}
 	switch {
 	case err != nil:
 		return "", "is not a URL"

@@ -32,9 +32,9 @@ const Mark = "[redacted]"
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to twice that. Of a
-	// value that goes on where the search ends, its beginning tells that it stands there, so that no
-	// value is shown by half.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that. A
+	// value that begins before the end of the search is found by its beginning, so that no half of
+	// it is shown.
 	shown = 1 << 10
 	// searched is the length of a value that is more than any text has.
 	searched = 2*shown + 1
@@ -142,8 +142,8 @@ func (r *Redactor) Headers(header map[string][]string) {
 	}
 }
 
-// Header takes out the value of a header, and its parts at commas, semicolons and spaces. Of a part
-// name=value it takes out the value too.
+// Header takes out the value of a header, and its parts at commas, semicolons and spaces. It also
+// takes out the value of a part name=value.
 func (r *Redactor) Header(value string) {
 	r.Value(value)
 	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' }) {
@@ -191,7 +191,7 @@ func (r *Redactor) unescaped(text string, unescape func(string) (string, error))
 }
 
 // Body takes out each string and number of a JSON or NDJSON body, but for the names of members, and
-// each value of a form. Of any other body it takes out the whole.
+// each value of a form. It takes out any other body as a whole.
 func (r *Redactor) Body(body []byte) {
 	if r.longest == 0 {
 		return
@@ -325,8 +325,8 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	r.bytes(literal)
 }
 
-// decode undoes the escapes of value in a buffer that is used again. Of a long value it decodes no
-// more than a text can hold.
+// decode undoes the escapes of value in a buffer that is used again. It decodes no more of a long
+// value than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) < searched {
@@ -365,10 +365,10 @@ func isNumeric(c byte) bool {
 	return isDigit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+var quoted = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*(?:"|$)`)
 
-// Quoted empties what a text quotes. Errors of the standard library quote what the other side has
-// sent: headers, status lines and addresses.
+// Quoted empties what a text quotes, also a quote that was cut. Errors of the standard library
+// quote what the other side has sent: headers, status lines and addresses.
 func Quoted(text string) string { return quoted.ReplaceAllString(text, `"…"`) }
 
 // OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes, and what does not
@@ -391,7 +391,7 @@ func OneLine(text string) string {
 }
 
 // PathError takes the path out of the error of a file system, since a path may be named after a
-// person. Of a file that does not exist it leaves the last element. Other errors stay as they are.
+// person. It leaves the last element of a file that does not exist. Other errors stay as they are.
 func PathError(err error) error {
 	var withPath *fs.PathError
 	if !errors.As(err, &withPath) {
@@ -401,17 +401,19 @@ func PathError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		text = withPath.Op + " " + OneLine(filepath.Base(withPath.Path)) + ": " + withPath.Err.Error()
 	}
-	return &pathlessError{text, err}
+	return Reword(err, text)
 }
 
-// A pathlessError is an error in other words.
-type pathlessError struct {
+// Reword returns err with another text.
+func Reword(err error, text string) error { return &reworded{text, err} }
+
+type reworded struct {
 	text string
 	err  error
 }
 
-func (e *pathlessError) Error() string { return e.text }
-func (e *pathlessError) Unwrap() error { return e.err }
+func (e *reworded) Error() string { return e.text }
+func (e *reworded) Unwrap() error { return e.err }
 
 // Names takes out the keys of every map within value, at every depth, as JSON writes them. It
 // follows what encoding/json follows, so that a value that encoding/json can encode has an end.
