@@ -64,15 +64,6 @@ func (r *receiver) deliver(body string, change func(http.Header)) int {
 	return answer.Code
 }
 
-// allocated returns how many bytes a function allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // serverOf serves a handler on loopback and returns its address.
 func serverOf(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
