@@ -250,9 +250,16 @@ func (r *Redactor) form(body []byte) {
 }
 
 func (r *Redactor) formValue(value []byte, escaped bool) {
-	r.bytes(value)
+	r.filtered(value)
 	if escaped {
-		r.bytes(r.decode(value, "%+", percent))
+		r.filtered(r.decode(value, "%+", percent))
+	}
+}
+
+// filtered is bytes for a value that most likely stands in no text.
+func (r *Redactor) filtered(value []byte) {
+	if len(value) >= shortest && r.filter.passes(value) {
+		r.bytes(value)
 	}
 }
 
@@ -274,9 +281,7 @@ func (r *Redactor) json(body []byte) {
 			for end < len(body) && isNumeric(body[end]) {
 				end++
 			}
-			if number := body[i:end]; len(number) >= shortest && r.filter.passes(number) {
-				r.bytes(number)
-			}
+			r.filtered(body[i:end])
 			i = end
 		default:
 			i++
@@ -337,7 +342,7 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	if escaped {
 		literal = r.decode(literal, `\`, backslash)
 	}
-	r.bytes(literal)
+	r.filtered(literal)
 }
 
 // decode undoes the escapes of value in a buffer that is used again. It decodes no more of a long
@@ -345,7 +350,7 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) < searched {
-		next := bytes.IndexAny(value[:min(len(value), searched)], signs)
+		next := indexSign(value[:min(len(value), searched)], signs)
 		if next < 0 {
 			next = min(len(value), searched)
 		}
@@ -360,6 +365,19 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 		value = value[length:]
 	}
 	return r.scratch
+}
+
+// indexSign returns the place of the first of one or two signs, -1 if there is none.
+func indexSign(text []byte, signs string) int {
+	if len(signs) == 1 {
+		return bytes.IndexByte(text, signs[0])
+	}
+	for i, c := range text {
+		if c == signs[0] || c == signs[1] {
+			return i
+		}
+	}
+	return -1
 }
 
 // bytes is Value for a piece of a body.
