@@ -52,9 +52,9 @@ type Credentials struct {
 	SecretKey Secret
 }
 
-// Signer signs requests as IDnGO requires it. A [Client] has one of its own. A Signer by itself
-// serves other HTTP clients and, with Verify, fakes of the service in tests. It is safe for
-// concurrent use and prints no secret.
+// Signer signs requests as IDnGO requires it. A [Client] has one of its own. Use a Signer with
+// another HTTP client or, with Verify, in a fake of the service. It is safe for concurrent use and
+// prints no secret.
 //
 // The signature is the HMAC-SHA256, keyed with the secret key and written in lower-case hexadecimal
 // digits, of
@@ -145,7 +145,8 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 
 // StringToSign returns the text whose HMAC is the signature of req at the time at. Compare it with
 // what the other side has signed. The text has the length and the SHA-256 of the body instead of
-// the body; without a body it ends after the URI. The URI shows its query: mind where you print it.
+// the body; without a body it ends after the URI. The URI shows its query, which has ids: do not
+// log it.
 func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
 	if err := s.check("StringToSign", req); err != nil {
 		return "", err
@@ -182,33 +183,47 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 //
 // Its errors say what to do: [ErrUnauthorized] for a token of the other environment (codes 4000 to
 // 4002), [ErrSignatureMismatch] for a wrong secret key, [ErrTimestampExpired] for a clock that
-// could not be corrected. A 404 in another form means that something else than the service has
-// answered.
+// could not be corrected, [ErrForbidden] for a missing permission, [ErrServer] for a service that
+// is down. A web page or a 404 in another form means that another server has answered.
 func (c *Client) CheckCredentials(ctx context.Context, opts ...RequestOption) error {
 	const method = "CheckCredentials"
 	_, _, err := c.fetchAction(ctx, "000000000000000000000000", append(slices.Clone(opts), calledBy(method)))
-	var api *APIError
-	if !errors.As(err, &api) {
-		if transient(err) {
-			return methodError(method, "the service cannot be reached: check the network and the base URL", err)
-		}
+	if err == nil || errors.Is(err, ErrInvalidArgument) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	switch {
-	case api.StatusCode == http.StatusNotFound && api.documented:
+	var api *APIError
+	if errors.As(err, &api) && api.StatusCode == http.StatusNotFound && api.documented {
 		return nil
-	case api.StatusCode == http.StatusNotFound:
-		return methodError(method, "something else than the service has answered: check the base URL", err)
-	case errors.Is(api, ErrSignatureMismatch):
-		return methodError(method, "the secret key does not belong to the app token, or a proxy changes requests", err)
-	case errors.Is(api, ErrTimestampExpired):
-		return methodError(method, "the clock of this machine is wrong", err)
-	case errors.Is(api, ErrUnauthorized):
-		return methodError(method, "the service does not know the app token: take token and key of the same environment", err)
-	case errors.Is(api, ErrForbidden):
-		return methodError(method, "the app token lacks a permission", err)
 	}
-	return err
+	return methodError(method, credentialsAdvice(err, api), err)
+}
+
+// errUnusable marks the error of a 2xx that cannot be used.
+var errUnusable = errors.New("unusable answer")
+
+// credentialsAdvice says what to do about an error of CheckCredentials. api is nil if there was no
+// answer other than 2xx.
+func credentialsAdvice(err error, api *APIError) string {
+	const notTheService = "something else than the service has answered: check the base URL"
+	switch {
+	case errors.Is(err, errUnusable), errors.Is(err, ErrResponseTooLarge):
+		return notTheService
+	case api == nil:
+		return "the service cannot be reached: check the network and the base URL"
+	case errors.Is(api, ErrServer), errors.Is(api, ErrRateLimited), api.StatusCode == http.StatusRequestTimeout:
+		return "the service does not answer now: check again later"
+	case api.html:
+		return notTheService
+	case errors.Is(api, ErrSignatureMismatch):
+		return "the secret key does not belong to the app token, or a proxy changes requests"
+	case errors.Is(api, ErrTimestampExpired):
+		return "the clock of this machine is wrong: set it"
+	case errors.Is(api, ErrUnauthorized):
+		return "the service does not know the app token: take token and key of the same environment"
+	case errors.Is(api, ErrForbidden):
+		return "the app token lacks a permission: compare its permissions in the dashboard"
+	}
+	return notTheService
 }
 
 // AccessTokenParams are the arguments of [Client.CreateAccessToken].
@@ -225,9 +240,9 @@ type AccessTokenParams struct {
 	TTL time.Duration
 }
 
-// AccessToken opens one user's verification to a WebSDK or mobile SDK. fmt and slog print it
-// redacted. Its JSON is whole, since a token is made to be given to an app: slog's JSON handler and
-// encoding/json print the token of a struct that holds an AccessToken.
+// AccessToken lets a WebSDK or mobile SDK open the verification of one user. fmt and slog print it
+// redacted. Its JSON shows the token, which an app needs. So encoding/json and slog's JSON handler
+// print the token of a struct that holds an AccessToken.
 type AccessToken struct {
 	// Token is the token itself, for the SDK.
 	Token string `json:"token"`

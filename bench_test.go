@@ -37,7 +37,7 @@ import (
 )
 
 // Each benchmark has its floor beside it: the same work written plainly with the
-// standard library. What counts is the ratio. .ci/bench prints it.
+// standard library. .ci/bench prints the ratio.
 //
 //	floor              the answer's fields only; a call has a timeout of 30 s
 //	floor-again        the same once more: how far it is from floor is noise
@@ -621,8 +621,8 @@ func benchPage(offset, size, total int) string {
 	return b.String()
 }
 
-// What one writes who decodes the fields of the answers of these benchmarks, and no
-// others: dates as strings, ids as they come.
+// The floor decodes only the fields in the answers of these benchmarks: dates as strings, ids as
+// they come.
 type (
 	answerToken struct {
 		Token  string `json:"token"`

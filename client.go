@@ -30,8 +30,8 @@
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
-// [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
+// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart. The
+// documentation of [ErrUnauthorized], [ErrNotFound] and the others names their usual causes. After
 // [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
 // network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
@@ -56,9 +56,10 @@
 //	  a code and Date 30 s off            corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most. It waits 500 ms and then twice as long between them, half of
-// it random, and no less than Retry-After; see [RetryPolicy]. Every attempt is stamped and signed
-// afresh. [WithIdempotent] moves a call into the first column. This table may change.
+// A call makes three attempts at most. It waits 500 ms before the second and 1 s before the third,
+// half of it random, and never less than Retry-After; see [RetryPolicy]. Every attempt gets a new
+// timestamp and signature. [WithIdempotent] moves a call into the first column. This table may
+// change.
 //
 // # Images
 //
@@ -80,13 +81,13 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines share nothing but the ExternalActionID of an action and the Key of an event.
+// Several machines only need to agree on the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
 // most constants follow the products that IDnGO's API is derived from. "Not documented" and
-// "inferred" mark what neither describes. Unknown fields and values are never an error.
+// "inferred" mark what neither source describes. Unknown fields and values are never an error.
 package idngo
 
 import (
@@ -178,9 +179,8 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 // LogValue returns String.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// CloseIdleConnections closes the connections that the client's transport keeps open for the next
-// call. Clients without a transport of their own share one pool of connections, so it closes those
-// of all of them. Calls under way go on.
+// CloseIdleConnections closes the connections that no call uses. Clients without a transport of
+// their own share one pool of connections, so it closes those of all of them.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.exchanger != nil {
 		c.exchanger.CloseIdleConnections()
@@ -202,15 +202,15 @@ func option(valid bool, name, problem string, set func(*settings)) Option {
 	}
 }
 
-// WithBaseURL sets where the service is: an https URL, or an http URL with a loopback address, see
+// WithBaseURL sets the URL of the service: https, or http with a loopback address, see
 // [WithInsecureHTTP]. A path prefix is kept, and signed. The default is [DefaultBaseURL].
 func WithBaseURL(url string) Option {
 	return option(url != "", "base URL", "is neither https nor http", func(s *settings) { s.baseURL = url })
 }
 
 // WithInsecureHTTP allows an http base URL for any host, also in IDNGO_BASE_URL. It is for tests
-// against a simulator in another container. Requests, tokens and images are readable on their way
-// then.
+// against a simulator in another container. Others on the network can then read requests, tokens
+// and images.
 func WithInsecureHTTP() Option {
 	return option(true, "", "", func(s *settings) { s.insecureHTTP = true })
 }
@@ -245,13 +245,13 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithRetryPolicy sets how often a call is retried and after what delays. The table in the package
-// documentation says what is retried.
+// documentation shows what is retried.
 func WithRetryPolicy(p RetryPolicy) Option {
 	policy, problem := retry.Policy(p).WithDefaults()
 	return option(problem == "", "retry policy", problem, func(s *settings) { s.policy = policy })
 }
 
-// RetryPolicy says how often a call is retried and after what delays. Zero fields mean the
+// RetryPolicy is the number of attempts of a call and the delays between them. Zero fields mean the
 // defaults.
 type RetryPolicy struct {
 	// MaxAttempts counts every attempt, also the first one and one after a wrong clock. The default
@@ -321,25 +321,18 @@ type Response struct {
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
-// itself (Host, Content-Length, Transfer-Encoding, Trailer). AddImage also refuses Content-Type,
-// which names the boundary.
+// itself (Host, Content-Length, Transfer-Encoding, Trailer). It also refuses Accept-Encoding other
+// than identity: net/http asks for gzip by itself, and then decodes it. AddImage also refuses
+// Content-Type, which names the boundary.
 //
 // Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
 // does not find them. Otherwise net/http would resend a POST with either name by itself, although
 // the first one may have taken effect.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
-		canonical := http.CanonicalHeaderKey(key)
-		switch canonical {
-		case exchange.HeaderToken, exchange.HeaderStamp, exchange.HeaderSignature,
-			"Host", "Content-Length", "Transfer-Encoding", "Trailer":
-			return invalid("header", "is one that the client sets itself")
-		}
-		if !exchange.ValidToken(key) || !exchange.ValidHeaderValue(value) {
-			return invalid("header", "has a character that HTTP does not allow")
-		}
-		if canonical == "Idempotency-Key" || canonical == "X-Idempotency-Key" {
-			canonical = strings.ToLower(canonical)
+		canonical, problem := exchange.CheckHeader(key, value)
+		if problem != "" {
+			return invalid("header", problem)
 		}
 		if o.header == nil {
 			o.header = make(http.Header)
@@ -363,8 +356,8 @@ func WithIdempotent() RequestOption {
 // Do makes a signed call of any endpoint of the vendor. path begins with a slash and must be
 // escaped as a URL path. query is sent sorted, with %20 for a space. body is nil, a []byte that is
 // sent as it is, or a value for encoding/json. A nil pointer, map or slice is no body. out is nil,
-// a *[]byte, or a pointer to decode the answer into. 204, 205 and an empty 2xx are a success that
-// leaves out unchanged, and so is any 2xx to HEAD.
+// a *[]byte, or a pointer to decode the answer into. 204, 205, an empty 2xx and any 2xx to HEAD are
+// a success, and leave out unchanged.
 //
 // GET and HEAD are idempotent, other methods are not (see [WithIdempotent]). Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
@@ -524,6 +517,13 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	return checkArguments(r.options.caller, problems...)
 }
 
+// begin checks the arguments of a method that calls others, and returns the options for those.
+func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
+	r := &request{operation: method, problem: checkArguments("", problems...)}
+	err := r.apply(ctx, opts)
+	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err
+}
+
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.
 func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOption) error {
 	answer, attempts, err := c.send(ctx, r, opts)
@@ -540,20 +540,21 @@ func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOp
 func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	empty := len(answer.Content) == 0 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusResetContent
 	switch raw, ok := out.(*[]byte); {
-	case empty && r.emptyOK, out == nil:
+	case empty && r.emptyOK, out == nil && !exchange.IsHTML(answer.Header):
 		return ""
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
+	case len(bytes.TrimSpace(answer.Content)) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
+	case out != nil:
+		problem = decode(answer.Content, out)
 	}
-	problem = decode(answer.Content, out)
 	switch wanted, ok := out.(interface{ usable() bool }); {
-	case problem != "" && exchange.IsHTML(answer.Header):
+	case (problem != "" || out == nil) && exchange.IsHTML(answer.Header):
 		return "it is text/html, most likely from a proxy or gateway"
 	case problem == "" && ok && !wanted.usable():
 		return "it lacks the id, token or URL that was asked for"
@@ -565,8 +566,8 @@ func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 func (r *request) unusable(answer *exchange.Answer, attempts int, problem string) error {
 	return &oneline.Error{
 		Method: r.options.caller, Step: stepOf(r.options.caller, r.operation), Attempts: attempts, Transient: true,
-		Unknown: unknownIf(!r.idempotent),
-		Text:    fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
+		Unknown: unknownIf(!r.idempotent), Causes: []error{errUnusable},
+		Text: fmt.Sprintf("the answer %d cannot be used: %s", answer.StatusCode, problem),
 	}
 }
 
@@ -658,7 +659,7 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
-		o.failure = newFailure(failed)
+		o.failure = newFailure(r, failed)
 	case answer.StatusCode/100 != 2:
 		o.failure = c.refusal(ctx, r, answer)
 	case c.clock.Corrected():
@@ -674,9 +675,6 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
 	}
-	if r.stream {
-		sent.Accept = ""
-	}
 	if r.body != nil || r.method == http.MethodPost {
 		sent.ContentType = "application/json"
 	}
@@ -684,12 +682,25 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 }
 
 // newFailure gives a failed exchange this package's words.
-func newFailure(failed *exchange.Failure) *failure {
-	err := imageError(failed.Err)
+func newFailure(r *request, failed *exchange.Failure) *failure {
+	err := failed.Err
+	if r.upload != nil {
+		err = imageError(err)
+	}
 	if errors.Is(err, exchange.ErrTooLarge) {
 		err = fmt.Errorf("the answer %d cannot be used: %w", failed.Response.StatusCode, ErrResponseTooLarge)
 	}
 	return &failure{Failure: retry.Failure{Kind: failed.Kind, Written: failed.Written}, err: err, sent: failed.Sent, res: failed.Response}
+}
+
+// imageError gives a changed source its sentinel, and removes the path from an error of the file
+// system. It returns other errors as they are.
+func imageError(err error) error {
+	err = redact.PathError(err)
+	if errors.Is(err, formbody.ErrChanged) {
+		return fmt.Errorf("%w: %w", ErrImageChanged, err)
+	}
+	return err
 }
 
 // refusal returns the failure of an answer other than 2xx.
@@ -725,20 +736,20 @@ func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 
 // fail returns the error of a call. reason is what prevented the next attempt, if not the policy.
 func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error) error {
-	switch err := c.show(r, last).(type) { //nolint:errorlint // made there
+	shown := c.show(r, last)
+	if reason != nil {
+		reason = redact.Reword(reason, redact.OneLine(c.redact(r, last.sent, []string{reason.Error()})[0]))
+	}
+	switch err := shown.(type) { //nolint:errorlint // made there
 	case *APIError:
 		err.Attempts, err.outcomeUnknown, err.cause = tries.Made, tries.Unknown, reason
-		return err
 	case *oneline.Error:
 		err.Attempts, err.Unknown = tries.Made, unknownIf(tries.Unknown)
 		if reason != nil {
-			err.Text += ": " + reason.Error()
-			err.Causes = append(err.Causes, reason)
+			err.Text, err.Causes = err.Text+": "+reason.Error(), append(err.Causes, reason)
 		}
-		return err
-	default:
-		return err
 	}
+	return shown
 }
 
 // show returns the error of a failed attempt, without what the call has sent. It makes it once,

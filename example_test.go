@@ -22,7 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What the examples stand on: a simulator in the same process, and a client of it.
+// The examples use a simulator in the same process and a client of it.
 const (
 	applicantID = simulator.DefaultApplicantID
 	userID      = simulator.DefaultExternalUserID
@@ -270,7 +270,7 @@ func ExampleClient_WaitForReview() {
 	if _, err := client.SubmitAction(ctx, made.ID); err != nil {
 		log.Fatal(err)
 	}
-	// Nothing completes by itself in the vendor's sandbox: give it a deadline.
+	// Give it a deadline: in the vendor's sandbox no review completes by itself.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	action, err := client.WaitForReview(ctx, made.ID, idngo.WaitParams{
@@ -315,12 +315,12 @@ func ExampleClient_ConfirmAction() {
 
 func ExampleClient_RequireApproved() {
 	ctx := context.Background()
-	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer simulator.Close()
-	client, err := simulator.Client()
+	defer service.Close()
+	client, err := service.Client()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func ExampleClient_RequireApproved() {
 	fmt.Println(errors.Is(err, idngo.ErrNotApproved), action.Review.ReviewStatus)
 	fmt.Println(err)
 
-	if err := simulator.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen}); err != nil {
+	if err := service.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen}); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := client.RequireApproved(ctx, action.ID, want); err == nil {
@@ -351,18 +351,18 @@ func ExampleClient_RequireApproved() {
 
 func ExampleClient_CheckCredentials() {
 	ctx := context.Background()
-	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer simulator.Close()
-	service := httptest.NewServer(simulator)
 	defer service.Close()
+	server := httptest.NewServer(service)
+	defer server.Close()
 
-	right := simulator.Credentials()
+	right := service.Credentials()
 	wrong := idngo.Credentials{AppToken: right.AppToken, SecretKey: "the key of another token"}
 	for _, credentials := range []idngo.Credentials{right, wrong} {
-		client, err := idngo.NewClient(credentials, idngo.WithBaseURL(service.URL))
+		client, err := idngo.NewClient(credentials, idngo.WithBaseURL(server.URL))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -376,15 +376,15 @@ func ExampleClient_CheckCredentials() {
 
 func ExampleClient_FindApplicant() {
 	ctx := context.Background()
-	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{KnownOnly: true})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{KnownOnly: true})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer simulator.Close()
-	if err := simulator.AddApplicant(idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}); err != nil {
+	defer service.Close()
+	if err := service.AddApplicant(idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}); err != nil {
 		log.Fatal(err)
 	}
-	client, err := simulator.Client()
+	client, err := service.Client()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -400,18 +400,18 @@ func ExampleClient_FindApplicant() {
 
 func ExampleClient_GetApplicant() {
 	ctx := context.Background()
-	simulator, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer simulator.Close()
+	defer service.Close()
 	onHold := idngo.Applicant{ID: "applicant-2", Review: idngo.Review{
 		ReviewStatus: idngo.ReviewStatusOnHold, ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
 	}}
-	if err := simulator.AddApplicant(onHold); err != nil {
+	if err := service.AddApplicant(onHold); err != nil {
 		log.Fatal(err)
 	}
-	client, err := simulator.Client()
+	client, err := service.Client()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -852,6 +852,203 @@ func ExampleSigner_StringToSign() {
 	// 1700000000POST/resources/applicants?id=u%201<body: 2 bytes, SHA-256 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a>
 }
 
+// A service defines the calls that it makes as an interface of its own. Its tests pass a fake, or a
+// client of a Simulator.
+func Example_interface() {
+	pay := func(ctx context.Context, idngoClient approver, actionID string, want idngo.ActionExpectation) string {
+		_, err := idngoClient.RequireApproved(ctx, actionID, want)
+		switch {
+		case err == nil:
+			return "paid"
+		case errors.Is(err, idngo.ErrNotApproved):
+			return "not approved"
+		default:
+			return "try again later"
+		}
+	}
+	want := idngo.ActionExpectation{ApplicantID: "applicant-1", ExternalActionID: "payout-815"}
+	for _, err := range []error{nil, idngo.ErrNotApproved, idngo.ErrServer} {
+		fmt.Println(pay(context.Background(), fakeApprover{err}, "action-1", want))
+	}
+	// Output:
+	// paid
+	// not approved
+	// try again later
+}
+
+// approver is what the service needs of a *idngo.Client.
+type approver interface {
+	RequireApproved(context.Context, string, idngo.ActionExpectation, ...idngo.RequestOption) (*idngo.Action, error)
+}
+
+var _ approver = (*idngo.Client)(nil)
+
+// fakeApprover is an approver that always answers the same.
+type fakeApprover struct{ err error }
+
+func (f fakeApprover) RequireApproved(
+	context.Context, string, idngo.ActionExpectation, ...idngo.RequestOption,
+) (*idngo.Action, error) {
+	return new(idngo.Action), f.err
+}
+
+// This goes from the token of the app to the webhook of the review, in one process.
+func ExampleNewSimulator() {
+	ctx := context.Background()
+	const secret = "secret-of-the-webhooks"
+	verifier, err := idngo.NewWebhookVerifier(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	reviewed := make(chan string, 1)
+	receiver := verifier.Handler(func(_ context.Context, event *idngo.WebhookEvent) error {
+		if event.Type == idngo.WebhookTypeApplicantActionReviewed {
+			reviewed <- event.ExternalApplicantActionID
+		}
+		return nil
+	})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Webhooks: receiver, WebhookSecret: secret})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for _, externalID := range []string{"payout-815", "payout-816#RED"} { // its end asks for an outcome
+		token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
+			UserID: "user-4711", LevelName: "action-liveness", ExternalActionID: externalID,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := service.CompleteWithToken(token.Token); err != nil { // plays the app
+			log.Fatal(err)
+		}
+		fmt.Println("webhook:", <-reviewed)
+	}
+	applicant, err := client.FindApplicant(ctx, "user-4711")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, action := range service.Actions(applicant.ID) {
+		fmt.Println(action.ExternalActionID, action.Review.ReviewResult.ReviewAnswer, action.Approved())
+	}
+	// Output:
+	// webhook: payout-815
+	// webhook: payout-816#RED
+	// payout-815 GREEN true
+	// payout-816#RED RED false
+}
+
+// The answer of a create gets lost. EnsureAction finds what it has made.
+func ExampleSimulator_SetFaults() {
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := service.SetFaults("reset-after@CreateAction#1"); err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	fmt.Println(action.ExternalActionID, err)
+	fmt.Println(service.Calls("CreateAction"), len(service.Actions("applicant-1")))
+	// Output:
+	// payout-815 <nil>
+	// 1 1
+}
+
+// A test decides reviews itself.
+func ExampleSimulator_Review() {
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, decide := range []func() error{
+		func() error { return service.Hold(action.ID) },
+		func() error {
+			return service.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed})
+		},
+	} {
+		if err := decide(); err != nil {
+			log.Fatal(err)
+		}
+		action, err = client.GetAction(ctx, action.ID)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %q\n", action.Review.ReviewStatus, action.Review.ReviewResult.ReviewAnswer)
+	}
+	// Output:
+	// onHold ""
+	// completed "RED"
+}
+
+// A simulator with a port is for code in another process, or for other languages.
+func ExampleSimulator_ServeHTTP() {
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	server := httptest.NewServer(service)
+	defer server.Close()
+	client, err := idngo.NewClient(service.Credentials(), idngo.WithBaseURL(server.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	fmt.Println(client.CheckCredentials(ctx))
+	// Output: <nil>
+}
+
+func ExampleWithInsecureHTTP() {
+	const inAContainer = "http://idngo-simulator:8080"
+	credentials := idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}
+	_, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer))
+	fmt.Println(errors.Is(err, idngo.ErrInvalidArgument))
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer), idngo.WithInsecureHTTP())
+	fmt.Println(client, err)
+	// Output:
+	// true
+	// idngo.Client{http://idngo-simulator:8080} <nil>
+}
+
+func ExampleApplicant_Approved() {
+	applicant := &idngo.Applicant{}
+	applicant.Review.ReviewResult.ReviewAnswer = idngo.ReviewAnswerGreen
+	applicant.Review.ReviewStatus = idngo.ReviewStatusOnHold
+	fmt.Println(applicant.Approved()) // not yet: the review is not completed
+	applicant.Review.ReviewStatus = idngo.ReviewStatusCompleted
+	fmt.Println(applicant.Approved())
+	// Output:
+	// false
+	// true
+}
+
 func ExampleAction_Approved() {
 	action := &idngo.Action{}
 	action.Review.ReviewResult.ReviewAnswer = idngo.ReviewAnswerGreen
@@ -924,7 +1121,7 @@ func ExampleSignWebhook() {
 }
 
 func ExampleParseWebhook() {
-	// Of a body that was verified before it was queued.
+	// The body was verified before it was queued.
 	e, err := idngo.ParseWebhook([]byte(reviewed))
 	if err != nil {
 		panic(err)
@@ -943,8 +1140,7 @@ func ExampleParseWebhook() {
 }
 
 func ExampleNewWebhookVerifier() {
-	// From the environment, say: an unset variable is found here, and not by
-	// the first forged delivery.
+	// Take it from the environment, for example. An unset variable is an error here.
 	_, err := idngo.NewWebhookVerifier("")
 	fmt.Println(errors.Is(err, idngo.ErrInvalidArgument))
 	fmt.Println(err)

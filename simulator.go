@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,30 +14,30 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// SimulatorConfig is what a [Simulator] is made of. The zero value is a useful one.
+// SimulatorConfig configures a [Simulator]. The zero value is useful.
 type SimulatorConfig struct {
 	Outcome       ReviewResult     // of every review; zero: GREEN. See [Simulator.SetOutcome]
 	ReviewDelay   time.Duration    // from submit to verdict; zero: submit answers "pending", and the next GetAction has the verdict
 	ManualReview  bool             // no verdict but by [Simulator.Review]
 	Webhooks      http.Handler     // events are delivered to it, signed, in memory; nil: none
-	WebhookSecret Secret           // what they are signed with; default: one of its own
+	WebhookSecret Secret           // the secret that signs them; default: one of its own
 	Clock         func() time.Time // its clock; default time.Now
 	Faults        string           // what goes wrong, see [Simulator.SetFaults]
 	KnownOnly     bool             // refuse applicants, users and levels that AddApplicant and AddLevel have not named
 }
 
-// Simulator is the service in memory, for tests of code that uses this package. It
-// checks signatures and requests as strictly as the service does, keeps actions and
-// images, reviews what is submitted, and delivers webhooks.
+// Simulator is the service in memory, for tests of code that uses this package. It checks
+// signatures and requests as strictly as the service does, keeps actions and images, reviews
+// submitted actions, and delivers webhooks.
 //
 // Any applicant, user and level is known and approved, unless
 // [SimulatorConfig.KnownOnly] is set. The end of an external action id can ask for
 // an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL", "pay-1#RED-FINAL:LABEL",
 // "pay-1#ERROR", "pay-1#onHold".
 //
-// It works inside a bubble of testing/synctest when it is made there. It keeps
-// 20,000 actions and 128 MiB of images at most. The command examples/simulator of
-// the repository is the same for other languages and for people.
+// It works inside a bubble of testing/synctest when it is made there. It keeps 20,000 actions and
+// 128 MiB of images at most. The command examples/simulator of the repository is the same simulator
+// for other languages and for people.
 //
 // A Simulator is safe for concurrent use.
 type Simulator struct {
@@ -52,16 +51,16 @@ const simulatorHost = "localhost"
 // NewSimulator makes a simulator. Close it when the test ends. It returns
 // [ErrInvalidArgument] for a bad config.
 func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
+	const method = "NewSimulator"
+	var negativeDelay, badSecret error
 	if cfg.ReviewDelay < 0 {
-		return nil, invalid("ReviewDelay", "is negative")
+		negativeDelay = invalid("ReviewDelay", "is negative")
 	}
 	if cfg.WebhookSecret != "" {
-		if err := checkCredential("WebhookSecret", cfg.WebhookSecret); err != nil {
-			return nil, err
-		}
+		badSecret = checkCredential("WebhookSecret", cfg.WebhookSecret)
 	}
-	faults, err := parseFaults(cfg.Faults)
-	if err != nil {
+	faults, badFaults := simulator.ParseFaults(cfg.Faults)
+	if err := checkArguments(method, negativeDelay, badSecret, simulatorError("Faults", badFaults)); err != nil {
 		return nil, err
 	}
 	server, err := simulator.New(simulator.Config{
@@ -76,7 +75,7 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 		NoDefaults:     cfg.KnownOnly,
 	})
 	if err != nil {
-		return nil, simulatorError("SimulatorConfig", err)
+		return nil, checkArguments(method, simulatorError("SimulatorConfig", err))
 	}
 	s := &Simulator{server: server}
 	s.transport = &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 100, IdleConnTimeout: 90 * time.Second}
@@ -84,9 +83,9 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 }
 
 // Client makes a client of the simulator, with its credentials and the given
-// options. It talks HTTP in memory. A base URL among the options, such as the one
-// of an httptest.Server that serves the simulator, is called over the network. An
-// HTTP client among the options needs such a base URL.
+// options. It talks HTTP in memory. With [WithBaseURL], such as the URL of an
+// httptest.Server with the simulator as its handler, it talks over the network, and
+// WebSDK links lead there. [WithHTTPClient] needs such a URL too.
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
 	own := []Option{WithBaseURL("http://" + simulatorHost), WithHTTPClient(&http.Client{Transport: s.transport})}
 	return NewClient(s.Credentials(), append(own, opts...)...)
@@ -109,78 +108,58 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server
 // Format prints no secret.
 func (s *Simulator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "idngo.Simulator") }
 
-// Credentials are what the simulator accepts. All simulators have the same.
+// Credentials returns the credentials that the simulator accepts. All simulators have the same.
 func (s *Simulator) Credentials() Credentials {
 	return Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}
 }
 
-// WebhookSecret is what webhooks are signed with.
+// WebhookSecret returns the secret that webhooks are signed with.
 func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecret()) }
 
-// AddApplicant makes an applicant known, or changes one. It needs an ID. What is
-// left out is made up: no review is an approval, and a review without a status is
-// completed.
+// AddApplicant makes an applicant known, or changes one. It needs an ID. Missing fields get values:
+// no review means an approval, and a review without a status is completed.
 func (s *Simulator) AddApplicant(a Applicant) error {
-	if a.ID == "" {
-		return invalid("Applicant.ID", "is empty")
-	}
 	text, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("idngo: %w: Applicant: %w", ErrInvalidArgument, err)
+	if err == nil {
+		err = s.server.AddApplicantJSON(text)
 	}
-	return simulatorError("Applicant", s.server.AddApplicantJSON(text))
+	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and says which kind of action it is for. An action
-// of a level that is not known is a face authorization, unless the name says
-// questionnaire, email, payment or source, or the action has questionnaires.
+// AddLevel makes a level known and sets its kind of action. An action of an unknown level is a face
+// authorization, unless the name has the word questionnaire, email, payment or source, or the
+// action has questionnaires.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
-	switch {
-	case name == "":
-		return invalid("name", "is empty")
-	case kind == "":
-		return invalid("kind", "is empty")
-	}
-	return simulatorError("name", s.server.AddLevel(name, string(kind)))
+	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
 
-// Review decides an action now, whatever its status. A result without an answer is
+// Review decides an action now, in any status. A result without an answer is
 // an approval.
 func (s *Simulator) Review(actionID string, result ReviewResult) error {
-	return s.decide(actionID, simulatorOutcome(result))
+	return checkArguments("Review", simulatorError("action", s.server.Review(actionID, simulatorOutcome(result))))
 }
 
 // Hold puts an action on hold. Review ends it.
 func (s *Simulator) Hold(actionID string) error {
-	return s.decide(actionID, simulator.Outcome{OnHold: true})
+	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
 
-func (s *Simulator) decide(actionID string, outcome simulator.Outcome) error {
-	if actionID == "" {
-		return invalid("actionID", "is empty")
-	}
-	return simulatorError("actionID", s.server.Review(actionID, outcome))
-}
-
-// CompleteWithToken plays the app. It does what an SDK does with an access token:
-// it makes the action where there is none, takes the selfie, and submits. An action
-// that was submitted before stays as it is.
+// CompleteWithToken plays the app. It does what an SDK does with an access token: it creates the
+// action if there is none, takes the selfie, and submits. It does not change an action that was
+// submitted before.
 func (s *Simulator) CompleteWithToken(accessToken string) error {
-	if accessToken == "" {
-		return invalid("accessToken", "is empty")
-	}
 	_, err := s.server.CompleteWithToken(accessToken)
-	return simulatorError("accessToken", err)
+	return checkArguments("CompleteWithToken", simulatorError("access token", err))
 }
 
 // SetOutcome changes the verdict of the reviews that end from now on. A face
-// authorization without an image ends with ERROR, whatever the outcome is. A result
+// authorization without an image ends with ERROR, with any outcome. A result
 // that the service never sends changes nothing.
 func (s *Simulator) SetOutcome(result ReviewResult) {
 	_ = s.server.SetOutcome(simulatorOutcome(result)) // as documented
 }
 
-// SetFaults says what goes wrong from now on, in items with commas between them.
+// SetFaults sets what goes wrong from now on, in items with commas between them.
 // The empty string ends all faults. An item is what[@Operation]#count for the next
 // requests, or what[@Operation]=probability for requests by chance:
 //
@@ -189,19 +168,19 @@ func (s *Simulator) SetOutcome(result ReviewResult) {
 //	503=0.1                      one request in ten gets 503
 //	slow:2s#1                    the next answer takes two seconds
 //
-// What goes wrong is a status before the effect (503), after it (503-after) or
-// before the body was read (503-early), or one of reset, reset-after, reset-early,
-// html, slow, slow-body, truncate, truncate-chunked, wrong-date, garbage, endless.
-// The operations are those of [OperationFromContext]. seed=7 is a seed for chance.
+// The fault is a status before the effect (503), after it (503-after) or before the body is read
+// (503-early), or one of reset, reset-after, reset-early, html, slow, slow-body, truncate,
+// truncate-chunked, wrong-date, garbage, endless. The operations are those of
+// [OperationFromContext]. seed=7 is a seed for chance.
 func (s *Simulator) SetFaults(spec string) error {
-	faults, err := parseFaults(spec)
-	if err != nil {
-		return err
+	faults, err := simulator.ParseFaults(spec)
+	if err == nil {
+		err = s.server.SetFaults(faults)
 	}
-	return simulatorError("Faults", s.server.SetFaults(faults))
+	return checkArguments("SetFaults", simulatorError("faults", err))
 }
 
-// Actions are the actions of an applicant in order of creation.
+// Actions returns the actions of an applicant in order of creation.
 func (s *Simulator) Actions(applicantID string) []*Action {
 	if applicantID == "" {
 		return nil
@@ -213,28 +192,27 @@ func (s *Simulator) Actions(applicantID string) []*Action {
 	return actions
 }
 
-// Calls is how many requests of an operation, named as by [OperationFromContext],
-// have reached the simulator. Those that were refused or had a fault are counted too.
+// Calls returns the number of requests of an operation that have reached the simulator.
+// [OperationFromContext] has the names. Refused requests and those with a fault count too.
 func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOperation[operation] }
 
-// Close ends deliveries and connections. What waits to be delivered is dropped.
+// Close ends deliveries and connections. It drops deliveries that wait.
 func (s *Simulator) Close() error {
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()
 	return err
 }
 
-func parseFaults(spec string) (*simulator.Faults, error) {
-	faults, err := simulator.ParseFaults(spec)
-	return faults, simulatorError("Faults", err)
-}
-
-// simulatorError says in this package's terms what the simulator has refused.
+// simulatorError returns what the simulator has refused as an invalid argument.
 func simulatorError(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("idngo: %w: %s: %w", ErrInvalidArgument, field, errors.New(strings.TrimPrefix(err.Error(), "simulator: ")))
+	text := strings.TrimPrefix(err.Error(), "simulator: ")
+	for _, method := range []string{"AddApplicant: ", "AddLevel: ", "CompleteWithToken: "} {
+		text = strings.TrimPrefix(text, method)
+	}
+	return invalid(field+":", text)
 }
 
 func simulatorOutcome(r ReviewResult) simulator.Outcome {

@@ -283,7 +283,7 @@ func TestSimulatorCredentials(t *testing.T) {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	creds := sim.Credentials()
-	creds.SecretKey = "another"
+	creds.SecretKey = "another secret key"
 	other, err := idngo.NewClient(creds, idngo.WithBaseURL(server.URL))
 	require.NoError(t, err)
 	require.ErrorIs(t, other.CheckCredentials(t.Context()), idngo.ErrSignatureMismatch)
@@ -387,7 +387,7 @@ func TestSimulatorClose(t *testing.T) {
 	})
 }
 
-// Nothing secret is in what is printed.
+// A printed simulator shows no secret.
 func TestSimulatorIsPrinted(t *testing.T) {
 	t.Parallel()
 	sim, _ := newSimulator(t, idngo.SimulatorConfig{WebhookSecret: "webhook secret of mine"})

@@ -27,34 +27,32 @@ import (
 	"github.com/idngo-go/idngo/internal/redact"
 )
 
-// A DigestAlgorithm names how the digest of a webhook was made, in the words of the
-// X-Payload-Digest-Alg header. The service writes them in capitals, and only so are they
-// understood.
+// A DigestAlgorithm is the algorithm of a webhook's digest, as the X-Payload-Digest-Alg header
+// names it. The name must be in capitals, as the service writes it.
 type DigestAlgorithm string
 
 // The algorithms that the service can be set to use.
 const (
 	// HMACSHA256 is the service's default.
 	HMACSHA256 DigestAlgorithm = "HMAC_SHA256_HEX"
-	HMACSHA512 DigestAlgorithm = "HMAC_SHA512_HEX"
+	HMACSHA512 DigestAlgorithm = "HMAC_SHA512_HEX" // with the longer SHA-512
 	// HMACSHA1 is for old configurations: a verifier accepts it only when [WithDigestAlgorithms]
 	// names it.
 	HMACSHA1 DigestAlgorithm = "HMAC_SHA1_HEX"
 )
 
-// ParseWebhook decodes the body of a webhook. It verifies nothing: it is for bodies whose signature
-// was checked already, as [WebhookVerifier.Parse] and [WebhookVerifier.Handler] do in one step.
+// ParseWebhook decodes the body of a webhook whose digest has been verified. It verifies nothing
+// itself. [WebhookVerifier.Parse] and [WebhookVerifier.Handler] do both.
 //
-// An event is a JSON object with a type that is not empty, known or not; anything else is an
-// [ErrWebhookMalformed]. An id that [WebhookEvent.Key] is made from, ExternalUserID and ClientID
-// too, is taken as its text when it is a number. Any other member of a JSON type that nobody
-// expects is left zero and does not cost the event, as an unknown member does not: an endpoint that
-// refuses deliveries for that gets disabled. Raw, a copy of body, has it all.
+// It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
+// unknown. Ids may be numbers. A field of another JSON type than expected stays zero, and unknown
+// fields are ignored: the service disables an endpoint that refuses deliveries. Raw is a copy of
+// body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
 	// The usual body fits into the plain struct, which is the fastest.
 	if json.Unmarshal(body, (*plainWebhookEvent)(e)) != nil && decodeWebhookEvent(body, e) != nil {
-		// That error is not wrapped: its text quotes the body.
+		// The error of encoding/json is not wrapped, since its text may quote the body.
 		return nil, fmt.Errorf("idngo: %w: not a JSON object, or its type is not a string", ErrWebhookMalformed)
 	}
 	if e.Type == "" {
@@ -65,8 +63,8 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	return e, nil
 }
 
-// Key identifies the event: it is the same for every delivery of one event and differs between
-// events. Act once for each key.
+// Key returns the identity of the event. It is the same for every delivery of one event, and
+// differs between events. Act once for each key.
 //
 // The service delivers an event again after 30 s, 30 s, 1 min and 5 min when the answer was late or
 // not a 2xx. It sends events about applicants again for a day, and any event by hand at any time.
@@ -74,19 +72,18 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 // receivers share, and write a key in the same transaction as its effect. Ignore an event that is
 // older than what you have of the same action; see [WebhookEvent.Time].
 //
-// It is 32 hexadecimal digits, the first half of a SHA-256, and holds nothing personal: safe as a
-// primary key, a job id, or in a log. It will stay the same in later versions of this package.
+// A key has 32 hexadecimal digits, the first half of a SHA-256, and shows nothing personal. You can
+// use it as a primary key or a job id, and log it. Later versions of this package return the same
+// keys.
 //
-// It is made from what tells events apart and never changes on the way: the type, the ids of
-// applicant, action, inspection, network and transaction, your own id of the action, and the time,
-// which is CreatedAtMs, or else CreatedAt, or the text of either if its form is unknown.
-// ReviewStatus, levels and results are left out, since the service may fill those in as they are
-// when it sends, not as they were when it happened. CorrelationID counts only where there is no
-// time at all: it belongs to the request that caused the event, and whether a second delivery keeps
-// it is not documented. For an event with an id of yet another kind, add that id from Raw.
+// The key is a digest of the type, the ids of applicant, action, inspection, network and
+// transaction, your own id of the action, and the time. The time is CreatedAtMs, or else CreatedAt,
+// or the text of either if its form is unknown. The key ignores ReviewStatus, levels and results,
+// which may differ between deliveries of one event. It includes CorrelationID only if there is no
+// time, since it is not documented whether a second delivery keeps it. If an event has an id of
+// another kind, add that id from Raw to the key.
 func (e *WebhookEvent) Key() string {
-	// Every part carries its length, so that no value can pass for the end of one part and the
-	// start of the next.
+	// The length of each part is included, so that different parts never give the same bytes.
 	buf := make([]byte, 0, 256)
 	add := func(part string) {
 		buf = binary.AppendUvarint(buf, uint64(len(part)))
@@ -97,7 +94,7 @@ func (e *WebhookEvent) Key() string {
 	add(e.ApplicantActionID)
 	add(e.ExternalApplicantActionID)
 	add(e.InspectionID)
-	if e.NetworkID != "" { // only there are events without any of the others
+	if e.NetworkID != "" { // events about networks have no other id
 		add("network")
 		add(e.NetworkID)
 	}
@@ -115,7 +112,7 @@ func (e *WebhookEvent) Key() string {
 		add("time")
 		buf = binary.BigEndian.AppendUint64(buf, uint64(at.Unix()))
 		buf = binary.BigEndian.AppendUint32(buf, uint32(at.Nanosecond()))
-	case !at.IsZero(): // a form that nobody knows
+	case !at.IsZero(): // of an unknown form
 		add("text")
 		add(at.Text)
 	default:
@@ -126,9 +123,9 @@ func (e *WebhookEvent) Key() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Time returns when the event happened: CreatedAtMs, or CreatedAt when there is no CreatedAtMs or
-// it is in an unknown form, or the zero time. Deliveries arrive out of order: keep the time of an
-// event with the state that it has set, and ignore events that are older.
+// Time returns when the event happened: CreatedAtMs, or else CreatedAt, or else the zero time. It
+// ignores dates of an unknown form. Events can arrive in any order: keep the time of an event with
+// the state that it has set, and ignore events that are older.
 func (e *WebhookEvent) Time() time.Time {
 	if !e.CreatedAtMs.Time.IsZero() {
 		return e.CreatedAtMs.Time
@@ -139,13 +136,12 @@ func (e *WebhookEvent) Time() time.Time {
 // A WebhookVerifier checks that webhooks come from the service. It is made by [NewWebhookVerifier],
 // is safe for concurrent use, and prints without its secrets.
 type WebhookVerifier struct {
-	// Behind a pointer, and the secrets in closures behind that: fmt prints unexported fields
-	// without asking.
-	rules *webhookRules
+	rules *webhookRules // behind a pointer: fmt prints unexported fields without calling Format
 }
 
-// NewWebhookVerifier returns a verifier for webhooks signed with secret. That is the secret of the
-// webhook, as it was set in the dashboard, and not the secret key of the app token.
+// NewWebhookVerifier returns a verifier for webhooks signed with secret: the secret of the webhook
+// in the dashboard, not the secret key of the app token. It returns [ErrInvalidArgument] for a
+// secret or an option with a bad value.
 func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const method = "NewWebhookVerifier"
 	settings := webhookSettings{algorithms: []DigestAlgorithm{HMACSHA256, HMACSHA512}, maxBodySize: defaultMaxBodySize}
@@ -183,13 +179,13 @@ func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier,
 	return &WebhookVerifier{rules: rules}, nil
 }
 
-// A WebhookOption sets up a [WebhookVerifier]. A bad value makes [NewWebhookVerifier] fail with
-// [ErrInvalidArgument].
+// A WebhookOption is a setting of a [WebhookVerifier]. A bad value makes [NewWebhookVerifier]
+// return [ErrInvalidArgument].
 type WebhookOption func(*webhookSettings) error
 
-// WithPreviousSecrets accepts deliveries that were signed with one of these secrets as well: while
-// a secret is being rotated, the old one, until the last delivery signed with it has been repeated
-// for the last time. Given twice, it adds.
+// WithPreviousSecrets also accepts deliveries that were signed with one of the secrets s. Use it
+// while you rotate a secret, until the service no longer sends deliveries signed with the old one.
+// Several WithPreviousSecrets add up.
 func WithPreviousSecrets(s ...Secret) WebhookOption {
 	s = slices.Clone(s)
 	return func(set *webhookSettings) error {
@@ -203,10 +199,10 @@ func WithPreviousSecrets(s ...Secret) WebhookOption {
 	}
 }
 
-// WithDigestAlgorithms names the algorithms that are accepted, instead of the default [HMACSHA256]
-// and [HMACSHA512]. The sender chooses among these and no others, so the weakest one named here is
-// what the receiver is worth. A delivery that names no algorithm uses HMACSHA256 if that is
-// accepted, or else the only one that is accepted. Otherwise it is refused.
+// WithDigestAlgorithms sets the algorithms that are accepted. The default is [HMACSHA256] and
+// [HMACSHA512]. The sender chooses among them, so the receiver is as strong as the weakest one. A
+// delivery that names no algorithm uses HMACSHA256 if that is accepted, or else the only one that
+// is accepted. Otherwise it is refused.
 func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	a = slices.Clone(a)
 	return func(set *webhookSettings) error {
@@ -223,9 +219,8 @@ func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	}
 }
 
-// WithMaxBodySize sets the size, in bytes, above which a body is refused; the default is 1 MiB.
-// Nothing is allocated for a body that is declared larger, and of one that turns out larger no more
-// than a byte above n is read.
+// WithMaxBodySize sets the largest body that is accepted, in bytes. The default is 1 MiB. If
+// Content-Length is larger, the body is not read. Otherwise at most n+1 bytes are read.
 func WithMaxBodySize(n int64) WebhookOption {
 	return func(set *webhookSettings) error {
 		if n < 1 {
@@ -239,13 +234,12 @@ func WithMaxBodySize(n int64) WebhookOption {
 // WithWebhookErrors makes [WebhookVerifier.Handler] call f for every delivery that it does not
 // answer with 200. The error matches [ErrWebhookSignature], [ErrWebhookAlgorithm],
 // [ErrWebhookTooLarge] or [ErrWebhookMalformed], wraps the error of the handler function or of
-// reading the body, or says that the method is not POST. It shows nothing of the delivery, but the
-// handler function's own words.
+// reading the body, or says that the method is not POST. Its text shows nothing of the delivery,
+// except what the error of the handler function shows.
 //
 // The body of r can be read from its first byte. f is called before the answer is sent, so it must
-// be fast. If f panics, the answer stays the same and the panic goes on, as one of the handler
-// function does. Log the error where somebody sees it: if the secret is wrong, every delivery ends
-// here.
+// be fast. If f panics, the answer stays the same and the panic continues. Log the error where
+// somebody reads it: if the secret is wrong, every delivery ends here.
 func WithWebhookErrors(f func(r *http.Request, err error)) WebhookOption {
 	return func(set *webhookSettings) error {
 		if f == nil {
@@ -256,19 +250,17 @@ func WithWebhookErrors(f func(r *http.Request, err error)) WebhookOption {
 	}
 }
 
-// Verify checks the digest in header against body, which must be the bytes as they came: once
-// decoded and encoded again, they never match. It is for bodies that something else has read;
-// [WebhookVerifier.Parse] reads them itself.
+// Verify checks the digest in header against body. body must have the bytes as they were received:
+// a body that was decoded and encoded again does not match. Verify is for bodies that something
+// else has read. [WebhookVerifier.Parse] reads the body itself.
 //
-// The error matches [ErrWebhookAlgorithm] when the algorithm is doubled, unknown or not allowed,
-// and [ErrWebhookSignature] for anything else that is wrong with the digest. Its text says what,
-// without a byte of body, header or secret, and is for your own log: the sender should be told 401
-// and no more.
+// The error matches [ErrWebhookAlgorithm] if the algorithm is doubled, unknown or not allowed, and
+// [ErrWebhookSignature] if the digest is wrong in another way. Its text shows nothing of the body,
+// the header or the secret. Log it, and answer 401 without a reason.
 //
-// The digest is compared in constant time and with every secret, also after one of them has
-// matched.
+// Verify compares in constant time, and with every secret, also after one has matched.
 func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
-	rules, err := v.use()
+	rules, err := v.use("Verify")
 	if err != nil {
 		return err
 	}
@@ -280,20 +272,19 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	return rules.verify(body, header, declared)
 }
 
-// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and only then decodes
-// it. Besides the errors of Verify and [ParseWebhook] there is [ErrWebhookTooLarge], before
-// anything was read when the size is declared, and whatever error reading the body gave, wrapped. A
-// limit that was put around the body by [http.MaxBytesReader] counts as ErrWebhookTooLarge too.
+// Parse reads the body of r, verifies it as [WebhookVerifier.Verify] does, and then decodes it. It
+// returns the errors of Verify and [ParseWebhook], [ErrWebhookTooLarge] for a body above the limit
+// or above that of an [http.MaxBytesReader], and the wrapped error of reading the body.
 //
-// Whatever the outcome, r.Body can be read from its first byte afterwards. The body that r came
-// with is closed once it was read to its end, else when r.Body is closed.
+// Afterwards r.Body can be read from its first byte, also if Parse has returned an error. Parse
+// closes the original body if it has read it to its end. Otherwise closing r.Body closes it.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
-	rules, err := v.use()
+	rules, err := v.use("Parse")
 	if err != nil {
 		return nil, err
 	}
 	if r == nil {
-		return nil, invalid("request", "is nil")
+		return nil, checkArguments("Parse", invalid("request", "is nil"))
 	}
 	body, err := rules.readBody(r)
 	if err != nil {
@@ -305,28 +296,27 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	return ParseWebhook(body)
 }
 
-// Handler returns a handler that gives handle every event whose signature is good, of types that
-// this package does not know too. It answers
+// Handler returns an HTTP handler that calls handle for every event whose digest is right. The type
+// of the event may be unknown to this package. The handler answers
 //
 //   - 405 to anything but POST,
 //   - 413 to a body above the limit,
-//   - 401 when the signature or its algorithm is refused,
-//   - 400 when the body could not be read to its end or is no event,
-//   - 500 when handle returned an error, so that the event is sent again,
-//   - 200 otherwise,
+//   - 401 if the digest or its algorithm is refused,
+//   - 400 if the body could not be read to its end or is no event,
+//   - 500 if handle returned an error, so that the event is sent again,
+//   - 200 otherwise.
 //
-// and no more than that. [WithWebhookErrors] tells you what was wrong.
+// An answer gives no reason. [WithWebhookErrors] gives it to you.
 //
-// The service takes an answer later than 5 s for a failure: check the [WebhookEvent.Key], store or
-// queue what is to be done, return. The context is the request's, and ends when the sender hangs
-// up; what must go on after that needs [context.WithoutCancel]. A panic in handle is not caught, so
-// it goes to the middleware around, or to net/http. Act on the Type: ReviewStatus may contradict
-// it.
+// The service treats an answer after more than 5 s as a failure. So check the [WebhookEvent.Key],
+// store or queue the work, and return. The context of handle ends when the sender closes the
+// connection; use [context.WithoutCancel] for work that must continue. A panic in handle is not
+// recovered. Act on the Type: ReviewStatus may contradict it.
 //
 // Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example tests a
 // receiver in ten lines, with [SignWebhook].
 func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
-	if _, err := v.use(); err != nil {
+	if _, err := v.use("Handler"); err != nil {
 		panic(err)
 	}
 	if handle == nil {
@@ -348,8 +338,8 @@ func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) er
 	})
 }
 
-// serve gives an event to handle. It returns the status of the answer, and what was wrong if it is
-// not 200.
+// serve gives an event to handle. It returns the status of the answer, and an error if that is not
+// 200.
 func (v *WebhookVerifier) serve(r *http.Request, handle func(context.Context, *WebhookEvent) error) (int, error) {
 	if r.Method != http.MethodPost {
 		return http.StatusMethodNotAllowed, errors.New("idngo: webhook: the method is not POST")
@@ -366,10 +356,9 @@ func (v *WebhookVerifier) serve(r *http.Request, handle func(context.Context, *W
 	return http.StatusOK, nil
 }
 
-// SignWebhook returns the two headers with which the service would deliver body: X-Payload-Digest
-// and X-Payload-Digest-Alg. It is for tests of a receiver, as in the example of
-// [WebhookVerifier.Handler]; a receiver itself has nothing to sign. It panics if alg is not one of
-// the constants.
+// SignWebhook returns the two headers that the service sends with body: X-Payload-Digest and
+// X-Payload-Digest-Alg. It is for tests of a receiver, as in the example of
+// [WebhookVerifier.Handler]. It panics if alg is not one of the constants.
 func SignWebhook(body []byte, secret Secret, alg DigestAlgorithm) http.Header {
 	newHash := alg.newHash()
 	if newHash == nil {
@@ -386,11 +375,11 @@ func (WebhookVerifier) String() string { return "idngo.WebhookVerifier(" + redac
 // Format writes String for every verb and flag.
 func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
 
-// LogValue is String.
+// LogValue returns String.
 func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
-// The two headers of a delivery. The digest is the HMAC of the body's bytes, in hex, and of nothing
-// else: no header, no address, no time.
+// The two headers of a delivery. The digest is the HMAC of the bytes of the body, in hexadecimal
+// digits. It does not cover headers, the URL or a time.
 const (
 	headerDigest    = "X-Payload-Digest"
 	headerDigestAlg = "X-Payload-Digest-Alg"
@@ -399,7 +388,7 @@ const (
 // defaultMaxBodySize is a thousand times the usual webhook.
 const defaultMaxBodySize = 1 << 20
 
-// newHash returns the constructor of the hash inside, nil for an algorithm that nobody knows.
+// newHash returns the constructor of the hash function, nil for an unknown algorithm.
 func (a DigestAlgorithm) newHash() func() hash.Hash {
 	switch a {
 	case HMACSHA256:
@@ -419,11 +408,10 @@ type webhookRules struct {
 	allowed     map[DigestAlgorithm]*keyedhash.Set
 }
 
-// use returns the rules. There are none in a WebhookVerifier that NewWebhookVerifier did not make,
-// and such a one accepts nothing.
-func (v *WebhookVerifier) use() (*webhookRules, error) {
+// use returns the rules, or an error for a WebhookVerifier that NewWebhookVerifier did not make.
+func (v *WebhookVerifier) use(method string) (*webhookRules, error) {
 	if v == nil || v.rules == nil {
-		return nil, invalid("WebhookVerifier", "was not made by NewWebhookVerifier")
+		return nil, checkArguments(method, invalid("WebhookVerifier", "was not made by NewWebhookVerifier"))
 	}
 	return v.rules, nil
 }

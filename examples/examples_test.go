@@ -1,5 +1,5 @@
 // Package examples_test runs every example as its users do: built, without
-// credentials and without network, and looks at what it prints.
+// credentials and without network. It compares what the examples print.
 package examples_test
 
 import (
@@ -134,7 +134,7 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 
 	r := run(t, program{name: "face_auth", env: env, args: []string{"-outcome", "RED"}})
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "only a simulator does as it is told")
+	require.Contains(t, r.stderr, "only a simulator has it")
 }
 
 func TestUploadImage(t *testing.T) {
@@ -169,7 +169,7 @@ func TestUploadImage(t *testing.T) {
 
 	r = run(t, program{name: "upload_image", env: env, args: []string{"-action", action.ID, file}})
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^upload_image: the action has this very image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
+	require.Regexp(t, `^upload_image: the action has this image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
 }
 
 // On a terminal the bar draws over itself. The terminal is that of script(1).
@@ -229,7 +229,7 @@ func TestDownloadImage(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "download_image: action "+action.ID+" has no image 1\n", r.stderr)
 
-	// What is cut off leaves no file, under either name.
+	// An image that is cut off leaves no file, under either name.
 	dir = t.TempDir()
 	require.NoError(t, sb.SetFaults(&simulator.Faults{
 		Operations: []string{"OpenImage"}, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultTruncate}, Probability: 1}},
@@ -250,9 +250,9 @@ func TestWebhookServer(t *testing.T) {
 		effects = append(effects, m[1])
 	}
 	require.ElementsMatch(t, []string{
-		"nothing to do for applicantActionPending", "GREEN []",
-		"nothing to do for applicantActionPending", "RED [BAD_FACE_MATCHING]",
-		"nothing to do for applicantActionPending", "a person has to look at it",
+		"nothing to do for applicantActionPending", "pay out: true []",
+		"nothing to do for applicantActionPending", "pay out: false [BAD_FACE_MATCHING]",
+		"nothing to do for applicantActionPending", "nothing to do for applicantActionOnHold",
 	}, effects, "each event once:\n%s", r.stderr)
 
 	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_APP_TOKEN=a.b", "IDNGO_SECRET_KEY=c"}})
@@ -262,7 +262,8 @@ func TestWebhookServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	r = run(t, program{name: "webhook_server", env: []string{"IDNGO_WEBHOOK_SECRET=s"}, args: []string{"-addr", l.Addr().String()}})
+	_, env := startSimulator(t, simulator.Config{})
+	r = run(t, program{name: "webhook_server", env: append(env, "IDNGO_WEBHOOK_SECRET=s"), args: []string{"-addr", l.Addr().String()}})
 	require.Equal(t, 1, r.code)
 	require.Regexp(t, `^\S+ \S+ webhook_server: listen [^\n]+\n$`, r.stderr)
 }
@@ -460,7 +461,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What the service refuses ends a program with one line that says why.
+// A refusal of the service ends a program with one line that has the reason.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{})
@@ -507,11 +508,55 @@ func TestRefused(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
 
-// What flag.Parse leaves is not passed over: flags after it would be, too.
+// The doctor without credentials examines a simulator, all of whose lines hold.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	r := run(t, program{name: "doctor"})
+	r.succeeded(t)
+	require.Regexp(t, offlineLine, r.stderr)
+	require.Regexp(t, `\n\d+ lines hold, 0 differ, 0 were not seen: the client can be used as it is\n$`, r.stdout)
+
+	r = run(t, program{name: "doctor", args: []string{"-quirk", "BareList"}})
+	r.succeeded(t)
+	require.Regexp(t, `(?m)^differs +wire +list-envelope +expected: `, r.stdout)
+	require.Contains(t, r.stdout, " 1 differ, 0 were not seen: the client can be used as it is\n")
+	require.Equal(t, 2, run(t, program{name: "doctor", args: []string{"-quirk", "nonsense"}}).code)
+
+	_, env := startSimulator(t, simulator.Config{KnownOnly: true})
+	r = run(t, program{name: "doctor", env: append(env, "IDNGO_SECRET_KEY=not-the-right-one")})
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: credentials: expected: [^\n]+; do: take the secret key that belongs to this app token[^\n]+\n$`, r.stderr)
+	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
+}
+
+// An interrupt ends the doctor, which names what it leaves behind.
+func TestDoctorInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signal")
+	}
+	sb, env := startSimulator(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+		{Fault: simulator.Fault{Kind: simulator.FaultSlowHeaders, Operation: "ListActions", Delay: time.Hour}, N: 1},
+	}}})
+	p := start(t, program{name: "doctor", env: env, args: []string{"-write"}})
+	for !strings.Contains(p.line(), " duplicate-external-id ") {
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: not finished: (context canceled|interrupt signal received)\n$`, r.stderr)
+	actions := sb.Actions()
+	require.Len(t, actions, 2)
+	for _, action := range actions {
+		require.Contains(t, r.stdout, "action "+action.ID)
+	}
+}
+
+// An argument that flag.Parse leaves is an error, since flags after it would be ignored.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
-		code := map[string]int{"simulator": 2}[name] // as for its other flags
+		code := map[string]int{"simulator": 2, "doctor": 2}[name] // as for its other flags
 		args := []string{"extra"}
 		switch name {
 		case "upload_image": // takes a file
@@ -568,10 +613,12 @@ func TestCopies(t *testing.T) {
 			continue // the simulator is no example of a client
 		}
 		copied = append(copied, name)
-		source, err := os.ReadFile(filepath.Join(name, "main.go"))
-		require.NoError(t, err)
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "main.go"), source, 0o600))
+		for _, file := range sources(t, name) {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), source, 0o600))
+		}
 	}
 	require.GreaterOrEqual(t, len(copied), 8)
 	bin := filepath.Join(dir, "bin")
@@ -597,19 +644,55 @@ func TestMainsAreCopyable(t *testing.T) {
 		if name == "simulator" {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(name, "main.go"), nil, parser.ImportsOnly|parser.ParseComments)
-		require.NoError(t, err)
-		for _, i := range file.Imports {
-			path, err := strconv.Unquote(i.Path.Value)
+		for _, source := range sources(t, name) {
+			file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ImportsOnly|parser.ParseComments)
 			require.NoError(t, err)
-			first, _, _ := strings.Cut(path, "/")
-			require.True(t, path == "github.com/idngo-go/idngo" || !strings.Contains(first, "."), "%s imports %s", name, path)
+			for _, i := range file.Imports {
+				path, err := strconv.Unquote(i.Path.Value)
+				require.NoError(t, err)
+				first, _, _ := strings.Cut(path, "/")
+				require.True(t, path == "github.com/idngo-go/idngo" || !strings.Contains(first, "."), "%s imports %s", source, path)
+			}
+			if filepath.Base(source) == "main.go" {
+				require.True(t, strings.HasPrefix(file.Doc.Text(), "Command "+name+" "), name)
+			}
 		}
-		require.True(t, strings.HasPrefix(file.Doc.Text(), "Command "+name+" "), name)
 	}
 	receiver, err := os.ReadFile("webhook_server/main.go")
 	require.NoError(t, err)
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
+}
+
+// Every receiver logs what it refuses: after a wrong secret, nobody would learn why nothing comes.
+func TestReceiversLogRefusals(t *testing.T) {
+	t.Parallel()
+	receivers := 0
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	for _, main := range mains {
+		source, err := os.ReadFile(main)
+		require.NoError(t, err)
+		if bytes.Contains(source, []byte("idngo.NewWebhookVerifier(")) {
+			receivers++
+			require.Contains(t, string(source), "idngo.WithWebhookErrors(", main)
+			require.Contains(t, string(source), "slog.Error", main)
+		}
+	}
+	require.GreaterOrEqual(t, receivers, 5)
+}
+
+// sources are the files of an example that are to be copied: all but offline.go and tests.
+func sources(t *testing.T, name string) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(name, "*.go"))
+	require.NoError(t, err)
+	for _, file := range all {
+		if filepath.Base(file) != "offline.go" && !strings.HasSuffix(file, "_test.go") {
+			files = append(files, file)
+		}
+	}
+	require.NotEmpty(t, files)
+	return files
 }
 
 // Every call of the client stands in at least one example, modules of their own included. Of
@@ -620,14 +703,16 @@ func TestEveryCall(t *testing.T) {
 	require.NoError(t, err)
 	var all []byte
 	for _, main := range mains {
-		source, err := os.ReadFile(main)
-		require.NoError(t, err)
-		all = append(all, source...)
+		for _, file := range sources(t, filepath.Dir(main)) {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			all = append(all, source...)
+		}
 	}
 	client := reflect.TypeFor[*idngo.Client]()
 	for i := range client.NumMethod() {
 		method := client.Method(i).Name
-		if slices.Contains([]string{"String", "Format", "LogValue", "ConfirmAction"}, method) {
+		if slices.Contains([]string{"String", "Format", "LogValue"}, method) {
 			continue
 		}
 		require.True(t, bytes.Contains(all, []byte("."+method+"(")), "%s stands in no example", method)
@@ -732,7 +817,7 @@ func run(t *testing.T, p program) result {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	tmp    string // "": not looked at
+	tmp    string // "": not checked
 	out    *bufio.Reader
 	stdout bytes.Buffer // what line has read, then the rest
 	stderr bytes.Buffer

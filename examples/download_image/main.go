@@ -1,5 +1,5 @@
-// Command download_image downloads the images of an action into a directory.
-// A file that has its final name is a whole image, whatever happens.
+// Command download_image downloads the images of an action into a directory. A
+// file gets its final name only when the image is complete.
 package main
 
 import (
@@ -28,9 +28,9 @@ func main() {
 	actionID := flag.String("action", os.Getenv("IDNGO_ACTION_ID"), "`id` of the action (IDNGO_ACTION_ID)")
 	imageID := flag.String("image", "", "`id` of the one image to download, as upload_image prints it (default: all)")
 	dir := flag.String("dir", "", "`directory` to download into (default: a new one for temporary files)")
-	preview := flag.Bool("preview", false, "download a smaller rendering instead of the original")
+	preview := flag.Bool("preview", false, "download a smaller picture instead of the original")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken, such as -preview=false", flag.Arg(0))
 	}
 	if err := run(*actionID, idngo.ImageID(*imageID), *dir, idngo.ImageParams{Preview: *preview}); err != nil {
@@ -74,8 +74,8 @@ func run(actionID string, imageID idngo.ImageID, dir string, p idngo.ImageParams
 	return nil
 }
 
-// download writes to a temporary name beside the final one and renames the file
-// once it is whole. What fails half-way leaves nothing behind.
+// download writes to a temporary file beside the final one, and renames it when
+// the image is complete. After an error it removes the file.
 func download(
 	ctx context.Context, client *idngo.Client, actionID string, image idngo.Image, dir string, p idngo.ImageParams,
 ) (path string, err error) {
@@ -83,10 +83,10 @@ func download(
 	if p.Preview {
 		name += "-preview"
 	}
-	// Base, since what comes over the wire must not choose the directory. MimeType
+	// Base, since the answer of the service must not choose the directory. MimeType
 	// is an extension such as jpg, in spite of its name.
 	path = filepath.Join(dir, filepath.Base(name+"."+image.MimeType))
-	file, err := os.CreateTemp(dir, ".download-*") // readable for its owner only, as faces should be
+	file, err := os.CreateTemp(dir, ".download-*") // only its owner can read it
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +96,7 @@ func download(
 		}
 	}()
 	_, err = client.DownloadImage(ctx, actionID, image.ImageID, file, p)
-	// Sync, or a crash of the machine might leave the new name without the bytes.
+	// Without Sync, a crash of the machine could leave the new name without the bytes.
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return "", err
 	}

@@ -1,6 +1,6 @@
-// Command face_auth takes a face authorization from creation to verdict: it
-// creates the action, uploads a photo, submits, waits for the review, and
-// receives the webhook that says the same.
+// Command face_auth takes a face authorization from creation to verdict. It
+// creates the action, uploads a photo, submits, waits for the review, and receives
+// the webhook.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +33,7 @@ func main() {
 	log.SetPrefix("face_auth: ")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "face_auth takes a face authorization of an approved applicant from creation to verdict, "+
-			"and exits with 0 whatever the verdict is.\n\n"+
+			"and exits with 0 for any verdict.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}
@@ -41,15 +42,15 @@ func main() {
 	flag.StringVar(&j.applicantID, "applicant", "", "IDnGO's `id` of the applicant, instead of your own")
 	flag.StringVar(&j.level, "level", os.Getenv("IDNGO_LEVEL"), "`name` of a level for actions, as in the dashboard (IDNGO_LEVEL)")
 	flag.StringVar(&j.externalID, "external-id", "",
-		"your own `id` of the action; with that of an earlier run, goes on where it ended (default: a new one)")
-	flag.StringVar(&j.country, "country", "KAZ", "three-letter `code` of the country that goes with the photo")
-	flag.StringVar(&j.imagePath, "image", "", "`path` of the photo (default: one that is drawn, which only the simulator takes for a face)")
+		"your own `id` of the action; with the id of an earlier run, continues that run (default: a new one)")
+	flag.StringVar(&j.country, "country", "KAZ", "three-letter `code` of the country of the applicant")
+	flag.StringVar(&j.imagePath, "image", "", "`path` of the photo (default: a drawing, which only the simulator accepts)")
 	flag.StringVar(&j.webhookAddr, "webhook-addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"),
 		"`address` to receive webhooks on if IDNGO_WEBHOOK_SECRET is set (IDNGO_WEBHOOK_ADDR)")
 	flag.DurationVar(&j.timeout, "timeout", 2*time.Minute,
-		"how long all of it may take; in the vendor's sandbox nothing is reviewed by itself")
+		"limit for the whole run; in the vendor's sandbox no review completes by itself")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
 	if err := j.run(); err != nil {
@@ -80,7 +81,7 @@ func (j *job) run() error {
 	}
 
 	// EnsureAction, not CreateAction: after a crash or a lost answer the same
-	// external id leads to the same action, never to a second one.
+	// external id returns the same action and never creates a second one.
 	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{
 		LevelName:        j.level,
 		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
@@ -97,7 +98,7 @@ func (j *job) run() error {
 	}
 	defer closeReceiver()
 
-	// What an earlier run has submitted needs no second photo.
+	// An action that an earlier run has submitted needs no second photo.
 	if status := action.Review.ReviewStatus; status == "" || status == idngo.ReviewStatusInit {
 		if err := j.submit(ctx, client, action.ID); err != nil {
 			return err
@@ -124,8 +125,8 @@ func (j *job) run() error {
 		}
 	}
 
-	// What releases money asks for this and for nothing less: no error means that
-	// it is the expected action, completed and GREEN.
+	// Require this before a payout: no error means that it is the expected action,
+	// completed and GREEN.
 	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{
 		ApplicantID: applicant.ID, ExternalActionID: action.ExternalActionID,
 	})
@@ -142,8 +143,8 @@ func (j *job) run() error {
 	return nil
 }
 
-// approvedApplicant finds the applicant. Actions are only for applicants whose
-// verification was completed and approved.
+// approvedApplicant finds the applicant. It refuses one whose verification is not
+// completed and approved.
 func (j *job) approvedApplicant(ctx context.Context, client *idngo.Client) (applicant *idngo.Applicant, err error) {
 	if j.applicantID != "" {
 		applicant, err = client.GetApplicant(ctx, j.applicantID)
@@ -156,14 +157,14 @@ func (j *job) approvedApplicant(ctx context.Context, client *idngo.Client) (appl
 	return applicant, err
 }
 
-// verdict says in a line how a review ended that was not GREEN.
+// verdict returns the result of a review that is not GREEN, on one line.
 func verdict(a *idngo.Action) string {
 	result := a.Review.ReviewResult
 	text := []string{string(result.ReviewAnswer)}
 	for _, label := range result.RejectLabels {
 		text = append(text, string(label))
 	}
-	// Whether another try makes sense is for the reject type to say, not for a label.
+	// The reject type, not a label, tells whether the user may try again.
 	if result.ReviewRejectType == idngo.RejectTypeRetry {
 		text = append(text, "(the user may try again)")
 	}
@@ -180,7 +181,7 @@ func (j *job) submit(ctx context.Context, client *idngo.Client, actionID string)
 		IDDocType: idngo.IDDocTypeSelfie, Country: j.country, Image: photo, Progress: showProgress(),
 	})
 	switch {
-	case errors.Is(err, idngo.ErrDuplicateImage): // by an earlier run that got no further
+	case errors.Is(err, idngo.ErrDuplicateImage): // an earlier run has uploaded it
 		j.add("image already there")
 	case err != nil:
 		return err
@@ -199,7 +200,7 @@ func showProgress() func(idngo.UploadProgress) {
 	next := int64(0)
 	return func(p idngo.UploadProgress) {
 		if p.Sent == 0 {
-			next = 0 // a new attempt begins anew
+			next = 0 // a new attempt starts again
 		}
 		if percent := 100 * p.Sent / max(p.Total, 1); percent >= next {
 			fmt.Printf("uploaded %d of %d bytes\n", p.Sent, p.Total)
@@ -208,15 +209,17 @@ func showProgress() func(idngo.UploadProgress) {
 	}
 }
 
-// receiveWebhooks listens for signed webhooks about one action, if there is a
-// secret to check them with. The channel gets a value when one says that the
-// action was reviewed; it is nil when nobody listens.
+// receiveWebhooks listens for webhooks about one action, if there is a secret to
+// verify them with. The channel gets a value when the action was reviewed. It is
+// nil if there is no secret.
 func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeServer func(), err error) {
 	secret := idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET"))
 	if secret == "" {
 		return nil, func() {}, nil
 	}
-	verifier, err := idngo.NewWebhookVerifier(secret)
+	verifier, err := idngo.NewWebhookVerifier(secret, idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		slog.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -236,7 +239,7 @@ func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeS
 			if e.Type == idngo.WebhookTypeApplicantActionReviewed {
 				select {
 				case done <- struct{}{}:
-				default: // told already
+				default: // it has a value already
 				}
 			}
 			return nil
@@ -246,8 +249,8 @@ func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeS
 	return done, func() { _ = server.Close() }, nil
 }
 
-// timeline remembers what happened when. Webhooks arrive on goroutines of
-// their own.
+// timeline records events with their times. Webhooks arrive on goroutines of their
+// own.
 type timeline struct {
 	mu    sync.Mutex
 	start time.Time
@@ -270,7 +273,7 @@ func (t *timeline) print() {
 	}
 }
 
-// drawPhoto draws something that is a JPEG, if not a face.
+// drawPhoto returns a JPEG with a drawing.
 func drawPhoto() []byte {
 	picture := image.NewGray(image.Rect(0, 0, 480, 640))
 	for y := range 640 {
@@ -280,6 +283,6 @@ func drawPhoto() []byte {
 		}
 	}
 	var b bytes.Buffer
-	_ = jpeg.Encode(&b, picture, nil) // a bytes.Buffer takes everything
+	_ = jpeg.Encode(&b, picture, nil) // a bytes.Buffer never fails
 	return b.Bytes()
 }

@@ -28,14 +28,14 @@ func main() {
 		flag.PrintDefaults()
 	}
 	applicantID := flag.String("applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
-	externalID := flag.String("external-id", "", "only the action with this `id` of your own; goes with no other filter")
+	externalID := flag.String("external-id", "", "only the action with this `id` of your own; not with other filters")
 	var f filter
 	flag.StringVar((*string)(&f.status), "status", "", "only actions with this review `status`, such as completed")
 	flag.StringVar((*string)(&f.answer), "answer", "", "only actions with this `answer`, such as RED")
-	flag.DurationVar(&f.since, "since", 0, "only actions of the last so many `hours`, such as 24h")
-	flag.IntVar(&f.max, "max", 0, "stop after so many")
+	flag.DurationVar(&f.since, "since", 0, "only actions of this last `period`, such as 24h")
+	flag.IntVar(&f.max, "max", 0, "stop after this many actions")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
 	if err := run(*applicantID, *externalID, f); err != nil {
@@ -45,7 +45,7 @@ func main() {
 
 func run(applicantID, externalID string, f filter) error {
 	if externalID != "" && f != (filter{}) {
-		return errors.New("-external-id names one action: no other filter goes with it")
+		return errors.New("-external-id names one action: use no other filter with it")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -60,7 +60,7 @@ func run(applicantID, externalID string, f filter) error {
 	if externalID != "" {
 		action, err := client.FindAction(ctx, applicantID, externalID)
 		if err != nil {
-			return err // errors.Is(err, idngo.ErrNotFound): there is none
+			return err // it matches idngo.ErrNotFound if there is no such action
 		}
 		actions = append(actions, action)
 	} else if actions, err = f.collect(ctx, client, applicantID); err != nil {
@@ -69,7 +69,7 @@ func run(applicantID, externalID string, f filter) error {
 	return printTable(os.Stdout, actions)
 }
 
-// filter is plain Go: the service itself only sorts.
+// filter filters in Go, since the service only sorts.
 type filter struct {
 	status idngo.ReviewStatus
 	answer idngo.ReviewAnswer
@@ -82,8 +82,8 @@ func (f filter) collect(ctx context.Context, client *idngo.Client, applicantID s
 		if err != nil {
 			return nil, err
 		}
-		// Newest first: what follows is older still, and pages that nobody asks
-		// for are not fetched.
+		// The list begins with the newest action, so all others are older. The
+		// remaining pages are not fetched.
 		if f.since > 0 && time.Since(action.CreatedAt.Time) > f.since {
 			break
 		}
@@ -115,11 +115,10 @@ func printTable(w io.Writer, actions []*idngo.Action) error {
 		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
-	return table.Flush() // writes it all, and so has every error
+	return table.Flush() // returns the error of any write
 }
 
-// printable keeps what comes over the wire from commanding the terminal, or
-// breaking the row.
+// printable replaces characters that could control the terminal or break the row.
 func printable(r rune) rune {
 	if unicode.IsPrint(r) {
 		return r

@@ -1,6 +1,6 @@
 // Command mobile_backend is the server side of IDnGO's WebSDK, Android SDK and
-// iOS SDK: it starts actions for its users, gives their apps access tokens, and
-// decides by what IDnGO says, never by what an app reports.
+// iOS SDK. It starts actions for its users and gives access tokens to their apps.
+// It trusts the result that IDnGO returns, never a result that an app reports.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -31,15 +32,15 @@ func main() {
 	log.SetPrefix("mobile_backend: ")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "mobile_backend starts actions for the users of an app, hands out access tokens for its SDK, "+
-			"and believes no result but IDnGO's.\n\n"+
-			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
+			"and trusts only the results that IDnGO returns.\n\n"+
+			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY, the secret of webhooks from IDNGO_WEBHOOK_SECRET. Flags:\n")
 		flag.PrintDefaults()
 	}
 	addr := flag.String("addr", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), "`address` to listen on (ADDR)")
 	level := flag.String("level", cmp.Or(os.Getenv("IDNGO_LEVEL"), "action-liveness"),
 		"`name` of a face authorization level, as in the dashboard (IDNGO_LEVEL)")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
 	client, err := idngo.NewClientFromEnv()
@@ -47,12 +48,17 @@ func main() {
 		log.Fatal(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A wrong key is better known now than at the first payout.
+	// Find a wrong key now and not at the first payout.
 	if err := checkCredentials(ctx, client); err != nil {
+		log.Fatal(err)
+	}
+	webhooks, err := newVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
+	if err != nil {
 		log.Fatal(err)
 	}
 	b := &backend{
 		client:       client,
+		webhooks:     webhooks,
 		levels:       map[string]string{"payout": *level, "change-phone": *level},
 		authenticate: demoUser,
 		onApproved: func(a action) {
@@ -82,20 +88,20 @@ func main() {
 	client.CloseIdleConnections()
 }
 
-// checkCredentials ends in time for whatever restarts the server to notice.
+// checkCredentials calls CheckCredentials with a deadline, so that a start cannot hang.
 func checkCredentials(ctx context.Context, client *idngo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	return client.CheckCredentials(ctx)
 }
 
-// A user is who signed in to your service.
+// A user is a person who has signed in to your service.
 type user struct {
-	id string // yours; IDnGO calls it externalUserId
+	id string // your own id; IDnGO calls it externalUserId
 }
 
-// demoUser says whose request it is, false if nobody's. REPLACE IT with your
-// own sessions: these two users are everybody's.
+// demoUser returns the user who has sent the request, and false if there is none.
+// REPLACE IT with your own sessions: anybody can be one of these two users.
 func demoUser(r *http.Request) (user, bool) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer demo-bond":
@@ -108,9 +114,10 @@ func demoUser(r *http.Request) (user, bool) {
 
 type backend struct {
 	client       *idngo.Client
-	levels       map[string]string // the level that each purpose asks for: for us to say, not for the app
+	webhooks     *idngo.WebhookVerifier // nil: none are received
+	levels       map[string]string      // the level for each purpose; the app must not choose it
 	authenticate func(*http.Request) (user, bool)
-	onApproved   func(action) // does what an action was for; called once for each
+	onApproved   func(action) // does the payout, for example; called once for each action
 	actions      store
 	starting     [256]sync.Mutex // see start
 }
@@ -121,14 +128,39 @@ func (b *backend) routes() http.Handler {
 	mux.Handle("GET /actions/{id}", b.handle(b.show))
 	mux.Handle("POST /actions/{id}/token", b.handle(b.renewToken))
 	mux.Handle("POST /actions/{id}/result", b.handle(b.takeResult))
+	if b.webhooks != nil {
+		mux.Handle("POST /idngo", b.webhooks.Handler(b.receive))
+	}
 	return mux
 }
 
+// newVerifier returns a verifier that logs what it refuses, nil without a secret.
+func newVerifier(secret idngo.Secret) (*idngo.WebhookVerifier, error) {
+	if secret == "" {
+		return nil, nil
+	}
+	return idngo.NewWebhookVerifier(secret, idngo.WithWebhookErrors(func(r *http.Request, err error) {
+		slog.ErrorContext(r.Context(), "webhook refused", "error", err)
+	}))
+}
+
+// receive confirms an action for a user who has closed the app. An event may come
+// more than once, since confirm approves each action once. It may also come before
+// start has stored the action: then the app's next request confirms it.
+func (b *backend) receive(ctx context.Context, e *idngo.WebhookEvent) error {
+	a, known := b.actions.get(e.ApplicantActionID)
+	if !known || e.Type != idngo.WebhookTypeApplicantActionReviewed {
+		return nil
+	}
+	_, err := b.confirm(ctx, a)
+	return err
+}
+
 // start starts an action for the user, or finds the one that an earlier request
-// with the same Idempotency-Key has started. The app makes such a key, 16 to 64
-// random characters, once for each thing the user wants to do, and keeps it
-// until that is done: a request whose answer got lost is then repeated, by the
-// app or after a crash of this server, without a second action.
+// with the same Idempotency-Key has started. The app makes a key of 16 to 64
+// random characters for each thing that the user wants to do, and keeps it until
+// that is done. So it can repeat a request after a lost answer or a crash of this
+// server, and there is still one action.
 func (b *backend) start(r *http.Request, u user) (any, error) {
 	var in struct {
 		Purpose string `json:"purpose"`
@@ -145,14 +177,13 @@ func (b *backend) start(r *http.Request, u user) (any, error) {
 		return nil, refuse(http.StatusBadRequest, "Idempotency-Key must have 16 to 64 characters")
 	}
 
-	// The external id is made from all that must not be mixed up: the purpose,
-	// the user, and the key, without which last month's approval would be found
-	// for today's payout.
+	// The external id depends on the purpose, the user and the key. Without the
+	// key, today's payout would find last month's approval.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", u.id, key))
 	externalID := in.Purpose + "-" + hex.EncodeToString(sum[:16])
-	// EnsureAction looks before it creates. Two requests at the same instant
-	// would both look first: one waits here. With more than one machine, lock a
-	// row of your database instead.
+	// EnsureAction searches before it creates. Two requests at the same instant
+	// could both search first, so one waits here. With more than one machine,
+	// lock a row of your database instead.
 	b.starting[sum[0]].Lock()
 	defer b.starting[sum[0]].Unlock()
 	applicantID, err := b.approvedApplicant(r.Context(), u)
@@ -169,8 +200,8 @@ func (b *backend) start(r *http.Request, u user) (any, error) {
 	return b.withToken(r.Context(), a)
 }
 
-// approvedApplicant returns IDnGO's id of a user. Actions are only for users
-// whose verification was completed and approved.
+// approvedApplicant returns IDnGO's id of a user. It refuses users whose
+// verification is not completed and approved: they cannot have actions.
 func (b *backend) approvedApplicant(ctx context.Context, u user) (string, error) {
 	applicant, err := b.client.FindApplicant(ctx, u.id)
 	switch {
@@ -182,7 +213,7 @@ func (b *backend) approvedApplicant(ctx context.Context, u user) (string, error)
 	return applicant.ID, nil
 }
 
-// renewToken is for the expiration handlers of the SDKs.
+// renewToken returns a new token to the expiration handlers of the SDKs.
 func (b *backend) renewToken(r *http.Request, u user) (any, error) {
 	a, err := b.own(r, u)
 	if err != nil {
@@ -191,9 +222,8 @@ func (b *backend) renewToken(r *http.Request, u user) (any, error) {
 	return b.withToken(r.Context(), a)
 }
 
-// withToken adds an access token for this action and no other, unless it is
-// decided. An approved one is used up, and an app that wants more of it is
-// mistaken.
+// withToken returns the action with an access token for it, and without one if
+// the action is rejected. It refuses an approved action, which has been used.
 func (b *backend) withToken(ctx context.Context, a action) (any, error) {
 	a, err := b.confirm(ctx, a)
 	switch {
@@ -217,16 +247,16 @@ func (b *backend) withToken(ctx context.Context, a action) (any, error) {
 	}{a, token.Token, token.ExpiresAt}, nil
 }
 
-// takeResult takes what an SDK told its app. It is a hint to look now, and
-// nothing else: whoever can change the app can send GREEN.
+// takeResult takes the result that an SDK has reported to its app. It only makes
+// the backend ask IDnGO now: a changed app can send GREEN.
 func (b *backend) takeResult(r *http.Request, u user) (any, error) {
 	a, err := b.own(r, u)
 	if err != nil {
 		return nil, err
 	}
-	// Android's ActionCompleted has actionId, type, answer and payload, and the
-	// answer may be null. iOS's actionResult has an actionId and perhaps an
-	// answer, and is nil when the user cancelled: null here, or no body at all.
+	// Android's ActionCompleted has actionId, type, answer and payload. The answer
+	// may be null. iOS's actionResult has an actionId and perhaps an answer. It is
+	// nil if the user has cancelled: null here, or no body at all.
 	var in struct {
 		ActionID string             `json:"actionId"`
 		Answer   idngo.ReviewAnswer `json:"answer"`
@@ -239,12 +269,12 @@ func (b *backend) takeResult(r *http.Request, u user) (any, error) {
 	}
 	a, err = b.confirm(r.Context(), a)
 	if err == nil && in.Answer == idngo.ReviewAnswerGreen && a.Status != "approved" {
-		log.Printf("action %s: the app says GREEN, IDnGO says %s", a.ID, a.Status)
+		log.Printf("action %s: the app reports GREEN, IDnGO reports %s", a.ID, a.Status)
 	}
 	return a, err
 }
 
-// show is for an app that waits.
+// show returns the status to an app that polls.
 func (b *backend) show(r *http.Request, u user) (any, error) {
 	a, err := b.own(r, u)
 	if err != nil {
@@ -253,14 +283,13 @@ func (b *backend) show(r *http.Request, u user) (any, error) {
 	return b.confirm(r.Context(), a)
 }
 
-// confirm asks IDnGO how the action stands. With an event of your webhooks do
-// the same: then users who closed the app get what they wanted too.
+// confirm asks IDnGO for the status of the action.
 func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	if a.Status == "approved" {
 		return a, nil
 	}
-	// If IDnGO's answers to you lack one of these, leave it out, and keep in mind
-	// that a.ID is an id that we were given by IDnGO, not by the app.
+	// If the answers of IDnGO lack one of these for your account, leave it out. a.ID
+	// itself came from IDnGO, not from the app.
 	confirmed, err := b.client.RequireApproved(ctx, a.ID, idngo.ActionExpectation{
 		ApplicantID: a.applicantID, ExternalActionID: a.externalID, LevelName: a.level,
 	})
@@ -277,17 +306,17 @@ func (b *backend) confirm(ctx context.Context, a action) (action, error) {
 	case !confirmed.Completed():
 		a.Status = "pending" // under review, on hold, or the user has not finished
 	case result.ReviewAnswer == idngo.ReviewAnswerError:
-		a.Status = "error" // nobody knows: start another
+		a.Status = "error" // there is no verdict: start another action
 	case result.ReviewRejectType == idngo.RejectTypeRetry:
 		a.Status = "retry" // the user may try again, in this action
-	default: // RED for good, and whatever else is not GREEN
+	default: // finally RED, or anything else that is not GREEN
 		a.Status = "rejected"
 	}
 	return a, nil
 }
 
-// own returns the action that the request is about. What belongs to somebody
-// else does not exist.
+// own returns the action of the request. It reports the action of another user
+// as not found.
 func (b *backend) own(r *http.Request, u user) (action, error) {
 	if a, ok := b.actions.get(r.PathValue("id")); ok && a.user == u {
 		return a, nil
@@ -295,8 +324,7 @@ func (b *backend) own(r *http.Request, u user) (action, error) {
 	return action{}, refuse(http.StatusNotFound, "no such action")
 }
 
-// An action is what this server knows of one. What has no JSON name is not for
-// the app.
+// An action is the record of an action. The app gets the fields with a JSON name.
 type action struct {
 	ID     string `json:"id"`
 	Status string `json:"status"` // pending, approved, retry, rejected, error
@@ -309,14 +337,14 @@ type action struct {
 }
 
 // A store keeps actions in memory. REPLACE IT with a table: id as primary key,
-// the external id unique. What is lost here is found again by the app's next
-// POST /actions, but what was approved is approved a second time.
+// the external id unique. After a restart, the app's next POST /actions finds a
+// lost action again, but an approved action is approved a second time.
 type store struct {
 	mu      sync.Mutex
 	actions map[string]action
 }
 
-// add keeps an action, or returns what is known of it already.
+// add stores an action. It returns the stored one if there is one.
 func (s *store) add(a action) action {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,9 +365,9 @@ func (s *store) get(id string) (action, bool) {
 	return a, ok
 }
 
-// approve reports whether this call was the one that approved the action. In a
+// approve reports whether this call was the first to approve the action. In a
 // database: UPDATE … SET status = 'approved' WHERE id = $1 AND status <>
-// 'approved', in the transaction that also does what the action was for.
+// 'approved', in the same transaction as the payout.
 func (s *store) approve(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -350,7 +378,7 @@ func (s *store) approve(id string) bool {
 	return first
 }
 
-// A refusal is an error that the app is told.
+// A refusal is an error whose text the app gets.
 type refusal struct {
 	status int
 	text   string
@@ -360,8 +388,8 @@ func (e *refusal) Error() string { return e.text }
 
 func refuse(status int, text string) error { return &refusal{status, text} }
 
-// handle is what all handlers have in common: who asks, how long it may take,
-// how much may be sent, and answers in JSON.
+// handle returns the common part of all handlers: it authenticates the user,
+// limits the time and the size of a request, and answers in JSON.
 func (b *backend) handle(do func(*http.Request, user) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -386,8 +414,9 @@ func (b *backend) handle(do func(*http.Request, user) (any, error)) http.Handler
 	})
 }
 
-// explain says what the app is told about an error. The others are for the log:
-// idngo's show nothing that was sent, but may have the service's own words.
+// explain returns the status and the text that the app gets for an error. It logs
+// an error that is not a refusal. An error of idngo shows nothing that was sent,
+// but may show the service's own text.
 func explain(err error) (status int, text string) {
 	var told *refusal
 	if errors.As(err, &told) {
@@ -396,7 +425,7 @@ func explain(err error) (status int, text string) {
 	log.Print(err)
 	switch {
 	case errors.Is(err, idngo.ErrActionMismatch):
-		return http.StatusConflict, "IDnGO's action is not what was asked for"
+		return http.StatusConflict, "IDnGO has returned another action"
 	case errors.Is(err, idngo.ErrRateLimited), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, "try again later"
 	}
@@ -405,10 +434,10 @@ func explain(err error) (status int, text string) {
 
 func reply(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // an app that is gone gets no answer
+	_ = json.NewEncoder(w).Encode(v) // the app may have closed the connection
 }
 
-// decode reads a JSON body. An empty one is io.EOF too.
+// decode reads a JSON body. Its error matches io.EOF if the body is empty.
 func decode(r *http.Request, v any) error {
 	body, err := io.ReadAll(r.Body) // bounded by the MaxBytesReader
 	var tooLarge *http.MaxBytesError
@@ -420,7 +449,7 @@ func decode(r *http.Request, v any) error {
 	case len(bytes.TrimSpace(body)) == 0:
 		return fmt.Errorf("%w: %w", refuse(http.StatusBadRequest, "a JSON body is missing"), io.EOF)
 	case json.Unmarshal(body, v) != nil:
-		return refuse(http.StatusBadRequest, "this is not the JSON that is expected here")
+		return refuse(http.StatusBadRequest, "the JSON is not of the expected form")
 	}
 	return nil
 }

@@ -22,14 +22,14 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain looks at everything that was logged by all tests: nothing of it may
-// tell who somebody is, or open anything.
+// TestMain checks everything that the tests have logged: it must show no person and
+// no secret.
 func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
 	code := m.Run()
 	for _, secret := range []string{
-		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-",
+		"James", "Moneypenny", "63e096c51b6b4030f2e0115", "demo-", "_act-", "key-of-", webhookSecret,
 		simulator.DefaultAppToken, simulator.DefaultSecretKey,
 	} {
 		if strings.Contains(logged.String(), secret) {
@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// What the SDKs report, as the specification shows it, is a hint to look and
-// nothing else: whatever it is, only the service's own verdict counts.
+// A report of an SDK, in the form of the specification, only makes the backend fetch
+// the action. The verdict of the service counts, whatever the report is.
 func TestResults(t *testing.T) {
 	t.Parallel()
 	verdicts := []struct {
@@ -124,7 +124,43 @@ func TestPolling(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 }
 
-// What belongs to somebody else, or was never started here, does not exist.
+// The user has closed the app. The webhook of the review approves the action, once,
+// whatever comes before it or after it.
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	s := newService(t, simulator.Config{ManualReview: true})
+	id := s.bond.start("payout", "key-of-the-payout").ID
+	deliver := func(secret idngo.Secret, eventType idngo.WebhookType, actionID string) int {
+		body := fmt.Appendf(nil, `{"type":%q,"applicantActionId":%q,"reviewResult":{"reviewAnswer":"GREEN"}}`, eventType, actionID)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/idngo", bytes.NewReader(body))
+		require.NoError(t, err)
+		r.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	const reviewed = idngo.WebhookTypeApplicantActionReviewed
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+	require.Zero(t, s.approved.Load(), "the event says GREEN, and IDnGO does not")
+	require.NoError(t, s.simulator.Review(id, simulator.Outcome{Answer: "GREEN"}))
+	require.Equal(t, 401, deliver("another-secret", reviewed, id))
+	require.Equal(t, 200, deliver(webhookSecret, idngo.WebhookTypeApplicantActionPending, id))
+	require.Equal(t, 200, deliver(webhookSecret, reviewed, "an-action-of-another-program"))
+	require.Zero(t, s.approved.Load())
+
+	require.NoError(t, s.simulator.SetFaults(&simulator.Faults{Chances: []simulator.Chance{
+		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 400, Operation: "GetAction"}, Probability: 1},
+	}}))
+	require.Equal(t, 500, deliver(webhookSecret, reviewed, id), "so that the event comes again")
+	require.NoError(t, s.simulator.SetFaults(nil))
+	for range 3 {
+		require.Equal(t, 200, deliver(webhookSecret, reviewed, id))
+		require.EqualValues(t, 1, s.approved.Load())
+	}
+}
+
+// The action of another user, or one that was never started here, is not found.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -160,7 +196,6 @@ func TestOwners(t *testing.T) {
 	require.Len(t, ids, 3)
 }
 
-// An approval for one purpose is worth nothing for another.
 // Actions are for users that IDnGO knows and has approved.
 func TestUnapprovedUsers(t *testing.T) {
 	t.Parallel()
@@ -169,6 +204,10 @@ func TestUnapprovedUsers(t *testing.T) {
 		{name: "unknown", user: "Nobody"},
 		{name: "under review", user: "Q", applicant: `{"id":"63e096c51b6b4030f2e01156","externalUserId":"Q",
 			"review":{"reviewStatus":"pending"}}`},
+		{name: "on hold beside GREEN", user: "M", applicant: `{"id":"63e096c51b6b4030f2e01158","externalUserId":"M",
+			"review":{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}}`},
+		{name: "init beside RED", user: "R", applicant: `{"id":"63e096c51b6b4030f2e01159","externalUserId":"R",
+			"review":{"reviewStatus":"init","reviewResult":{"reviewAnswer":"RED"}}}`},
 		{name: "rejected", user: "Blofeld", applicant: `{"id":"63e096c51b6b4030f2e01157","externalUserId":"Blofeld",
 			"review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`},
 	} {
@@ -195,6 +234,7 @@ func TestCheckCredentials(t *testing.T) {
 	require.ErrorIs(t, checkCredentials(t.Context(), wrong), idngo.ErrSignatureMismatch)
 }
 
+// An approval for one purpose is worth nothing for another.
 func TestPurposes(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -229,7 +269,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
@@ -239,7 +279,7 @@ func TestLevels(t *testing.T) {
 	require.Len(t, s.simulator.Actions(), 1)
 }
 
-// However often an app asks, and whatever gets lost, there is one action.
+// There is one action, however often an app asks and whatever is lost.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{
@@ -364,6 +404,9 @@ func TestServiceFailures(t *testing.T) {
 	}
 }
 
+// webhookSecret is what the tests sign webhooks with.
+const webhookSecret = "secret-of-the-webhooks"
+
 // service is the backend, with its apps on one side and a simulator on the other.
 type service struct {
 	t            *testing.T
@@ -393,8 +436,10 @@ func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *servi
 // restart returns the same service with a backend that remembers nothing.
 func (s *service) restart() *service {
 	next := &service{t: s.t, simulator: s.simulator, simulatorURL: s.simulatorURL, client: s.client, approved: new(atomic.Int32)}
+	webhooks, err := newVerifier(webhookSecret)
+	require.NoError(s.t, err)
 	next.backend = &backend{
-		client: s.client,
+		client: s.client, webhooks: webhooks,
 		levels: map[string]string{
 			"payout": simulator.LevelFaceAuth, "change-phone": simulator.LevelFaceAuth, "questionnaire": simulator.LevelQuestionnaire,
 		},

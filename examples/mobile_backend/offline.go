@@ -21,9 +21,8 @@ import (
 )
 
 // Without credentials main talks to a simulator in this process. Two apps then
-// use it, to show how, and main ends; in a terminal it is left to the reader
-// instead, unless -demo says otherwise. Leave this file out when you copy
-// main.go.
+// call it, and main ends. In a terminal it waits for your calls instead, unless
+// -demo is set. Leave this file out when you copy main.go.
 func init() {
 	demo := !terminal(os.Stdout)
 	for _, arg := range os.Args[1:] { // flags are parsed too late
@@ -31,7 +30,7 @@ func init() {
 			demo = value != "false"
 		}
 	}
-	flag.Bool("demo", demo, "offline only: plays two apps, and ends (default: unless this is a terminal)")
+	flag.Bool("demo", demo, "offline only: plays two apps, and ends (default: true unless the output is a terminal)")
 	if testing.Testing() {
 		return
 	}
@@ -77,8 +76,8 @@ const howTo = `
 
 `
 
-// showPages prints where each new action can be decided: there is no SDK here
-// to take a picture.
+// showPages prints a link for each new action, where you can decide it. There is
+// no SDK here that takes a picture.
 func showPages(sb *simulator.Server) {
 	client, seen := offline.Client(), 0
 	for ; ; time.Sleep(100 * time.Millisecond) {
@@ -98,22 +97,22 @@ func showPages(sb *simulator.Server) {
 	}
 }
 
-// play is two apps, with the simulator as the SDK and the service behind them.
+// play plays two apps. The simulator plays the SDK and the service.
 func play(sb *simulator.Server, url string) {
 	bond, penny := player{url, "demo-bond"}, player{url, "demo-penny"}
 	fmt.Println("Bond wants a payout.")
 	id := bond.call("POST /actions", `{"purpose":"payout"}`, "payout-4711-bond").ID
-	fmt.Println("\nThe answer got lost on the way, so his app asks again. It is the same action.")
+	fmt.Println("\nThe answer is lost, so his app asks again. It gets the same action.")
 	bond.call("POST /actions", `{"purpose":"payout"}`, "payout-4711-bond")
 	fmt.Println("\nThe token expired before he was ready.")
 	bond.call("POST /actions/"+id+"/token", "", "")
-	fmt.Println("\nHe looks into the camera, and the app reports before the review is over.")
+	fmt.Println("\nHe shows his face to the camera, and the app reports before the review is completed.")
 	bond.call("POST /actions/"+id+"/result", `{"actionId":"`+id+`","type":"selfieAuth","answer":null,"payload":{}}`, "")
 	offline.Must(sb.Review(id, simulator.Outcome{Answer: "GREEN"}))
 	fmt.Println("\nA moment later.")
 	bond.call("GET /actions/"+id, "", "")
 
-	fmt.Println("\nMoneypenny's app is not the one that you have published.")
+	fmt.Println("\nMoneypenny has changed her app: it reports GREEN.")
 	penny.call("GET /actions/"+id, "", "")
 	id = penny.call("POST /actions", `{"purpose":"payout"}`, "payout-4712-penny").ID
 	offline.Must(sb.Review(id, simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}))
@@ -141,7 +140,7 @@ func (p player) call(endpoint, body, key string) (out action) {
 	return out
 }
 
-// terminal reports whether somebody is likely to be watching.
+// terminal reports whether the output is a terminal.
 func terminal(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {

@@ -1,5 +1,5 @@
-// Command questionnaire creates an action with answers given beforehand, of all
-// three kinds, and reads them back.
+// Command questionnaire creates an action with answers of all three kinds, and
+// reads them back.
 package main
 
 import (
@@ -37,7 +37,7 @@ func main() {
 	externalID := flag.String("external-id", "", "your own `id` of the action (default: a new one)")
 	questionnaireID := flag.String("id", "sourceOfFunds", "`id` of the questionnaire in the dashboard")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
 	params := idngo.CreateActionParams{
@@ -50,8 +50,8 @@ func main() {
 	}
 }
 
-// answers fills in a questionnaire: sections and items have the ids that the
-// dashboard shows, and every answer is text.
+// answers fills in a questionnaire. Sections and items have the ids that the
+// dashboard shows. Every answer is text.
 func answers(questionnaireID string) idngo.Questionnaire {
 	return idngo.Questionnaire{
 		ID: questionnaireID,
@@ -59,7 +59,7 @@ func answers(questionnaireID string) idngo.Questionnaire {
 			"income": {Items: map[string]idngo.QuestionnaireItem{
 				"occupation": idngo.ItemValue("Engineer"),
 				"sources":    idngo.ItemValues("salary", "dividends"),
-				"inherited":  idngo.ItemNull(), // asked, and left open: not the same as leaving it out
+				"inherited":  idngo.ItemNull(), // asked but not answered, which differs from leaving it out
 			}},
 			"consent": {Items: map[string]idngo.QuestionnaireItem{
 				"truthful": idngo.ItemValue("true"),
@@ -79,14 +79,14 @@ func run(applicantID string, params idngo.CreateActionParams) error {
 		return err
 	}
 
-	// CreateAction alone never repeats what may have happened: after
-	// idngo.ErrOutcomeUnknown, FindAction says whether it has. EnsureAction does
-	// both, and is what to use where an action must not be made twice.
+	// CreateAction never repeats a call that may have taken effect. After
+	// idngo.ErrOutcomeUnknown, FindAction tells whether it has. EnsureAction does
+	// both: use it if an action must not be created twice.
 	created, err := client.CreateAction(ctx, applicantID, params)
 	if err != nil {
 		return err
 	}
-	// Answers are read from the action that is meant and no other.
+	// ConfirmAction makes sure that the answers are those of the expected action.
 	action, err := client.ConfirmAction(ctx, created.ID, idngo.ActionExpectation{
 		ApplicantID: applicantID, ExternalActionID: params.ExternalActionID,
 	})
@@ -96,8 +96,8 @@ func run(applicantID string, params idngo.CreateActionParams) error {
 	fmt.Printf("action %s, external id %s\n\n", action.ID, action.ExternalActionID)
 	printTable(action.Questionnaires)
 
-	// Do makes a signed call of any endpoint, and decodes into a type of your
-	// own: for the many that this package has no method for.
+	// Do makes a signed call of any endpoint, also of one that this package has no
+	// method for. It decodes into a type of your own.
 	var stored struct {
 		Questionnaires json.RawMessage `json:"questionnaires"`
 	}
@@ -123,7 +123,7 @@ func printTable(questionnaires []idngo.Questionnaire) {
 	_ = table.Flush()
 }
 
-// text tells the three kinds of answers apart.
+// text returns an answer of any of the three kinds as text.
 func text(item idngo.QuestionnaireItem) string {
 	switch {
 	case item.Value != nil:

@@ -166,9 +166,11 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	b.dial(u)
 	go b.read()
 	t.Cleanup(func() {
-		_ = b.try("Page.close", nil, nil) // the browser is everybody's
 		_ = b.conn.Close()
 		<-b.ended
+		response, err := http.Get("http://" + devTools.Host + "/json/close/" + target.ID) // the browser is everybody's
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
 	})
 	for _, domain := range []string{"Page", "Runtime", "Log"} {
 		b.call(domain+".enable", nil, nil)

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -53,7 +55,7 @@ func refused(t *testing.T, cmd *exec.Cmd) (stderr string, code int) {
 	return said.String(), cmd.ProcessState.ExitCode()
 }
 
-// What would be ignored, or taken for something else, is refused.
+// A flag that would be ignored or misunderstood is refused.
 func TestRefusedArguments(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -179,7 +181,7 @@ func TestDeliveryLineGaveUp(t *testing.T) {
 		deliveryLine(simulator.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
 }
 
-// What would fail when the simulator is made is told in one line too.
+// An error of simulator.New is one line too.
 func TestRefusedConfig(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -262,4 +264,33 @@ func TestLine(t *testing.T) {
 		}))
 	require.Equal(t, `GetAction          cut  signature wrong      should have been over "1GET/x"`,
 		line(simulator.Request{Operation: "GetAction", Signature: simulator.VerdictSignature, StringToSign: "1GET/x"}))
+}
+
+// As a service container: under a container's name, over http.
+func TestServiceContainer(t *testing.T) {
+	t.Parallel()
+	env := startCommand(t, "-addr", ":0")
+	local, err := url.Parse(strings.TrimPrefix(env[0], "IDNGO_BASE_URL="))
+	require.NoError(t, err)
+	baseURL := "http://simulator:" + local.Port()
+	transport := &http.Transport{ // resolves the name as a network of containers does
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, local.Host)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	httpClient := &http.Client{Transport: transport}
+	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
+		idngo.WithBaseURL(baseURL), idngo.WithInsecureHTTP(), idngo.WithHTTPClient(httpClient))
+	require.NoError(t, err)
+	require.NoError(t, client.CheckCredentials(t.Context()))
+	link, err := client.CreateWebSDKLink(t.Context(), idngo.WebSDKLinkParams{
+		LevelName: "level", ExternalUserID: "alice", ExternalActionID: "pay-1",
+	})
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(link.URL, baseURL+"/"), "the link leads there: %s", link.URL)
+	response, err := httpClient.Get(baseURL + "/_simulator/requests")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }

@@ -36,7 +36,7 @@ func main() {
 	applicantID := flag.String("applicant", os.Getenv("IDNGO_APPLICANT_ID"), "IDnGO's `id` of the applicant (IDNGO_APPLICANT_ID)")
 	actions := flag.Int("actions", 5, "how many of the newest `actions` to read")
 	flag.Parse()
-	if flag.NArg() > 0 { // flags after it were not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
 	if err := run(*applicantID, *actions, os.Stdout, os.Stderr); err != nil {

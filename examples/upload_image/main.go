@@ -1,5 +1,5 @@
-// Command upload_image uploads an image to an action. A bar shows the progress
-// on a terminal; in a pipe there is nothing but the image's id.
+// Command upload_image uploads an image to an action and prints the id of the
+// image. On a terminal a bar shows the progress.
 package main
 
 import (
@@ -30,16 +30,16 @@ func main() {
 	}
 	actionID := flag.String("action", os.Getenv("IDNGO_ACTION_ID"), "`id` of the action (IDNGO_ACTION_ID)")
 	p := idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie}
-	flag.StringVar((*string)(&p.IDDocType), "type", string(p.IDDocType), "document `type`: what the image shows")
-	flag.StringVar((*string)(&p.IDDocSubType), "side", "", "FRONT_SIDE or BACK_SIDE, where a document has `two`")
+	flag.StringVar((*string)(&p.IDDocType), "type", string(p.IDDocType), "`type` of the document that the image shows")
+	flag.StringVar((*string)(&p.IDDocSubType), "side", "", "`side` of a document that has two: FRONT_SIDE or BACK_SIDE")
 	flag.StringVar(&p.Country, "country", "KAZ", "three-letter `code` of the country")
 	flag.Parse()
-	if flag.NArg() > 1 { // a flag after the file was not read
+	if flag.NArg() > 1 { // flag.Parse has stopped at the file
 		log.Fatalf("unexpected argument %q: one file, after the flags", flag.Arg(1))
 	}
 
 	// A file is read again for each attempt, in constant memory. A stream can be
-	// read once, so that it is kept: in memory, or above 8 MiB in a temporary file.
+	// read only once, so it is kept: in memory, or above 8 MiB in a temporary file.
 	p.Image = idngo.ImageReader("stdin", os.Stdin)
 	if flag.NArg() > 0 {
 		p.Image = idngo.ImageFile(flag.Arg(0))
@@ -52,8 +52,8 @@ func main() {
 func run(actionID string, p idngo.AddImageParams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// However slow the line is: this bounds the whole, retries included. That a
-	// transfer has stalled is noticed much earlier, see idngo.WithTimeout.
+	// This limits the whole call with its retries. A stalled transfer fails much
+	// earlier, see idngo.WithTimeout.
 	ctx, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
 	client, err := idngo.NewClientFromEnv()
@@ -70,12 +70,11 @@ func run(actionID string, p idngo.AddImageParams) error {
 	bar.end()
 	switch {
 	case errors.Is(err, idngo.ErrDuplicateImage):
-		return fmt.Errorf("the action has this very image already: %w", err)
+		return fmt.Errorf("the action has this image already: %w", err)
 	case errors.Is(err, idngo.ErrOutcomeUnknown):
-		// The connection broke after the image was sent. Sending it again is
-		// harmless in that the service refuses exact copies; whether to do so
-		// without looking is up to you, see idngo.WithIdempotent.
-		return fmt.Errorf("the image may have arrived, look at the action: %w", err)
+		// The connection broke after the image was sent. The service refuses
+		// exact copies, so idngo.WithIdempotent would be possible here.
+		return fmt.Errorf("the image may have arrived, check the action: %w", err)
 	case err != nil:
 		return err
 	}
@@ -83,11 +82,11 @@ func run(actionID string, p idngo.AddImageParams) error {
 	return nil
 }
 
-// progressBar draws over its own line. AddImage calls it about 20 times a
-// second, by one goroutine at a time, and never after it has returned.
+// progressBar writes the progress on one line. AddImage calls show at most 20
+// times a second, by one goroutine at a time, and never after it has returned.
 type progressBar struct {
 	w     io.Writer
-	width int // of what is drawn
+	width int // of the last line
 }
 
 func (b *progressBar) show(p idngo.UploadProgress) {
@@ -98,7 +97,7 @@ func (b *progressBar) show(p idngo.UploadProgress) {
 	if p.Attempt > 1 {
 		line += fmt.Sprintf("  attempt %d", p.Attempt)
 	}
-	// Spaces over what a longer line has left behind.
+	// The spaces overwrite the end of a longer line.
 	fmt.Fprintf(b.w, "\r%-*s", b.width, line)
 	b.width = len(line)
 }

@@ -21,8 +21,8 @@ func init() {
 	offline.Must(err)
 	offline.Must(os.Setenv("IDNGO_ACTION_ID", action.ID))
 
-	// Nobody types an image: when standard input is a terminal or nothing at
-	// all, it is a picture that was drawn.
+	// Nobody types an image. If standard input is a terminal or empty, the program
+	// uploads a picture that it has drawn.
 	if !isTerminal(os.Stdin) {
 		return
 	}

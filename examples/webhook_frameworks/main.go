@@ -61,7 +61,7 @@ func main() {
 
 // run serves webhooks until the process is interrupted.
 func run(router func(*idngo.WebhookVerifier, handleFunc) http.Handler, addr string) error {
-	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
+	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), idngo.WithWebhookErrors(logRefused))
 	if err != nil {
 		return fmt.Errorf("IDNGO_WEBHOOK_SECRET: %w", err)
 	}
@@ -90,6 +90,12 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 func logEvent(ctx context.Context, event *idngo.WebhookEvent) error {
 	slog.InfoContext(ctx, "webhook", "type", event.Type, "answer", event.ReviewResult.ReviewAnswer)
 	return nil
+}
+
+// logRefused logs what Handler does not answer with 200. If the secret is wrong, that is every
+// delivery. The middleware for echo and gin calls Parse, and logs its errors itself.
+func logRefused(r *http.Request, err error) {
+	slog.ErrorContext(r.Context(), "webhook refused", "error", err)
 }
 
 // webhookStatus returns the status to answer an error of Parse, Verify or ParseWebhook with. The

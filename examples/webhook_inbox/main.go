@@ -1,12 +1,11 @@
-// Command webhook_inbox receives IDnGO's webhooks on any number of machines
-// and acts on every event exactly once, though each may be delivered several
-// times, in any order, and a machine may die half-way.
+// Command webhook_inbox receives IDnGO's webhooks on any number of machines and
+// acts on every event exactly once. An event may be delivered several times and
+// in any order, and a machine may die at any moment.
 //
-// A delivery is verified and stored as a job that is unique by the event's
-// key; only then it is answered. A worker, on whichever machine, acts on it in
-// one transaction: a note that this event was acted on, the effect, and the
-// end of the job happen together or not at all. The jobs are [River]'s: in
-// PostgreSQL if DATABASE_URL is set, else in a SQLite file.
+// The receiver verifies a delivery, stores it as a job that is unique by the key
+// of the event, and then answers it. A worker on any machine acts on it in one
+// transaction, which records the key, makes the effect and ends the job. The jobs
+// are [River]'s: in PostgreSQL if DATABASE_URL is set, else in a SQLite file.
 //
 // [River]: https://riverqueue.com
 package main
@@ -52,21 +51,20 @@ func main() {
 	}
 }
 
-// act is what your service does about an event, within the transaction that
-// ends the event's job. If it returns an error everything is undone and done
-// again later, after 1 s, 16 s, 81 s and so on, 25 times over three weeks.
+// act is the work of your service for an event, in the transaction that ends the
+// job of the event. If it returns an error, the transaction is undone and tried
+// again after 1 s, 16 s, 81 s and so on, 25 times over three weeks.
 //
-// What cannot be part of the transaction, such as a call of another service,
-// belongs into a job of its own that is inserted here, or has to be
-// idempotent: event.Key() is the same each time.
+// A call of another service cannot be part of the transaction. Insert a job of its
+// own for it here, or make it idempotent: event.Key() is the same each time.
 func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
-	// One endpoint may get events about applicants too, and types that do not
-	// exist yet. An error would only make them come again.
+	// One endpoint may get events about applicants too, and unknown types. After an
+	// error the service would only send them again.
 	if event.ApplicantActionID == "" {
 		return nil
 	}
-	// The action should be one that you have started: compare its id and the
-	// applicant's with what you kept. Here everything is written down.
+	// Compare the ids of the action and the applicant with those that you have
+	// stored. This example stores every action.
 	log.Printf("action %s: %s %s", event.ApplicantActionID, event.Type, event.ReviewResult.ReviewAnswer)
 	happened := event.Time().UTC().Format("2006-01-02T15:04:05.000Z")
 	answer := string(event.ReviewResult.ReviewAnswer)
@@ -74,9 +72,9 @@ func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
 		event.Key(), event.ApplicantActionID, string(event.Type), answer, happened); err != nil {
 		return err
 	}
-	// Events arrive in any order. One that is older than what is known already
-	// changes nothing. Of the same moment are a submit and a review that needs
-	// no time: then pending gives way to anything, and anything to the review.
+	// Events arrive in any order. An event that is older than the stored one
+	// changes nothing. A submit and a review may have the same time: then any
+	// event replaces pending, and the review replaces any event.
 	_, err := exec(ctx, `INSERT INTO action_state (action_id, type, answer, happened_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (action_id) DO UPDATE SET type = excluded.type, answer = excluded.answer, happened_at = excluded.happened_at
 		WHERE excluded.happened_at > action_state.happened_at OR excluded.happened_at = action_state.happened_at
@@ -85,14 +83,13 @@ func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
 	return err
 }
 
-// The tables of act, and the one that makes sure that it acts once. River's
-// own are made by River.
+// The tables of act, and the table that makes it act once. River makes its own.
 var tables = []string{
-	// No column but the key is needed. Rows may be deleted when nobody will
-	// resend an event that old, not even by hand.
+	// Only the key is needed. Delete rows when nobody will resend so old an event,
+	// not even by hand.
 	`CREATE TABLE IF NOT EXISTS inbox_event (event_key TEXT PRIMARY KEY)`,
-	// Nothing here is unique, on purpose: an effect that happened twice would
-	// be seen.
+	// This table deliberately has no unique column, so that tests see an effect
+	// that happened twice.
 	`CREATE TABLE IF NOT EXISTS action_history (event_key TEXT NOT NULL, action_id TEXT NOT NULL, type TEXT NOT NULL,
 		answer TEXT NOT NULL, happened_at TEXT NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS action_state (action_id TEXT PRIMARY KEY, type TEXT NOT NULL,
@@ -102,32 +99,30 @@ var tables = []string{
 // eventArgs is an event as a job.
 type eventArgs struct {
 	Key string `json:"key" river:"unique"`
-	// Body is the delivery byte for byte. As []byte it is base64 in the job's
-	// JSON; as JSON, PostgreSQL would reformat it, and refuse some of it.
+	// Body has the bytes of the delivery, in base64 in the JSON of the job.
+	// PostgreSQL would reformat or refuse them as JSON.
 	Body []byte `json:"body"`
 }
 
 func (eventArgs) Kind() string { return "idngo_webhook" }
 
-// InsertOpts makes a job unique by its key for as long as it is in the table,
-// in whatever state. By default a job that was given up would not count.
+// InsertOpts makes a job unique by its key while it is in the table, in any state.
+// By default River ignores jobs that were given up.
 func (eventArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}}
 }
 
-// receive returns the handler of deliveries. An event counts as delivered when
-// its job is committed; anything else is an error, and the service sends it
-// again.
+// receive returns the handler of deliveries. It answers 200 when the job is
+// committed. After any other answer the service sends the event again.
 func receive[TTx any](verifier *idngo.WebhookVerifier, client *river.Client[TTx]) http.Handler {
 	return verifier.Handler(func(ctx context.Context, event *idngo.WebhookEvent) error {
-		// The service hangs up after 5 s.
+		// The service waits 5 s.
 		ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 		defer cancel()
-		_, err := client.Insert(ctx, eventArgs{Key: event.Key(), Body: event.Raw}, nil)
-		if err != nil {
-			log.Printf("event %s not stored: %v", event.Key(), err)
+		if _, err := client.Insert(ctx, eventArgs{Key: event.Key(), Body: event.Raw}, nil); err != nil {
+			return fmt.Errorf("event %s not stored: %w", event.Key(), err) // the verifier logs it
 		}
-		return err
+		return nil
 	})
 }
 
@@ -139,18 +134,18 @@ type worker[TTx any] struct {
 	act actFunc
 }
 
-// Work acts on an event, unless that was done before. River alone does not
-// exclude that: it deletes a job a day after its end, and the same event resent
-// by hand after that is a new job; and it starts a job again that looks stuck,
-// while a slow machine may still be working on it. The note in inbox_event, in
-// the same transaction as the effect, does.
+// Work acts on an event, unless that was done before. The row in inbox_event, in
+// the same transaction as the effect, makes sure of that. River alone does not: it
+// deletes a job a day after its end, so that an event resent later is a new job.
+// It also starts a job again that seems stuck, while a slow machine may still be
+// working on it.
 func (w *worker[TTx]) Work(ctx context.Context, job *river.Job[eventArgs]) error {
 	event, err := idngo.ParseWebhook(job.Args.Body)
 	if err != nil {
-		return river.JobCancel(err) // it will not get better
+		return river.JobCancel(err) // another attempt would fail too
 	}
 	return w.db.inTx(ctx, func(tx TTx, exec execFunc) error {
-		// Where another machine is at the same event, this waits for its end.
+		// If another machine works on the same event, this waits for it.
 		isNew, err := exec(ctx, `INSERT INTO inbox_event (event_key) VALUES ($1) ON CONFLICT DO NOTHING`, job.Args.Key)
 		if err != nil {
 			return err
@@ -160,14 +155,14 @@ func (w *worker[TTx]) Work(ctx context.Context, job *river.Job[eventArgs]) error
 				return err
 			}
 		}
-		// Last, since from here to the commit the job's row is locked, and a
-		// delivery of the same event waits.
+		// This comes last: it locks the row of the job until the commit, and a
+		// delivery of the same event waits for that.
 		_, err = river.JobCompleteTx[riverdriver.Driver[TTx]](ctx, tx, job)
 		return err
 	})
 }
 
-// run is the program.
+// run parses the flags and serves until ctx ends.
 func run(ctx context.Context, act actFunc) error {
 	set := settings{act: act}
 	flag.Usage = func() {
@@ -186,7 +181,9 @@ func run(ctx context.Context, act actFunc) error {
 
 	// While a secret is being changed, add idngo.WithPreviousSecrets.
 	var err error
-	if set.verifier, err = idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET"))); err != nil {
+	refused := func(r *http.Request, err error) { slog.ErrorContext(r.Context(), "webhook refused", "error", err) }
+	set.verifier, err = idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), idngo.WithWebhookErrors(refused))
+	if err != nil {
 		return fmt.Errorf("IDNGO_WEBHOOK_SECRET: %w", err)
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" {
@@ -225,10 +222,10 @@ func serve[TTx any](ctx context.Context, db database[TTx], set settings) error {
 		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: set.workers}},
 		Workers:    workers,
 		JobTimeout: set.jobTimeout,
-		// What a machine was at when it died stays "running" until now and
-		// then, every 30 s, one machine looks for what has run too long.
+		// The job of a machine that died stays "running". Every 30 s one machine
+		// starts jobs again that have run longer than this.
 		RescueStuckJobsAfter: 2 * set.jobTimeout,
-		// When ctx ends: nothing new, and this long for what has begun.
+		// When ctx ends, no new job starts. Running jobs get this much time.
 		SoftStopTimeout: 10 * time.Second,
 	})
 	if err != nil {
@@ -247,7 +244,7 @@ func serve[TTx any](ctx context.Context, db database[TTx], set settings) error {
 
 	server := &http.Server{Handler: receive(set.verifier, client), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	finished := make(chan error, 1)
-	context.AfterFunc(ctx, func() { // deliveries that are under way are still stored
+	context.AfterFunc(ctx, func() { // deliveries that have begun are still stored
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		finished <- server.Shutdown(late)
@@ -259,8 +256,7 @@ func serve[TTx any](ctx context.Context, db database[TTx], set settings) error {
 	return <-finished
 }
 
-// A database is where jobs and effects live: the same one, or there would be
-// no transaction over both.
+// A database holds jobs and effects, so that one transaction can change both.
 type database[TTx any] interface {
 	driver() riverdriver.Driver[TTx]
 	setup(ctx context.Context) error
@@ -288,16 +284,16 @@ func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], exec 
 	return nil
 }
 
-// postgres is for any number of machines.
+// postgres opens a database for any number of machines.
 type postgres struct{ pool *pgxpool.Pool }
 
 func openPostgres(ctx context.Context, dsn string, workers int) (*postgres, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("DATABASE_URL is not the address of a PostgreSQL database") // err may show its password
+		return nil, errors.New("DATABASE_URL is not the address of a PostgreSQL database") // err may show the password
 	}
-	// Each worker holds a connection while it works; River needs a few more,
-	// and deliveries must not wait for either.
+	// Each worker holds a connection while it works. River needs a few more, and
+	// deliveries must not wait for them.
 	config.MaxConns = max(config.MaxConns, int32(min(workers, 1000))+6)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -308,8 +304,9 @@ func openPostgres(ctx context.Context, dsn string, workers int) (*postgres, erro
 
 func (db *postgres) driver() riverdriver.Driver[pgx.Tx] { return riverpgxv5.New(db.pool) }
 
-// setup would rather be a step of your deployment. Here it is done at each
-// start, under a lock, since machines that start together must not both do it.
+// setup makes and migrates the tables. In production, make it a step of your
+// deployment. Here each start does it, under a lock, since machines that start
+// together must not both do it.
 func (db *postgres) setup(ctx context.Context) error {
 	return db.inTx(ctx, func(_ pgx.Tx, exec execFunc) error {
 		if _, err := exec(ctx, `SELECT pg_advisory_xact_lock(7205759403792793600)`); err != nil {
@@ -328,19 +325,19 @@ func (db *postgres) inTx(ctx context.Context, do func(pgx.Tx, execFunc) error) e
 	})
 }
 
-// sqlite is for one machine.
+// sqlite opens a database for one machine.
 type sqlite struct{ pool *sql.DB }
 
 func openSQLite(file string) (*sqlite, error) {
-	// What is committed survives a loss of power (FULL). Other programs may
-	// read meanwhile (WAL).
+	// A commit survives a loss of power (FULL). Other programs may read at the same
+	// time (WAL).
 	options := url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"}, "_txlock": {"immediate"}}
 	pool, err := sql.Open("sqlite", file+"?"+options.Encode())
 	if err != nil {
 		return nil, err
 	}
-	// SQLite has one writer at a time; waiting here is better than failing
-	// there, and River asks for it.
+	// SQLite allows one writer at a time. With one connection writers wait here
+	// instead of failing there, as River requires.
 	pool.SetMaxOpenConns(1)
 	return &sqlite{pool}, nil
 }

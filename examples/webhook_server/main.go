@@ -7,8 +7,8 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -20,19 +20,24 @@ import (
 )
 
 func main() {
-	usage := "webhook_server receives webhooks, signed with the secret in IDNGO_WEBHOOK_SECRET, and acts on each event once."
-	flag.Usage = func() { fmt.Fprintln(flag.CommandLine.Output(), usage); flag.PrintDefaults() }
+	const usage = "webhook_server acts once on each webhook that is signed with the secret in IDNGO_WEBHOOK_SECRET.\n"
+	flag.Usage = func() { _, _ = os.Stderr.WriteString(usage); flag.PrintDefaults() }
 	addr := flag.String("addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
 	flag.Parse()
-	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")))
+	refused := func(_ *http.Request, err error) { slog.Error("webhook refused", "error", err) }
+	verifier, err := idngo.NewWebhookVerifier(idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), idngo.WithWebhookErrors(refused))
 	if err != nil {
 		log.Fatal("webhook_server: IDNGO_WEBHOOK_SECRET: ", err)
 	}
-	in := &inbox{act: decide}
-	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	finished := make(chan struct{})
-	context.AfterFunc(ctx, func() { stop(); _ = server.Shutdown(context.Background()); close(finished) })
+	client, err := idngo.NewClientFromEnv()
+	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // a wrong key is found now, not at the first payout
+		log.Fatal("webhook_server: ", err)
+	}
+	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, e) }}
+	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
+	finished := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stop(); finished <- server.Shutdown(context.Background()) })
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
@@ -42,38 +47,33 @@ func main() {
 // inbox acts on each event once. Where there is more than one machine, or a
 // restart, it is a table with a unique column: see examples/webhook_inbox.
 type inbox struct {
-	events sync.Map // of *event, by key, which is of use for some hours
-	act    func(*idngo.WebhookEvent) error
-}
-
-type event struct {
-	sync.Mutex // held while it is acted on: another delivery must not be answered with 200 before
-	done       bool
+	locks, done sync.Map // by key: keep keys for a week at least
+	act         func(context.Context, *idngo.WebhookEvent) error
 }
 
 // receive has 5 s, then the service sends the event again, as it does after an error.
-func (in *inbox) receive(_ context.Context, e *idngo.WebhookEvent) (err error) {
-	known, _ := in.events.LoadOrStore(e.Key(), new(event))
-	this := known.(*event)
-	this.Lock()
-	defer this.Unlock()
-	if !this.done {
-		err = in.act(e)
-		this.done = err == nil
+func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error) {
+	lock, _ := in.locks.LoadOrStore(e.Key(), new(sync.Mutex))
+	lock.(*sync.Mutex).Lock() // another delivery must not be answered with 200 before
+	defer lock.(*sync.Mutex).Unlock()
+	if _, done := in.done.Load(e.Key()); !done {
+		if err = in.act(ctx, e); err == nil {
+			in.done.Store(e.Key(), true)
+		}
 	}
 	return err
 }
 
-// decide goes by the type. ReviewStatus contradicts it: it says "completed" in
-// applicantActionPending too. Unknown types are fine, to refuse them is not.
-func decide(e *idngo.WebhookEvent) error {
-	switch e.Type {
-	case idngo.WebhookTypeApplicantActionReviewed:
-		log.Printf("action %s: %s %v", e.ApplicantActionID, e.ReviewResult.ReviewAnswer, e.ReviewResult.RejectLabels)
-	case idngo.WebhookTypeApplicantActionOnHold:
-		log.Printf("action %s: a person has to look at it", e.ApplicantActionID)
-	default:
+// decide acts on the type: ReviewStatus may contradict it. An error makes the event come again.
+func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) error {
+	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
+		return nil
 	}
-	return nil
+	_, err := client.RequireApproved(ctx, e.ApplicantActionID, idngo.ActionExpectation{ApplicantID: e.ApplicantID})
+	if err == nil || errors.Is(err, idngo.ErrNotApproved) {
+		log.Printf("action %s: pay out: %t %v", e.ApplicantActionID, err == nil, e.ReviewResult.RejectLabels)
+		return nil
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +16,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// However often, late and crosswise an event arrives, it has its effect once.
+// An event has its effect once, however often, late and out of order it arrives.
 func TestEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const events, deliveries, senders = 500, 10_000, 200
@@ -25,7 +26,7 @@ func TestEachEventOnce(t *testing.T) {
 
 	var mu sync.Mutex
 	effects, failed := map[string]int{}, map[string]bool{}
-	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+	in := &inbox{act: func(_ context.Context, e *idngo.WebhookEvent) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if id := e.ApplicantActionID + string(e.Type); len(id)%2 == 0 && !failed[id] {
@@ -100,14 +101,14 @@ func TestEachEventOnce(t *testing.T) {
 	require.NotEmpty(t, failed)
 }
 
-// A slow event holds up its own deliveries and no others, and one whose effect
-// panicked is acted on again.
+// A slow event delays only its own deliveries. An event whose effect panicked is
+// acted on again.
 func TestEventsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	slow, release := &idngo.WebhookEvent{Type: "slow"}, make(chan struct{})
 	effects := make(chan idngo.WebhookType, 9)
 	panicked := false
-	in := &inbox{act: func(e *idngo.WebhookEvent) error {
+	in := &inbox{act: func(_ context.Context, e *idngo.WebhookEvent) error {
 		switch {
 		case e == slow:
 			<-release

@@ -1,5 +1,5 @@
-// Command websdk_link makes a link under which a user verifies in a browser, and
-// waits for how that ends.
+// Command websdk_link makes a link with which a user verifies in a browser, and
+// waits for the verdict.
 package main
 
 import (
@@ -21,8 +21,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("websdk_link: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "websdk_link makes a link under which a user does an action in a browser and prints it; "+
-			"on a terminal it then waits for the verdict.\n\n"+
+		fmt.Fprint(flag.CommandLine.Output(), "websdk_link prints a link with which a user does an action in a browser, "+
+			"and waits for the verdict if the output is a terminal.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY. Flags:\n")
 		flag.PrintDefaults()
 	}
@@ -33,10 +33,10 @@ func main() {
 	flag.StringVar(&j.externalID, "external-id", "", "your own `id` of the action (default: a new one)")
 	flag.StringVar(&j.locale, "locale", "", "`language` of the page, such as kk")
 	flag.BoolVar(&j.token, "token", false, "print an access token, for a page of your own with the WebSDK in it, instead of a link")
-	flag.BoolVar(&j.wait, "wait", isTerminal(os.Stdout), "wait for the verdict, as is done where the output is a terminal")
-	flag.DurationVar(&j.ttl, "ttl", 30*time.Minute, "how long the link is good, and how long to wait")
+	flag.BoolVar(&j.wait, "wait", isTerminal(os.Stdout), "wait for the verdict; the default if the output is a terminal")
+	flag.DurationVar(&j.ttl, "ttl", 30*time.Minute, "lifetime of the link, and how long to wait")
 	flag.Parse()
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Fatalf("unexpected argument %q: only flags are taken, such as -wait=false", flag.Arg(0))
 	}
 	if err := j.run(); err != nil {
@@ -52,8 +52,8 @@ type job struct {
 }
 
 func (j *job) run() error {
-	if j.ttl <= 0 || j.ttl%time.Second != 0 { // or an action would be there, and then no link
-		return fmt.Errorf("-ttl %v: takes whole seconds, one at least", j.ttl)
+	if j.ttl <= 0 || j.ttl%time.Second != 0 { // check it before the action is created
+		return fmt.Errorf("-ttl %v: must be a whole number of seconds, at least one", j.ttl)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -64,8 +64,8 @@ func (j *job) run() error {
 		return err
 	}
 
-	// The action is there before the user is, so that its id is known: what the
-	// browser says later is compared with it, not believed.
+	// Create the action before the user opens the link, so that its id is known.
+	// Compare it with the id that the browser reports later.
 	action, err := client.EnsureAction(ctx, j.applicantID, idngo.CreateActionParams{
 		LevelName:        j.level,
 		ExternalActionID: cmp.Or(j.externalID, "websdk-"+rand.Text()),
@@ -77,8 +77,8 @@ func (j *job) run() error {
 	if err != nil {
 		return err
 	}
-	// The only place where it is shown: whoever has it can verify in the user's
-	// place, so it is for the user and not for a log.
+	// Give the link to the user only, and never log it: anybody who has it can
+	// verify in the place of the user.
 	fmt.Println(key)
 	if !j.wait {
 		return nil
@@ -97,7 +97,7 @@ func (j *job) run() error {
 	return nil
 }
 
-// key is what opens the action to the user: a link or an access token.
+// key returns a link or an access token, with which the user can open the action.
 func (j *job) key(ctx context.Context, client *idngo.Client, externalID string) (string, error) {
 	if j.token {
 		token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
@@ -117,12 +117,12 @@ func (j *job) key(ctx context.Context, client *idngo.Client, externalID string) 
 	return link.URL, nil
 }
 
-// isTerminal reports whether somebody is likely to be watching.
+// isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return false
 	}
-	null, err := os.Stat(os.DevNull) // is such a device, too
+	null, err := os.Stat(os.DevNull) // it is a character device too
 	return err != nil || !os.SameFile(info, null)
 }

@@ -41,14 +41,14 @@ func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 // Corrected reports whether there is an offset.
 func (c *Clock) Corrected() bool { return c.offset.Load() != 0 }
 
-// A Reading is what one Date header says. It is zero when the Date cannot be trusted.
+// A Reading is the reading of one Date header. It is zero when the Date cannot be trusted.
 type Reading struct {
 	offset time.Duration // from the local clock to the service's
 	wrong  time.Duration // from the corrected clock to the service's
 }
 
-// Read reads the Date of an answer to a request that was sent at sent, as time.Now returned it. A
-// cached answer (Age), a slow one and one without a Date give a zero Reading.
+// Read reads the Date of an answer to a request that was sent at sent, as time.Now returned it. It
+// returns a zero Reading for a cached answer (Age), a slow one and one without a Date.
 func (c *Clock) Read(header http.Header, sent time.Time) (reading Reading) {
 	if header.Get("Age") != "" || time.Since(sent) > longestRoundTrip {
 		return reading

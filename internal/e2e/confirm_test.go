@@ -145,3 +145,106 @@ func TestConfirmActionRefuses(t *testing.T) {
 		assert.Zero(t, network.Dialed())
 	})
 }
+
+// No error means pay: the action is the expected one, completed and GREEN. If only the
+// review is wanting, the action comes with the error.
+func TestRequireApproved(t *testing.T) {
+	const ids = `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1","review":`
+	want := idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-1", LevelName: "lvl"}
+	for name, tt := range map[string]struct {
+		answer string
+		want   error  // nil: pay
+		text   string // what the error ends with
+	}{
+		"GREEN": {answer: ids + `{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`},
+		"RED": {
+			answer: ids + `{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"RED","rejectLabels":["NOT_ALONE"]}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the answer is not GREEN",
+		},
+		"ERROR": {
+			answer: ids + `{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"ERROR"}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the answer is not GREEN",
+		},
+		"green in lower case": {
+			answer: ids + `{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"green"}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the answer is not GREEN",
+		},
+		"completed without an answer": {
+			answer: ids + `{"reviewStatus":"completed","levelName":"lvl"}}`, want: idngo.ErrNotApproved,
+			text: "not approved: the answer is not GREEN",
+		},
+		"GREEN beside onHold": {
+			answer: ids + `{"reviewStatus":"onHold","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the review is not completed",
+		},
+		"GREEN beside init": {
+			answer: ids + `{"reviewStatus":"init","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the review is not completed",
+		},
+		"GREEN without a status": {
+			answer: ids + `{"levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			want:   idngo.ErrNotApproved, text: "not approved: the review is not completed",
+		},
+		"another applicant's GREEN": {
+			answer: `{"id":"5e02f6b1","applicantId":"app-2","externalActionId":"ext-1",
+				"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			want: idngo.ErrActionMismatch, text: "action mismatch: the applicantId differs",
+		},
+		"another action's GREEN": {
+			answer: `{"id":"5e02f6b2","applicantId":"app-1","externalActionId":"ext-1",
+				"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`,
+			want: idngo.ErrActionMismatch, text: "action mismatch: the id differs",
+		},
+		"another payout's RED": {
+			answer: `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-2",
+				"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"RED"}}}`,
+			want: idngo.ErrActionMismatch, text: "action mismatch: the externalActionId differs",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(faultnet.WriteText(tt.answer))
+				action, err := network.Client().RequireApproved(t.Context(), "5e02f6b1", want)
+				if tt.want == nil {
+					require.NoError(t, err)
+					assert.True(t, action.Approved())
+					return
+				}
+				require.ErrorIs(t, err, tt.want)
+				require.EqualError(t, err, "idngo: RequireApproved: "+tt.text)
+				if tt.want == idngo.ErrActionMismatch {
+					require.NotErrorIs(t, err, idngo.ErrNotApproved)
+					assert.Nil(t, action, "it fails closed")
+					return
+				}
+				require.NotNil(t, action)
+				assert.Equal(t, "5e02f6b1", action.ID)
+				assert.False(t, action.Approved())
+			})
+		})
+	}
+}
+
+func TestRequireApprovedWithoutAnAction(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		network, _ := faultnet.NewSimulator(t, simulator.Config{})
+		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID}
+		action, err := network.Client().RequireApproved(t.Context(), "000000000000000000000001", want)
+		assert.Nil(t, action)
+		require.ErrorIs(t, err, idngo.ErrNotFound)
+		require.NotErrorIs(t, err, idngo.ErrNotApproved)
+		require.ErrorContains(t, err, "idngo: RequireApproved: get action: 404 Not Found")
+	})
+}
+
+func TestRequireApprovedRefuses(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		network := faultnet.New(t)
+		_, err := network.Client().RequireApproved(t.Context(), "", idngo.ActionExpectation{ExternalActionID: "ext-1"})
+		require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+		require.ErrorContains(t, err, "idngo: RequireApproved: invalid argument: actionID is empty")
+		require.ErrorContains(t, err, "ApplicantID is empty")
+		assert.Zero(t, network.Dialed())
+	})
+}

@@ -23,7 +23,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What Progress is told, when, and by whom.
+// The calls of Progress: arguments, times and goroutines.
 
 // assertProgress checks what Progress was told over a call whose last attempt,
 // with this number, sent everything.

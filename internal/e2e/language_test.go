@@ -53,14 +53,6 @@ var languageExceptions = []struct{ rule, file, reason string }{
 	{"banned words", "internal/e2e/language_test.go", "it lists them"},
 	{"banned words", ".github/CONTRIBUTING.md", "it lists some of them"},
 	{"columns", "example_test.go", "go test compares the outputs of examples line by line"},
-	// These are at work elsewhere and follow.
-	{"banned words", "webhooks.go", "later"},
-	{"sentences", "webhooks.go", "later"},
-	{"banned words", "examples", "later"},
-	{"sentences", "examples", "later"},
-	{"banned words", "internal/simulator", "later"},
-	{"sentences", "internal/simulator", "later"},
-	{"doc comments", "internal/simulator", "later"},
 }
 
 // A proseText is a comment, a string or a paragraph.
@@ -126,7 +118,7 @@ func TestLanguageSentences(t *testing.T) {
 }
 
 // The parts of a text that are sentences of their own: sentences, items of lists and paragraphs.
-// What is indented is code, a table or a drawing.
+// Indented lines are code, a table or a drawing.
 var (
 	listItem    = regexp.MustCompile(`(?m)^\s*(?:[-*]|\d+\.) `)
 	sentenceEnd = regexp.MustCompile(`[.?!][)"'\]]*\s+|:\s*\n\s*\n|\n\s*\n`)

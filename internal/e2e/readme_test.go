@@ -1,8 +1,12 @@
 package e2e_test
 
 import (
+	"bytes"
 	"fmt"
 	"go/format"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,11 +14,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // readmeBlocks returns the blocks of Go in the README: the complete programs, and the others.
@@ -31,35 +37,139 @@ func readmeBlocks(t *testing.T) (programs, fragments []string) {
 	return programs, fragments
 }
 
-// The README's program runs in an empty module that requires this one.
-func TestREADMEProgramRuns(t *testing.T) {
-	t.Parallel()
-	skipIfShort(t, "it links a program")
-	programs, _ := readmeBlocks(t)
-	require.Len(t, programs, 1)
+// buildProgram builds a program in an empty module that requires this one, and returns the path of
+// its binary.
+func buildProgram(t *testing.T, source string) string {
+	t.Helper()
 	dir := t.TempDir()
 	// The module has the requirements of this one, so that the go command downloads nothing.
 	mod := strings.Replace(string(faultnet.ReadFile(t, faultnet.Path(t, "go.mod"))), "module "+modulePath, "module example.com/copied", 1)
 	mod += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %[1]s => %q\n", modulePath, filepath.ToSlash(faultnet.Path(t)))
 	for name, text := range map[string]string{
-		"main.go": programs[0], "go.mod": mod, "go.sum": string(faultnet.ReadFile(t, faultnet.Path(t, "go.sum"))),
+		"main.go": source, "go.mod": mod, "go.sum": string(faultnet.ReadFile(t, faultnet.Path(t, "go.sum"))),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
-	out, err := cmd.CombinedOutput()
+	binary := filepath.Join(dir, "program")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", binary, ".")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return binary
+}
+
+// The README's first program runs as it stands.
+func TestREADMEProgramRuns(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t, "it links a program")
+	programs, _ := readmeBlocks(t)
+	require.Len(t, programs, 2)
+	out, err := exec.CommandContext(t.Context(), buildProgram(t, programs[0])).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, "GREEN: pay out\n", string(out))
 }
 
-// The README says everything on one page and a half.
+// The README's payout service pays once for a payout that is approved, however often its event
+// comes, and not for others.
+func TestREADMEPayoutServiceRuns(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t, "it links a program")
+	programs, _ := readmeBlocks(t)
+	require.Len(t, programs, 2)
+	assert.LessOrEqual(t, strings.Count(programs[1], "\n"), 60)
+	binary := buildProgram(t, programs[1])
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	service, err := simulator.New(simulator.Config{
+		ReviewDelay: time.Millisecond, WebhookURL: "http://" + address + "/idngo", WebhookDuplicates: 2, WebhookTimeScale: 0.01,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, service.Close()) })
+	base, err := service.Start("")
+	require.NoError(t, err)
+	require.NoError(t, service.AddApplicantJSON([]byte(
+		`{"id":"on-hold","externalUserId":"user-on-hold","review":{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}}`)))
+
+	require.NoError(t, listener.Close()) // the program takes the port over
+	var log bytes.Buffer
+	program := exec.CommandContext(t.Context(), binary)
+	program.Stderr = &log
+	program.Env = append(os.Environ(), "ADDR="+address, "IDNGO_BASE_URL="+base, "IDNGO_WEBHOOK_SECRET="+simulator.DefaultWebhookSecret,
+		"IDNGO_APP_TOKEN="+simulator.DefaultAppToken, "IDNGO_SECRET_KEY="+simulator.DefaultSecretKey)
+	require.NoError(t, program.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- program.Wait() }()
+
+	// start asks for a payout as an app does, and returns the answer.
+	start := func(user, payout string) (status int, text string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/payouts/"+payout, http.NoBody)
+		require.NoError(t, err)
+		request.Header.Set("X-User", user)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(body)
+	}
+	require.Eventually(t, func() bool {
+		status, _ := start("user-on-hold", "1")
+		return status != 0
+	}, time.Minute, 10*time.Millisecond, "it listens")
+	status, _ := start("user-on-hold", "1")
+	assert.Equal(t, http.StatusForbidden, status)
+	for _, payout := range []string{"815", "816%23RED"} {
+		status, token := start("user-4711", payout)
+		require.Equal(t, http.StatusOK, status, token)
+		again, _ := start("user-4711", payout) // the app has lost the answer
+		require.Equal(t, http.StatusOK, again)
+		_, err := service.CompleteWithToken(token)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		stats := service.Stats()
+		return stats.WebhookEvents == 12 && stats.WebhooksOutstanding == 0 // two events of each, each three times
+	}, time.Minute, 10*time.Millisecond)
+	assert.Len(t, service.Actions(), 2)
+
+	require.NoError(t, program.Process.Kill())
+	<-ended
+	assert.Equal(t, 1, strings.Count(log.String(), "paid payout-"), log.String())
+	assert.Contains(t, log.String(), "paid payout-815\n")
+}
+
+// The README says everything on at most 220 lines. Its payout service does not count.
 func TestREADMELength(t *testing.T) {
 	t.Parallel()
 	const most = 220
 	lines := strings.Count(string(faultnet.ReadFile(t, faultnet.Path(t, "README.md"))), "\n")
+	if programs, _ := readmeBlocks(t); assert.Len(t, programs, 2) {
+		lines -= strings.Count("```go\n"+programs[1]+"```\n\n", "\n")
+	}
 	assert.LessOrEqual(t, lines, most)
+}
+
+// testdata/README.md has the source of each fixture.
+func TestFixturesAreExplained(t *testing.T) {
+	t.Parallel()
+	text := string(faultnet.ReadFile(t, faultnet.Testdata(t, "README.md")))
+	for _, pattern := range []string{"*", "models/*", "vectors/*"} {
+		files, err := filepath.Glob(filepath.Join(faultnet.Testdata(t), pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			name := filepath.Base(file)
+			stem := strings.TrimSuffix(strings.TrimSuffix(name, ".json"), ".want")
+			named := strings.Contains(text, "`"+stem+"`") || strings.Contains(text, "`"+name+"`") ||
+				strings.Contains(text, "## "+name)
+			assert.True(t, named || name == "README.md", "testdata/README.md does not name %s", name)
+		}
+	}
 }
 
 // Each test that a document tells a reader to run exists.

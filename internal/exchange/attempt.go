@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -93,9 +92,3 @@ func (e TimeoutError) Temporary() bool { return true }
 
 // Is matches context.DeadlineExceeded.
 func (e TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// isTimeout reports whether a timeout or the deadline of a context is the cause of err.
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
-}

@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"time"
@@ -17,6 +18,9 @@ const (
 	maxDrain  = 256 << 10
 	drainTime = time.Second
 )
+
+// errImpossibleRead is the error of a body that counts bytes that it cannot have read.
+var errImpossibleRead = errors.New("the body returned an impossible count")
 
 // ReadBody reads a body to its end. declared is its announced length, -1 if unknown: a hint, for
 // which room is made at once up to trust bytes. A body above limit is ErrTooLarge, before anything
@@ -48,6 +52,9 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 			free = free[:left+1]
 		}
 		n, err := r.Read(free)
+		if n < 0 || n > len(free) {
+			return buffer, errImpossibleRead
+		}
 		buffer = buffer[:len(buffer)+n]
 		switch {
 		case int64(len(buffer)) > limit:

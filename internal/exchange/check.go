@@ -16,6 +16,9 @@ import (
 // allows http for any host, not only for loopback.
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
 	u, err := url.Parse(text)
+	if err == nil {
+		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // it is not sent
+	}
 	switch {
 	case err != nil:
 		return "", "is not a URL"
@@ -106,6 +109,26 @@ func CheckOut(out any) (problem string) {
 		return "is neither nil nor a pointer to decode into"
 	}
 	return ""
+}
+
+// CheckHeader returns the name of a header as it is sent, and what is wrong with a header of the
+// caller, "" if nothing is.
+func CheckHeader(key, value string) (name, problem string) {
+	name = http.CanonicalHeaderKey(key)
+	switch name {
+	case HeaderToken, HeaderStamp, HeaderSignature, "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+		return name, "is one that the client sets itself"
+	case "Accept-Encoding":
+		if value != "identity" {
+			return name, "is Accept-Encoding, which net/http sets and decodes itself"
+		}
+	case "Idempotency-Key", "X-Idempotency-Key":
+		name = strings.ToLower(name) // net/http would resend a POST that has the other spelling
+	}
+	if !ValidToken(key) || !ValidHeaderValue(value) {
+		return name, "has a character that HTTP does not allow"
+	}
+	return name, ""
 }
 
 // IsHTML reports whether an answer is a web page.

@@ -66,7 +66,7 @@ func (e *Exchanger) CloseIdleConnections() { e.http.CloseIdleConnections() }
 type Request struct {
 	Method string
 	URL    string // absolute, escaped
-	// UserAgent, Accept and ContentType are sent where they are not empty.
+	// UserAgent, Accept and ContentType are sent if they are not empty, Accept not with Stream.
 	UserAgent, Accept, ContentType string
 	// Header is sent too and replaces those three.
 	Header http.Header
@@ -160,6 +160,9 @@ func (e *Exchanger) prepare(attempt *attempt, request *Request) (*http.Request, 
 		return nil, errBadURL // err shows the URL
 	}
 	values := [...]string{request.UserAgent, request.Accept, request.ContentType}
+	if request.Stream {
+		values[1] = "" // a media type that is not known beforehand
+	}
 	for i, key := range [...]string{"User-Agent", "Accept", "Content-Type"} {
 		if values[i] != "" {
 			req.Header[key] = values[i : i+1 : i+1]
@@ -229,8 +232,9 @@ func receive(ctx context.Context, attempt *attempt, request *Request, answer *An
 		_ = res.Body.Close() // 101: it is the bare connection, which no context ends
 		return answer, nil
 	case !ok:
-		content, _ := ReadBody(res.Body, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
-		answer.Content = content[:min(int64(len(content)), request.MaxErrorBody)]
+		// Not a byte more: the rest may be slow to come.
+		limited := io.LimitReader(res.Body, request.MaxErrorBody)
+		answer.Content, _ = ReadBody(limited, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
 		discard(res.Body, attempt.Cancel)
 		return answer, nil
 	}
@@ -301,7 +305,7 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	default:
 		failure.Kind = retry.Classify(err, written)
 	}
-	if isTimeout(failure.Err) {
+	if a.expired.Load() { // not at a deadline of the caller's, which may be short on purpose
 		a.watch.timedOut()
 	}
 	return failure

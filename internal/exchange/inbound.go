@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// HeaderValue returns the first value of a header and the number of its values. Names of headers
-// have no case, and a header made by hand may have them in any: names that differ in case only are
-// the same header.
+// HeaderValue returns the first value of a header and the number of its values. It ignores the case
+// of names, also of names that differ in case only.
 func HeaderValue(header http.Header, name string) (value string, count int) {
 	for key, values := range header {
 		if len(values) > 0 && len(key) == len(name) && strings.EqualFold(key, name) {
@@ -19,9 +18,9 @@ func HeaderValue(header http.Header, name string) (value string, count int) {
 	return value, count
 }
 
-// ReadRequest reads the body of a request that has come in, to its end or to one byte above limit,
-// and gives r a body that begins with what was read. Its error is ErrTooLarge itself or one of the
-// body's own.
+// ReadRequest reads the body of a request that a server has received. It reads to the end, or to
+// one byte above limit. Then it gives r a body that begins with the same bytes. It returns
+// ErrTooLarge itself, or an error of the body.
 func ReadRequest(r *http.Request, limit int64) ([]byte, error) {
 	const trust = 64 << 10 // unlike an answer of the service, this comes from anybody
 	if r.Body == nil {

@@ -1,10 +1,12 @@
-// Package formbody is a multipart/form-data body that can be read any number
-// of times in constant memory.
+// Package formbody makes multipart/form-data bodies that can be read any number of times in
+// constant memory, and sends them with progress.
 //
-// The signature of a request covers every byte of its body and travels in a
-// header, so each attempt reads the body twice: once to hash, once to send. An
-// attempt that was given up may still be reading when the next one begins.
-// Hence the readers of one [Body] share nothing but bytes that never change.
+// The signature of a request covers every byte of its body and is sent in a header. So each attempt
+// reads the body twice: once to hash it, once to send it. An attempt that was given up may still be
+// reading when the next one begins. So the readers of one [Body] share only bytes that never
+// change.
+//
+// It knows files, readers and names. It must not know what a file shows, or where it is sent.
 package formbody
 
 import (
@@ -15,10 +17,9 @@ import (
 )
 
 var (
-	// ErrChanged: the content is not, or no longer, of the size it was
-	// declared with.
+	// ErrChanged is returned when the content has another size than it was declared with.
 	ErrChanged = errors.New("content changed")
-	// ErrInvalid: an argument was refused before anything was read.
+	// ErrInvalid is returned when an argument is refused before anything is read.
 	ErrInvalid = errors.New("invalid content")
 )
 
@@ -32,12 +33,12 @@ type Body struct {
 	content  Content
 }
 
-// New returns the body that carries metadata and content. A printable file
-// name arrives as it is, any other is made so. contentType "" means the type
-// by the name's extension or, if that says nothing, by the first 512 bytes.
+// New returns a body of metadata and content. It replaces characters of the file
+// name that are not printable. If contentType is empty, New derives it from the
+// extension of the name or, if that is unknown, from the first 512 bytes.
 func New(metadata []byte, fileName, contentType string, content Content) (*Body, error) {
 	if content.Size < 0 || content.Open == nil {
-		return nil, fmt.Errorf("%w: a size below zero, or nothing to open", ErrInvalid)
+		return nil, fmt.Errorf("%w: the size is negative or there is nothing to open", ErrInvalid)
 	}
 	fileName = cleanName(fileName)
 	contentType, err := mediaType(contentType, fileName, content)
@@ -48,8 +49,8 @@ func New(metadata []byte, fileName, contentType string, content Content) (*Body,
 		fileName = defaultName(contentType)
 	}
 
-	// 130 bits that nobody can foresee: a file cannot be made to contain them,
-	// so it need not be searched for them.
+	// The boundary has 130 random bits. Nobody can make a file that contains it, so the file need
+	// not be searched for it.
 	b := &Body{boundary: rand.Text(), name: fileName, content: content}
 	b.head = fmt.Appendf(nil, "--%s\r\n"+
 		"Content-Disposition: form-data; name=\"metadata\"\r\n"+
@@ -65,21 +66,21 @@ func New(metadata []byte, fileName, contentType string, content Content) (*Body,
 	return b, nil
 }
 
-// ContentType is the value of the request's Content-Type header.
+// ContentType returns the value of the request's Content-Type header.
 func (b *Body) ContentType() string {
 	return "multipart/form-data; boundary=" + b.boundary
 }
 
-// FileName is the name as it is sent, made printable.
+// FileName returns the name as it is sent, made printable.
 func (b *Body) FileName() string { return b.name }
 
-// Size is the number of bytes that every reader gives: the Content-Length.
+// Size returns the number of bytes that every reader returns: the Content-Length.
 func (b *Body) Size() int64 {
 	return int64(len(b.head)) + b.content.Size + int64(len(b.tail))
 }
 
-// Open returns a reader of the whole body with a cursor of its own. Any
-// goroutine may call it. The content is opened when the reader gets there.
+// Open returns a reader of the whole body with a position of its own. Any
+// goroutine may call it. The reader opens the content when it reaches it.
 func (b *Body) Open() *Reader {
 	return &Reader{body: b, head: b.head, left: b.content.Size, tail: b.tail}
 }

@@ -11,18 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// quoteEscaper escapes as mime.ParseMediaType, and with it every Go server,
-// unescapes. It is not multipart.FileContentDisposition, whose way with quotes
-// is "for historical reasons" and may change; line breaks never get here.
+// quoteEscaper escapes a file name so that mime.ParseMediaType, which Go servers
+// use, returns the same name. multipart.FileContentDisposition is not used, since
+// its treatment of quotes may change. Line breaks have been replaced before.
 var quoteEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// cleanName is the last element of name with everything replaced that does not
-// print. A backslash is a letter like any other: outside Windows names may
-// have one, and on Windows the caller has cut the directory off already.
+// cleanName returns the last element of name, with every unprintable character
+// replaced. It treats a backslash as any other character: names may have one
+// outside Windows, and on Windows the caller has removed the directory.
 func cleanName(name string) string {
 	name = strings.TrimRight(name, "/")
 	name = name[strings.LastIndexByte(name, '/')+1:]
-	return strings.Map(func(c rune) rune { // invalid UTF-8 comes as U+FFFD already
+	return strings.Map(func(c rune) rune { // invalid UTF-8 is U+FFFD here
 		if unprintable(c) {
 			return utf8.RuneError
 		}
@@ -30,9 +30,10 @@ func cleanName(name string) string {
 	}, name)
 }
 
-// unprintable is narrower than !unicode.IsPrint: the spaces of other scripts
-// (macOS puts U+202F into the names of screenshots), the joiners and tags that
-// hold emoji together, and emoji newer than Go's tables arrive as they are.
+// unprintable reports whether c must be replaced in a file name. It reports false
+// for some characters that unicode.IsPrint refuses: spaces of other scripts (macOS
+// puts U+202F into the names of screenshots), joiners and tags within emoji, and
+// emoji that are newer than Go's tables.
 func unprintable(c rune) bool {
 	if c == 0x200C || c == 0x200D || 0xE0020 <= c && c <= 0xE007F {
 		return false
@@ -40,8 +41,8 @@ func unprintable(c rune) bool {
 	return unicode.In(c, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point)
 }
 
-// mediaType is the content's type: given, or told by the name, or by the
-// first bytes.
+// mediaType returns the media type of content: the given one, or else that of
+// the name, or else that of the first bytes.
 func mediaType(given, name string, content Content) (string, error) {
 	t := given
 	if t == "" {
@@ -53,15 +54,15 @@ func mediaType(given, name string, content Content) (string, error) {
 	if _, _, err := mime.ParseMediaType(t); err != nil {
 		return "", fmt.Errorf("%w: content type: %w", ErrInvalid, err)
 	}
-	// ParseMediaType trims line breaks; a header must not have them at all.
+	// ParseMediaType trims line breaks, which a header must not have.
 	if !utf8.ValidString(t) || strings.ContainsFunc(t, func(c rune) bool { return !unicode.IsPrint(c) }) {
 		return "", fmt.Errorf("%w: content type: not printable", ErrInvalid)
 	}
 	return t, nil
 }
 
-// types are the kinds of file that the service knows, so that they have the
-// same type on every machine. The first extension of a type is its usual one.
+// types are the kinds of file that the service accepts. With this table they have
+// the same type on every machine. The first extension of a type is its usual one.
 var types = []struct{ ext, mediaType string }{
 	{".jpg", "image/jpeg"},
 	{".jpeg", "image/jpeg"},
@@ -83,7 +84,7 @@ var types = []struct{ ext, mediaType string }{
 func typeByName(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	if ext == "" {
-		return "" // spares reading the system's table
+		return "" // without reading the system's table
 	}
 	for _, t := range types {
 		if t.ext == ext {
@@ -101,13 +102,13 @@ func sniff(content Content) (string, error) {
 	defer r.Close()
 	first := make([]byte, min(content.Size, 512))
 	n, err := io.ReadFull(r, first)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { // too short is for the readers to find
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { // the readers report a content that is too short
 		return "", fmt.Errorf("read content: %w", err)
 	}
 	return http.DetectContentType(first[:n]), nil
 }
 
-// defaultName is sent for a file without a name.
+// defaultName returns the name that is sent for a file without a name.
 func defaultName(contentType string) string {
 	base, _, _ := strings.Cut(contentType, ";")
 	base = strings.ToLower(strings.TrimSpace(base))

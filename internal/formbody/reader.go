@@ -8,30 +8,29 @@ import (
 	"sync"
 )
 
-// Reader reads a [Body] once. One goroutine at a time may Read; Close may come
-// from any other at any moment, as net/http does it.
+// Reader reads a [Body] once. One goroutine at a time may call Read. Any other
+// goroutine may call Close at any time, as net/http does.
 //
-// It has no WriteTo on purpose: io.CopyBuffer would prefer that to the buffer
-// of its caller, and net/http, which limits a body to its Content-Length,
-// would never see it.
+// It deliberately has no WriteTo method: io.CopyBuffer would prefer that to the
+// buffer of its caller.
 type Reader struct {
 	body *Body
 
-	// Of the reading goroutine alone: what is still to come, and what went wrong.
+	// These belong to the goroutine that reads: the rest of the body, and the first error.
 	head []byte
 	left int64 // bytes of the content
-	done bool  // the content is known to have ended where it should
+	done bool  // the content has ended at its declared size
 	tail []byte
 	err  error
 
-	mu     sync.Mutex // guards what follows, never held while reading
+	mu     sync.Mutex // guards the fields below; never held while reading
 	src    io.ReadCloser
 	closed bool
 }
 
-// Read gives the head, the content and the tail. The tail comes only after the
-// content has proved to be exactly as long as declared: a server never gets a
-// complete body with the wrong file in it.
+// Read returns the head, the content and the tail. It returns the tail only if
+// the content has exactly the declared length. So a server never gets a complete
+// body with the wrong file in it.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.isClosed() {
 		return 0, errClosed
@@ -60,12 +59,13 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// ContentRead is the number of content bytes read so far: what a progress bar
-// shows. It belongs to the goroutine that reads.
+// ContentRead returns the number of content bytes read so far, for a progress
+// bar. Only the goroutine that reads may call it.
 func (r *Reader) ContentRead() int64 { return r.body.content.Size - r.left }
 
-// Close makes every later Read fail, and one that waits for the content too if
-// closing the content does. It does not wait for it. A second Close does nothing.
+// Close makes every later Read fail. A Read that is waiting for the content fails
+// too if closing the content ends that wait. Close does not wait for it. A second
+// Close does nothing.
 func (r *Reader) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -73,7 +73,7 @@ func (r *Reader) Close() error {
 	return r.release()
 }
 
-// readContent gives the next bytes of the content, or 0 and nil at its end.
+// readContent reads the next bytes of the content. It returns 0 and nil at the end.
 func (r *Reader) readContent(p []byte) (int, error) {
 	src, err := r.source()
 	if err != nil {
@@ -88,7 +88,7 @@ func (r *Reader) readContent(p []byte) (int, error) {
 	n, err := readSome(src, p)
 	r.left -= int64(n)
 	switch {
-	case err == nil, err == io.EOF && n > 0: // an end that came with bytes shows again
+	case err == nil, err == io.EOF && n > 0: // the next Read returns the end again
 		return n, nil
 	case err == io.EOF:
 		err = fmt.Errorf("%w: it ended after %d of %d bytes", ErrChanged, r.ContentRead(), r.body.content.Size)
@@ -96,13 +96,13 @@ func (r *Reader) readContent(p []byte) (int, error) {
 		err = fmt.Errorf("read content: %w", err)
 	}
 	if err = r.fail(err); n > 0 {
-		return n, nil // the next Read gives the error
+		return n, nil // the next Read returns the error
 	}
 	return 0, err
 }
 
-// finish asks for one byte more than declared. The place for it is the
-// caller's buffer, which is free: io.Reader allows to use it as scratch space.
+// finish tries to read one byte more than declared. It uses the caller's buffer,
+// which io.Reader allows as scratch space.
 func (r *Reader) finish(src io.Reader, probe []byte) error {
 	n, err := readSome(src, probe)
 	switch {
@@ -112,12 +112,13 @@ func (r *Reader) finish(src io.Reader, probe []byte) error {
 		return r.fail(fmt.Errorf("read content: %w", err))
 	}
 	r.done = true
-	_ = r.release() // every byte is there: closing has nothing to add
+	_ = r.release() // all bytes have been read: an error of Close does not matter
 	return nil
 }
 
-// source opens the content on first need. A slow Open must not hold up Close,
-// so it runs without the lock, and what it opened too late is closed again.
+// source returns the content, and opens it at the first call. Open runs without
+// the lock, so that a slow one does not delay Close. If Close came first, source
+// closes the content again.
 func (r *Reader) source() (io.Reader, error) {
 	r.mu.Lock()
 	src := r.src
@@ -139,7 +140,7 @@ func (r *Reader) source() (io.Reader, error) {
 	return src, nil
 }
 
-// fail keeps err for every later Read. A failure caused by Close is said to be.
+// fail keeps err for every later Read. After Close it keeps errClosed instead.
 func (r *Reader) fail(err error) error {
 	if r.isClosed() {
 		err = errClosed
@@ -171,10 +172,10 @@ var (
 	errInvalidRead = errors.New("reader returned an impossible count")
 )
 
-const maxEmptyReads = 100 // as bufio has it
+const maxEmptyReads = 100 // as in bufio
 
-// readSome is r.Read made safe against readers of other people: one that gives
-// nothing and no reason for ever, or counts what it cannot have read.
+// readSome calls r.Read. It returns an error if r returns nothing again and again,
+// or a count that is not possible.
 func readSome(r io.Reader, p []byte) (int, error) {
 	for range maxEmptyReads {
 		n, err := r.Read(p)

@@ -7,17 +7,16 @@ import (
 	"os"
 )
 
-// Content is what is uploaded.
+// Content is the file that is uploaded.
 type Content struct {
 	Size int64
-	// Open returns a new reader of exactly Size bytes. Any goroutine may call
-	// it, at any time, and may Close what it returned while another Reads, as
-	// an *os.File allows.
+	// Open returns a new reader of exactly Size bytes. Any goroutine may call it at any time. One
+	// goroutine may Close the reader while another calls Read, as an *os.File allows.
 	Open func() (io.ReadCloser, error)
 }
 
-// File is the regular file at path, opened anew by each reader. It never holds
-// a descriptor that somebody would have to close.
+// File returns the content of the regular file at path. Each reader opens and
+// closes the file itself.
 func File(path string) (Content, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -30,15 +29,15 @@ func File(path string) (Content, error) {
 	return Content{Size: size, Open: func() (io.ReadCloser, error) { return openFile(path, size) }}, nil
 }
 
-// Bytes is b itself, not a copy.
+// Bytes returns the content b. It does not copy b.
 func Bytes(b []byte) Content {
 	return Content{Size: int64(len(b)), Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(b)), nil
 	}}
 }
 
-// ReaderAt is the first size bytes of r. Like all io.ReaderAt it must allow
-// reads at the same time. It is never closed.
+// ReaderAt returns the first size bytes of r as a content. r must allow parallel
+// reads, as every io.ReaderAt does. It is never closed.
 func ReaderAt(r io.ReaderAt, size int64) Content {
 	return Content{Size: size, Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
@@ -71,7 +70,7 @@ func openFile(path string, size int64) (*os.File, error) {
 
 func checkFile(info os.FileInfo, size int64) error {
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: no longer a regular file", ErrChanged)
+		return fmt.Errorf("%w: it is no longer a regular file", ErrChanged)
 	}
 	if info.Size() != size {
 		return fmt.Errorf("%w: %d bytes, was %d", ErrChanged, info.Size(), size)

@@ -35,7 +35,7 @@ func spill(mem chunks, src io.Reader) (_ *tempFile, size int64, err error) {
 		return nil, 0, err
 	}
 	filled := false
-	defer func() { // deferred, for src may panic
+	defer func() { // deferred, since src may panic
 		if !filled {
 			tmp.remove()
 		}
@@ -45,8 +45,8 @@ func spill(mem chunks, src io.Reader) (_ *tempFile, size int64, err error) {
 	return tmp, size, err
 }
 
-// tempFile is a temporary file that, where the system allows it, has no name
-// any more from the start: then not even a crash leaves it behind.
+// tempFile is a temporary file. Where the system allows it, its name is removed
+// at once, so that even a crash does not leave it behind.
 type tempFile struct {
 	file  *os.File
 	named bool
@@ -72,7 +72,7 @@ func (t *tempFile) fill(mem chunks, src io.Reader) (size int64, err error) {
 	return size + n, err
 }
 
-// remove closes first: Windows removes no open file.
+// remove closes the file first, since Windows does not remove an open file.
 func (t *tempFile) remove() {
 	_ = t.file.Close()
 	if t.named {
@@ -82,12 +82,12 @@ func (t *tempFile) remove() {
 
 const minChunk, maxChunk = 4 << 10, 512 << 10
 
-// chunks is a text in pieces. Pieces that grow with the text are never copied,
-// as one growing slice would be, and waste at most the last of them.
+// chunks is a text in pieces. The pieces grow with the text. They are never
+// copied, unlike one growing slice, and only the last one can have unused room.
 type chunks [][]byte
 
-// readChunks reads until r ends, which it reports as io.EOF, or has given more
-// than limit bytes, which is no error.
+// readChunks reads until r ends or has returned more than limit bytes. It returns
+// io.EOF if r has ended, and nil at the limit.
 func readChunks(r io.Reader, limit int64) (c chunks, size int64, err error) {
 	limit = max(limit, 0)
 	for size <= limit {

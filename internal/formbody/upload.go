@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// An Upload is a body and who is told how far it has been sent. It serves all attempts of one call.
+// An Upload is a body and a callback for its progress. All attempts of one call share it.
 type Upload struct {
 	*Body
 	// Progress is called with the bytes of the content that were sent, their total, and the number
-	// of the attempt: at 0, at the end, and at most 20 times a second between. Nil: nobody is told.
+	// of the attempt: at 0, at the end, and at most 20 times a second between. It may be nil.
 	Progress func(sent, total int64, attempt int)
 }
 
 // A Pacer is the timeout without progress of one attempt.
 type Pacer interface {
-	Pause()  // until Resume: this side keeps the network waiting
-	Resume() // the whole timeout begins again
+	Pause()  // stops the timeout until Resume, while this side keeps the network waiting
+	Resume() // starts the whole timeout again
 	Cancel() // ends the attempt
 	Limit() time.Duration
 }
 
 const (
 	progressEvery = 50 * time.Millisecond
-	// The bytes that are handed to the network at once. Small pieces show progress on a slow line,
-	// large ones cost less on a fast one.
+	// The number of bytes that the network gets at once. Small pieces show progress on a slow line.
+	// Large pieces cost less on a fast one.
 	leastPiece, firstPiece, mostPiece = 512, 4 << 10, 64 << 10
 )
 
@@ -39,7 +39,7 @@ var (
 )
 
 // A Sending is one attempt of an Upload. The transport may go on reading its body after the attempt
-// was given up. It then reads nothing more.
+// was given up. Read then returns an error.
 type Sending struct {
 	upload  *Upload
 	ctx     context.Context
@@ -48,8 +48,8 @@ type Sending struct {
 
 	mu       sync.Mutex // held during a callback
 	over     bool
-	source   error // what reading the content ended with
-	reported int64 // what Progress was last told; -1 before the first time
+	source   error // of reading the content
+	reported int64 // the last argument of Progress; -1 before the first call
 	at       time.Time
 	panicked any
 	exited   bool // a callback ended its goroutine, as a failing test does
@@ -96,8 +96,8 @@ func (s *Sending) Reader() io.ReadCloser {
 	return &sendReader{sending: s, reader: s.upload.Open(), piece: firstPiece, last: time.Now()}
 }
 
-// End makes the readers of the attempt read nothing more, and waits for a callback that is running.
-// It panics if a callback did, and ends the goroutine if a callback did.
+// End makes every later Read of the attempt fail, and waits for a callback that is running. If a
+// callback has panicked, End panics too. If a callback has ended its goroutine, End does so too.
 func (s *Sending) End() {
 	s.mu.Lock()
 	s.over = true
@@ -112,14 +112,14 @@ func (s *Sending) End() {
 	}
 }
 
-// SourceError returns the error that reading the content ended with, if any.
+// SourceError returns the error of reading the content, if any.
 func (s *Sending) SourceError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.source
 }
 
-// report calls Progress if it is time to. The caller holds s.mu.
+// report calls Progress, but not too often. The caller holds s.mu.
 func (s *Sending) report(sent int64) {
 	if s.upload.Progress == nil || s.panicked != nil || s.exited || sent <= s.reported {
 		return

@@ -1,11 +1,10 @@
 // Package lenient decodes JSON whose types differ from the documented ones, and
-// dates in the forms that the service writes. The service sends an id as a
-// number here and as a string there, a boolean as "true", a date in four forms.
-// A client that fails on one such field loses the whole answer.
+// dates in the forms that the service writes. The service sends some ids as
+// numbers and others as strings, a boolean as "true", and dates in four forms. A
+// client that fails on one such field loses the whole answer.
 //
-// The package must never know a model, an error or a setting of idngo. Its
-// callers decide which fields must be readable. It imports nothing of this
-// module and keeps no state.
+// It knows JSON and dates. It must not know a model, an error or a setting of
+// idngo. Its callers decide which fields must be readable.
 package lenient
 
 import (
@@ -20,8 +19,8 @@ import (
 
 // Decode decodes a JSON object into v. A field of an unexpected JSON type stays
 // zero. If there is one, Decode also decodes data into a new Core and returns
-// it; otherwise it returns nil. Core has the fields that must be readable, of
-// types that accept whatever is acceptable for them.
+// it; otherwise it returns nil. Core has the fields that must be readable. Their
+// types accept every JSON type that is allowed for them.
 //
 // Decode returns an error if data is not JSON or not an object, and if a field
 // of Core is unreadable. The error may quote data.
@@ -44,8 +43,8 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 	return core, nil
 }
 
-// Problem says what is wrong with a text that was decoded with err, "" if err is nil. It does not
-// use the words of encoding/json, which may hold a piece of the text.
+// Problem describes the error err of decoding a text. It returns "" if err is nil. It does not use
+// the text of err, which may quote the decoded text.
 func Problem(err error) string {
 	if err == nil {
 		return ""
@@ -90,8 +89,8 @@ func (e *Envelope[Item]) Content() *Page[Item] {
 	return &e.Page
 }
 
-// SetIDs sets each id that is empty to the [ID] in the field of that name in
-// data, a JSON object. Names differ in more than case, as for encoding/json.
+// SetIDs sets each empty id to the [ID] in the field of that name in data, a JSON
+// object. It ignores the case of names, as encoding/json does.
 func SetIDs(data []byte, ids map[string]*string) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(data, &fields) != nil {
@@ -136,7 +135,7 @@ func ClearNull(raw *json.RawMessage) {
 // value is false.
 type Bool bool
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON decodes any JSON value. It never fails.
 func (b *Bool) UnmarshalJSON(data []byte) error {
 	value, _ := strconv.ParseBool(strings.Trim(string(data), `"`))
 	*b = Bool(value)
@@ -147,7 +146,7 @@ func (b *Bool) UnmarshalJSON(data []byte) error {
 // that is not a count is -1.
 type Count int
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON decodes any JSON value. It never fails.
 func (c *Count) UnmarshalJSON(data []byte) error {
 	text := WholeNumber(strings.Trim(string(data), `"`))
 	count, err := strconv.Atoi(text)
@@ -158,11 +157,11 @@ func (c *Count) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Number is a JSON number as it was written, however large or precise it is.
-// It may be a string that holds one. Any other JSON value is "".
+// Number is a JSON number as it was written, of any size and precision. It may be
+// a string that holds one. Any other JSON value is "".
 type Number string
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON decodes any JSON value. It never fails.
 func (n *Number) UnmarshalJSON(data []byte) error {
 	*n = ""
 	text := string(data)
@@ -225,8 +224,8 @@ func Text(data []byte) (string, error) {
 // IsNull reports whether data is a JSON null, without spaces around it.
 func IsNull(data []byte) bool { return string(data) == "null" }
 
-// WholeNumber returns a JSON number without exponent and decimals. It returns
-// any other text as it is, and so a number that is not whole or absurdly long.
+// WholeNumber returns a JSON number without exponent and decimals. It returns any
+// other text as it is, also a number that is not whole or is extremely long.
 func WholeNumber(text string) string {
 	const limit = 64
 	if len(text) > limit || !strings.ContainsAny(text, ".eE") {
@@ -254,9 +253,8 @@ func WholeNumber(text string) string {
 	return mantissa[:len(mantissa)-len(unsigned)] + whole
 }
 
-// Digits returns the number that text writes in decimal digits, or -1 if text
-// has any other character. An empty text is 0. A number beyond an int
-// overflows.
+// Digits parses a number of decimal digits. It returns -1 if text has any other
+// character, and 0 if text is empty. A number that does not fit an int overflows.
 func Digits(text []byte) int {
 	number := 0
 	for _, c := range text {
@@ -288,20 +286,20 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns the named members of a JSON object that are strings. If numbers is true, it also
-// returns those that are numbers, as they are written. It returns "" for any other member, and for
-// every member if the text is no object.
-func Members(data []byte, numbers bool, names ...string) []string {
-	texts := make([]string, len(names))
+// Members returns members of a JSON object in the order of the names: those of texts if they are
+// strings, those of numbers if they are strings or numbers, as they are written. It returns "" for
+// any other member, and for every member if the text is no object.
+func Members(data []byte, texts, numbers []string) []string {
+	values := make([]string, len(texts)+len(numbers))
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
-		return texts
+		return values
 	}
-	for i, name := range names {
+	for i, name := range append(texts[:len(texts):len(texts)], numbers...) {
 		value := bytes.TrimSpace(members[name])
-		if json.Unmarshal(value, &texts[i]) != nil && numbers && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
-			texts[i] = string(value)
+		if json.Unmarshal(value, &values[i]) != nil && i >= len(texts) && isNumber(string(value)) {
+			values[i] = string(value)
 		}
 	}
-	return texts
+	return values
 }

@@ -352,14 +352,15 @@ func TestMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, test.want, Members([]byte(test.data), true, "a", "b", "c"))
+			assert.Equal(t, test.want, Members([]byte(test.data), nil, []string{"a", "b", "c"}))
 		})
 	}
 }
 
 func TestMembers_of_strings_only(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, []string{"x", "", "7"}, Members([]byte(`{"a":"x","b":7,"c":"7"}`), false, "a", "b", "c"))
+	data := []byte(`{"a":"x","b":7,"c":"7"}`)
+	assert.Equal(t, []string{"x", "", "7", "7"}, Members(data, []string{"a", "b", "c"}, []string{"b"}))
 }
 
 func TestRoom(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Date returns the moment that a JSON value writes or, if [ParseTime] does not
-// know its form, its [Text]. Both are zero for null and "". It returns an error
-// if data is not JSON.
+// Date returns the moment that a JSON value means. If [ParseTime] does not know
+// its form, Date returns its [Text]. Both are zero for null and "". It returns an
+// error if data is not JSON.
 func Date(data []byte) (moment time.Time, text string, err error) {
 	if last := len(data) - 1; last > 0 && data[0] == '"' && data[last] == '"' { // most dates
 		if moment, ok := ParseTime(data[1:last]); ok {

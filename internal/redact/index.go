@@ -1,16 +1,18 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // A reading is one of the texts with one kind of escapes undone.
 type reading struct {
 	text    int // its number
-	plain   string
+	plain   []byte
 	known   int      // of a value, the bytes that are known to be in the text if it begins in what is shown
 	escapes []escape // where plain and the text go apart
 	short   windows  // of four bytes
@@ -39,7 +41,7 @@ func readings(number int, text string, cut bool) []reading {
 
 func newReading(number int, plain string, escapes []escape, cut bool) reading {
 	r := reading{
-		text: number, plain: plain, escapes: escapes, known: math.MaxInt,
+		text: number, plain: []byte(plain), escapes: escapes, known: math.MaxInt,
 		short: newWindows(plain, 4), long: newWindows(plain, 8),
 	}
 	if cut {
@@ -88,6 +90,30 @@ func (w windows) has(piece uint64) bool {
 	return w.bits[bit/64]>>(bit%64)&1 != 0
 }
 
+// A filter rejects most values that no text holds, at little cost.
+type filter struct {
+	pieces windows // of four bytes, of all readings
+	all    bool    // every value passes: a text has characters that were replaced
+	cut    bool    // a text goes on behind what is searched
+}
+
+func newFilter(readings []reading) (f filter) {
+	var plain []byte
+	for _, r := range readings {
+		plain = append(append(plain, r.plain...), 0, 0, 0, 0)
+		f.all = f.all || bytes.ContainsRune(r.plain, utf8.RuneError)
+		f.cut = f.cut || r.known < math.MaxInt
+	}
+	f.pieces = newWindows(string(plain), 4)
+	return f
+}
+
+// passes reports whether a text may hold value, of four bytes at least.
+func (f *filter) passes(value []byte) bool {
+	return f.all || f.pieces.has(uint64(binary.LittleEndian.Uint32(value))) &&
+		(f.cut || f.pieces.has(uint64(binary.LittleEndian.Uint32(value[len(value)-4:]))))
+}
+
 // mayHold reports whether a text may hold value, of four bytes at least: it holds the first and the
 // last bytes.
 func (r *Redactor) mayHold(value []byte) bool {
@@ -111,23 +137,27 @@ func (r *reading) mayHold(value []byte) bool {
 	return r.short.has(uint64(binary.LittleEndian.Uint32(value))) && r.short.has(uint64(binary.LittleEndian.Uint32(value[size-4:])))
 }
 
-// search adds the spans of value in every text.
-func (r *Redactor) search(value string) {
-	if r.searched[value] || !r.mayHold([]byte(value[:min(len(value), 2*shown)])) {
+// search adds the spans of value in every text. It copies the value only if a text holds it.
+func (r *Redactor) search(value []byte) {
+	if !r.mayHold(value) || r.searched[string(value)] {
 		return
 	}
-	r.searched[value] = true
+	before := len(r.spans)
 	for i := range r.readings {
-		r.readings[i].search(value, func(s span) { r.spans = append(r.spans, s) })
+		r.spans = r.readings[i].search(value, r.spans)
+	}
+	if len(r.spans) > before {
+		r.searched[string(value)] = true
 	}
 }
 
-func (r *reading) search(value string, found func(span)) {
+// search appends the spans of value.
+func (r *reading) search(value []byte, spans []span) []span {
 	beginning := value[:min(len(value), r.known)]
 	for from := 0; ; {
-		at := strings.Index(r.plain[from:], beginning)
+		at := bytes.Index(r.plain[from:], beginning)
 		if at < 0 {
-			return
+			return spans
 		}
 		start := from + at
 		end := start + len(beginning)
@@ -140,7 +170,7 @@ func (r *reading) search(value string, found func(span)) {
 		} else if end-start < len(value) {
 			continue
 		}
-		found(span{r.text, r.position(start, false), r.position(end, true)})
+		spans = append(spans, span{r.text, r.position(start, false), r.position(end, true)})
 		from = end
 	}
 }

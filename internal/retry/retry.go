@@ -1,5 +1,5 @@
-// Package retry decides whether a call is made again and after what wait, and waits. What it
-// decides depends on its arguments alone.
+// Package retry decides whether a call is made again and after what wait, and waits. Its decisions
+// depend only on its arguments.
 //
 // It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
 // words for what has failed.
@@ -17,58 +17,57 @@ import (
 	"time"
 )
 
-// Kind is what became of one attempt.
+// Kind is the way in which an attempt failed.
 type Kind int
 
 const (
-	// Local: the attempt failed on this side, before the network was asked.
+	// Local means that the attempt failed on this side, before it used the network.
 	Local Kind = iota
-	// NotSent: nothing was written (dial, TLS handshake, DNS hiccup).
+	// NotSent means that nothing was written (dial, TLS handshake, temporary DNS failure).
 	NotSent
-	// Unreachable: the certificate is invalid or the host does not exist.
+	// Unreachable means that the certificate is invalid or the host does not exist.
 	Unreachable
-	// Lost: connection lost, answer cut off or no progress, after bytes were
-	// written or may have been.
+	// Lost means that the connection was lost, the answer was cut off or there was no progress,
+	// after bytes were written or may have been.
 	Lost
-	// Ended: the caller's context ended.
+	// Ended means that the caller's context has ended.
 	Ended
-	// Answered: the service answered with a status other than 2xx.
+	// Answered means that the service answered with a status other than 2xx.
 	Answered
-	// Unusable: a 2xx whose body cannot be used.
+	// Unusable means a 2xx whose body cannot be used.
 	Unusable
 )
 
-// Failure is what is known of an attempt that did not succeed.
+// Failure describes an attempt that did not succeed.
 type Failure struct {
 	Kind Kind
-	// Written: bytes of the request were written, or may have been. It counts
-	// for Ended only: the other kinds imply it.
+	// Written reports that bytes of the request were written, or may have been. It is used for Ended
+	// only, since the other kinds imply it.
 	Written bool
-	// Status, HasRetryAfter and ClockWrong are of Answered. ClockWrong: the
-	// service refused the timestamp, or a 401 without a code came with a Date
-	// far from our clock.
+	// Status, HasRetryAfter, RetryAfter and ClockWrong describe an answer.
 	Status        int
 	HasRetryAfter bool
 	RetryAfter    time.Duration
-	ClockWrong    bool
+	// ClockWrong reports that the service refused the timestamp, or that a 401 without a code came
+	// with a Date far from our clock.
+	ClockWrong bool
 }
 
-// Verdict is what follows from a failure.
+// Verdict is the decision about a failure.
 type Verdict int
 
 const (
-	// Stop: the failure is the result of the call.
+	// Stop means that the failure is the result of the call.
 	Stop Verdict = iota
-	// Again: once more, after a delay.
+	// Again means another attempt, after a delay.
 	Again
-	// AgainAtOnce: once more without a delay, freshly stamped, and only once in
-	// a call.
+	// AgainAtOnce means another attempt without a delay, with a new timestamp, and only once in a
+	// call.
 	AgainAtOnce
 )
 
-// Decide is the table of the package documentation of idngo for a call that
-// may be repeated (a read, a token, a link) or must not be (a create, an
-// upload, a submit).
+// Decide returns the decision about a failure of a call that is idempotent (a read, a token, a
+// link) or not (a create, an upload, a submit). The package documentation of idngo has its table.
 func Decide(f Failure, idempotent bool) Verdict {
 	switch f.Kind {
 	case NotSent:
@@ -88,8 +87,8 @@ func Decide(f Failure, idempotent bool) Verdict {
 	return Stop
 }
 
-// OutcomeUnknown reports whether the effect of a call may have happened,
-// unseen, in an attempt that failed like this.
+// OutcomeUnknown reports whether a call may have taken effect in an attempt that
+// failed in this way.
 func OutcomeUnknown(f Failure) bool {
 	switch f.Kind {
 	case Lost, Unusable:
@@ -102,8 +101,8 @@ func OutcomeUnknown(f Failure) bool {
 	return false
 }
 
-// serverFault: statuses that say nothing about whether the call was carried
-// out. 501 says that it was not.
+// serverFault reports whether a status leaves open if the call was carried out. A
+// 501 means that it was not.
 func serverFault(status int) bool {
 	return status == http.StatusRequestTimeout || status >= 500 && status != http.StatusNotImplemented
 }
@@ -115,8 +114,8 @@ func againIf(idempotent bool) Verdict {
 	return Stop
 }
 
-// Classify tells the kind of an error that came instead of an answer. written
-// says whether bytes of the request were written or may have been.
+// Classify returns the kind of an error that came instead of an answer. written
+// reports whether bytes of the request were written or may have been.
 func Classify(err error, written bool) Kind {
 	var (
 		dns       *net.DNSError
@@ -137,15 +136,15 @@ func Classify(err error, written bool) Kind {
 	return NotSent
 }
 
-// Policy says how often a call is made and after what delays.
+// Policy is the number of attempts of a call and the delays between them.
 type Policy struct {
 	MaxAttempts        int
 	MinDelay, MaxDelay time.Duration
 	MaxRetryAfter      time.Duration // a longer one ends the call
 }
 
-// WithDefaults returns the policy with the defaults for zero fields, and what is
-// wrong with it, "" if nothing is.
+// WithDefaults returns the policy with the defaults for zero fields. problem is
+// what is wrong with it, "" if nothing is.
 func (p Policy) WithDefaults() (full Policy, problem string) {
 	if p.MaxAttempts < 0 || p.MinDelay < 0 || p.MaxDelay < 0 || p.MaxRetryAfter < 0 {
 		return p, "has a negative field"
@@ -171,14 +170,14 @@ func (p Policy) WithDefaults() (full Policy, problem string) {
 	return p, ""
 }
 
-// Tries counts the attempts of one call and what they have come to.
+// Tries counts the attempts of one call.
 type Tries struct {
 	Policy     Policy
 	Idempotent bool // the call may be made more than once
 	HasEffect  bool // an attempt may have taken effect
 
 	Made       int  // attempts that failed
-	Unknown    bool // one of them may have taken effect, unseen
+	Unknown    bool // one of them may have taken effect
 	waits      int
 	clockTried bool
 }
@@ -191,11 +190,13 @@ func (t *Tries) Next(failed Failure, left time.Duration, random func() float64) 
 	t.Unknown = t.Unknown || t.HasEffect && OutcomeUnknown(failed)
 	verdict := Decide(failed, t.Idempotent)
 	switch {
-	case verdict == Stop, t.Made >= t.Policy.MaxAttempts, failed.RetryAfter > t.Policy.MaxRetryAfter:
+	case verdict == Stop, t.Made >= t.Policy.MaxAttempts:
 		return 0, false, true
 	case verdict == AgainAtOnce:
 		again, t.clockTried = !t.clockTried, true
 		return 0, again, true
+	case failed.RetryAfter > t.Policy.MaxRetryAfter:
+		return 0, false, true
 	}
 	delay = Delay(t.waits, t.Policy.MinDelay, t.Policy.MaxDelay, random())
 	least := max(delay, failed.RetryAfter)
@@ -207,7 +208,7 @@ func (t *Tries) Next(failed Failure, left time.Duration, random func() float64) 
 	return delay, delay < left, delay < left
 }
 
-// Passes reports whether a status is one that may be gone at the next call.
+// Passes reports whether a status is temporary: the next call may succeed.
 func Passes(status int, hasRetryAfter bool) bool {
 	switch status {
 	case http.StatusTooManyRequests:
@@ -218,9 +219,9 @@ func Passes(status int, hasRetryAfter bool) bool {
 	return serverFault(status)
 }
 
-// Delay is the wait after the n-th failure, counted from 0: lowest doubled n
-// times, highest at the most, half of it fixed and half of it random. random
-// is in [0,1).
+// Delay returns the wait after the n-th failure, counted from 0. It is lowest
+// doubled n times, and highest at most. Half of it is fixed and half is random.
+// random is in [0,1).
 func Delay(n int, lowest, highest time.Duration, random float64) time.Duration {
 	d := lowest
 	for ; n > 0 && d < highest; n-- {
@@ -234,15 +235,15 @@ func Delay(n int, lowest, highest time.Duration, random float64) time.Duration {
 	return d/2 + time.Duration(float64(d-d/2)*random)
 }
 
-// Spread returns a wait that was asked for, up to a tenth longer, so that many
+// Spread returns a wait that is up to a tenth longer than asked, so that many
 // callers do not come back at one instant. random is in [0,1).
 func Spread(asked time.Duration, random float64) time.Duration {
 	return asked + min(time.Duration(float64(asked)*0.1*random), math.MaxInt64-asked)
 }
 
-// After reads a Retry-After header: whole seconds, or an HTTP date, which is
-// measured against the Date of the same answer (now stands in for a missing
-// one). A time that has passed is zero. ok is false for anything else.
+// After reads a Retry-After header: whole seconds or an HTTP date. It compares a
+// date with the Date of the same answer, or with now if there is none. It returns
+// zero for a time that has passed. ok is false for anything else.
 func After(header http.Header, now time.Time) (d time.Duration, ok bool) {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if text == "" {
@@ -251,7 +252,7 @@ func After(header http.Header, now time.Time) (d time.Duration, ok bool) {
 	if digits(text) {
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64, true // longer than anyone will wait
+			return math.MaxInt64, true // longer than any caller waits
 		}
 		return time.Duration(seconds) * time.Second, true
 	}

@@ -17,7 +17,8 @@ func ContextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// TimeLeft returns the time until the deadline of a context, the longest duration if it has none.
+// TimeLeft returns the time until the deadline of a context, or the longest duration if it has
+// none.
 func TimeLeft(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return time.Until(deadline)
@@ -48,7 +49,7 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// WaitIfTime waits for d, unless the deadline of the context comes first. It then returns at once.
+// WaitIfTime waits for d. If the deadline of the context comes first, it returns at once.
 func WaitIfTime(ctx context.Context, d time.Duration) error {
 	if TimeLeft(ctx) <= d {
 		return context.DeadlineExceeded

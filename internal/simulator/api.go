@@ -126,7 +126,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 			out.record.StringToSign = body.stringToSign()
 			out.record.Note = s.explainSignature(r, c)
 		}
-		out.write(p)
+		out.write(s.quirkAfter(rt, c, p))
 		return
 	}
 	out.record.Fault = fault.Kind
@@ -134,14 +134,24 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 		out.inject(fault, nil)
 		return
 	}
-	if p = rt.check(c, s.cfg.Strict); p == nil {
+	p = s.perform(rt, c, malformed)
+	out.record.Note = c.note
+	out.inject(fault, p)
+}
+
+// perform does what an authentic call asks for, and returns what to answer.
+func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
+	p := rt.check(c, s.cfg.Strict)
+	if p == nil {
 		p = malformed
+	}
+	if p == nil {
+		p = s.quirkInstead(rt, c)
 	}
 	if p == nil {
 		p = rt.handle(s, c)
 	}
-	out.record.Note = c.note
-	out.inject(fault, p)
+	return s.quirkAfter(rt, c, p)
 }
 
 // refuseLongTarget answers 414 to a long target, since targets are kept. It reports

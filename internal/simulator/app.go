@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"crypto/sha1"
 	"crypto/sha256"
 	_ "embed" // the selfie
 	"encoding/hex"
@@ -73,11 +72,12 @@ func (s *Server) openTicket(t ticket) (*action, *reply) {
 // takeSelfie returns an image as an app uploads it. All simulators share its bytes, so
 // they are not counted. The mutex is held.
 func (s *Server) takeSelfie() *storedImage {
-	sum1, sum256 := sha1.Sum(selfie), sha256.Sum256(selfie)
+	imageHash, sum256 := newImageHash(), sha256.Sum256(selfie)
+	imageHash.Write(selfie)
 	return &storedImage{
 		id: s.ids.object(s.now()), imageID: s.ids.image(), previewID: s.ids.image(), added: s.now(),
 		fileName: "selfie.png", contentType: "image/png", mediaType: "image/png",
-		sha1: hex.EncodeToString(sum1[:]), sha256: hex.EncodeToString(sum256[:]), sigHash: newUUID(),
+		sha1: hex.EncodeToString(imageHash.Sum(nil)), sha256: hex.EncodeToString(sum256[:]), sigHash: newUUID(),
 		size: int64(len(selfie)), meta: imageMetadata{IDDocType: "SELFIE", Country: "KAZ"},
 		resolution: &wireResolution{240, 320}, content: [][]byte{selfie}, shared: true,
 	}

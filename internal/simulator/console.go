@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"embed"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -223,6 +224,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	p := secure(&reply{status: http.StatusOK, header: http.Header{}})
 	p.with("Content-Type", "text/event-stream")
 	p.head(w, -1)
+	_, _ = io.WriteString(w, "retry: 500\n") // milliseconds, after the simulator was started again
 	out := http.NewResponseController(w)
 	var since uint64
 	for {

@@ -236,6 +236,35 @@ func (c *controlCall) decode(into any, shape string) *reply {
 	return nil
 }
 
+// text returns a body that is a text instead of a JSON object, as curl -d sends it. A
+// JSON string is one too.
+func (c *controlCall) text() (string, bool) {
+	text := strings.TrimSpace(string(c.body))
+	if text == "" || text[0] == '{' || text[0] == '[' {
+		return "", false
+	}
+	if text[0] == '"' && json.Unmarshal([]byte(text), &text) != nil {
+		return "", false
+	}
+	return text, true
+}
+
+// readText returns the one member of a body, or a body that is a text.
+func (c *controlCall) readText(member, example string) (string, *reply) {
+	if text, ok := c.text(); ok {
+		return text, nil
+	}
+	shape := string(encodeJSON(map[string]string{member: example}))
+	var body map[string]*string
+	if refused := c.decode(&body, shape); refused != nil {
+		return "", refused
+	}
+	if len(body) != 1 || body[member] == nil {
+		return "", refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
+	}
+	return *body[member], nil
+}
+
 // controlFailure returns the answer to a call that a method has refused.
 func controlFailure(err error) *reply {
 	text := strings.TrimPrefix(err.Error(), "simulator: ")
@@ -321,6 +350,13 @@ type controlOutcomeBody struct {
 
 // readOutcome reads one.
 func (c *controlCall) readOutcome() (Outcome, *reply) {
+	if text, ok := c.text(); ok {
+		o, err := ParseOutcome(text)
+		if err != nil {
+			return Outcome{}, controlFailure(err)
+		}
+		return o, nil
+	}
 	var body controlOutcomeBody
 	const shape = `{"outcome":"RED:FORGERY"} or {"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL"}`
 	if refused := c.decode(&body, shape); refused != nil {
@@ -372,17 +408,11 @@ func (s *Server) controlFaults(*controlCall) *reply {
 }
 
 func (s *Server) controlSetFaults(c *controlCall) *reply {
-	var body struct {
-		Faults *string `json:"faults"`
-	}
-	const shape = `{"faults":"429:2=0.1,reset-after@CreateAction#1"}`
-	if refused := c.decode(&body, shape); refused != nil {
+	text, refused := c.readText("faults", "429:2=0.1,reset-after@CreateAction#1")
+	if refused != nil {
 		return refused
 	}
-	if body.Faults == nil {
-		return refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
-	}
-	faults, err := ParseFaults(*body.Faults)
+	faults, err := ParseFaults(text)
 	if err == nil {
 		err = s.SetFaults(faults)
 	}
@@ -408,16 +438,13 @@ func (s *Server) clockOffset() time.Duration {
 }
 
 func (s *Server) controlSetClock(c *controlCall) *reply {
-	var body struct {
-		Offset string `json:"offset"`
-	}
-	const shape = `{"offset":"-5m"}`
-	if refused := c.decode(&body, shape); refused != nil {
+	text, refused := c.readText("offset", "-5m")
+	if refused != nil {
 		return refused
 	}
-	offset, err := time.ParseDuration(body.Offset)
+	offset, err := time.ParseDuration(text)
 	if err != nil {
-		return refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
+		return refusal(http.StatusBadRequest, "The offset is not a duration such as -5m")
 	}
 	base := s.cfg.Clock
 	_ = s.SetClock(func() time.Time { return base().Add(offset) }) // not nil
@@ -617,17 +644,11 @@ func (s *Server) controlWebhookURL(*controlCall) *reply {
 }
 
 func (s *Server) controlSetWebhookURL(c *controlCall) *reply {
-	var body struct {
-		URL *string `json:"url"`
-	}
-	const shape = `{"url":"http://127.0.0.1:8080/webhooks"}`
-	if refused := c.decode(&body, shape); refused != nil {
+	text, refused := c.readText("url", "http://127.0.0.1:8080/webhooks")
+	if refused != nil {
 		return refused
 	}
-	if body.URL == nil {
-		return refusal(http.StatusBadRequest, "The body has to be JSON such as "+shape)
-	}
-	if err := s.SetWebhookURL(*body.URL); err != nil {
+	if err := s.SetWebhookURL(text); err != nil {
 		return controlFailure(err)
 	}
 	return s.controlWebhookURL(c)

@@ -154,6 +154,16 @@ func TestControl(t *testing.T) {
 		assert.Regexp(t, `^\d+GET`+listTarget+`$`, at(t, last, "stringToSign"))
 		assert.Equal(t, float64(len(items)), at(t, all, "counts", "ListActions"))
 	})
+	t.Run("texts", func(t *testing.T) { // as curl -d sends them
+		assert.Equal(t, "RED:PEP", c.told("POST", "outcome", "RED:PEP")["outcome"])
+		assert.Equal(t, "GREEN", c.told("POST", "outcome", `"GREEN"`)["outcome"])
+		assert.Equal(t, "429@GetAction#1", c.told("POST", "faults", "429@GetAction#1")["faults"])
+		assert.Empty(t, c.told("POST", "faults", `""`)["faults"])
+		assert.Equal(t, "1m0s", c.told("POST", "clock", "1m")["offset"])
+		c.told("POST", "clock", "0s")
+		assert.Equal(t, "http://127.0.0.1:1", c.told("POST", "webhook-url", "http://127.0.0.1:1")["url"])
+		assert.Empty(t, c.told("POST", "webhook-url", `{"url":""}`)["url"])
+	})
 	t.Run("state", func(t *testing.T) {
 		state := c.told("GET", "", "")
 		assert.Equal(t, true, state["knownOnly"])
@@ -180,22 +190,28 @@ func TestControlWebhooks(t *testing.T) {
 	log.setRefuse(true)
 	assert.Equal(t, 1.0, c.told("POST", "events", event)["n"])
 	<-log.got
+	// delivery waits for a state of the one delivery.
+	delivery := func(state string) (d any) {
+		require.Eventually(t, func() bool {
+			d = at(t, c.told("GET", "deliveries", ""), "items", 0)
+			return at(t, d, "state") == state
+		}, 10*time.Second, time.Millisecond)
+		return d
+	}
+	delivery("retrying")
 	log.setRefuse(false)
 	assert.Equal(t, 1.0, c.told("POST", "deliveries/1/resend", "")["n"])
 	<-log.got
 	assert.Equal(t, []string{event, event}, log.bodies, "as it was sent, byte by byte")
 
-	var delivery any
-	require.Eventually(t, func() bool {
-		delivery = at(t, c.told("GET", "deliveries", ""), "items", 0)
-		return at(t, delivery, "state") == "accepted"
-	}, 10*time.Second, time.Millisecond)
-	assert.Equal(t, "applicantReviewed", at(t, delivery, "type"))
-	assert.Equal(t, event, at(t, delivery, "body"))
-	assert.Equal(t, 401.0, at(t, delivery, "attempts", 0, "status"))
-	assert.Equal(t, "bad digest", at(t, delivery, "attempts", 0, "answer"))
-	assert.Equal(t, "30s", at(t, delivery, "attempts", 0, "next"))
-	assert.Equal(t, 200.0, at(t, delivery, "attempts", 1, "status"))
+	accepted := delivery("accepted")
+	assert.Equal(t, "applicantReviewed", at(t, accepted, "type"))
+	assert.Equal(t, event, at(t, accepted, "body"))
+	assert.Equal(t, 401.0, at(t, accepted, "attempts", 0, "status"))
+	assert.Equal(t, "bad digest", at(t, accepted, "attempts", 0, "answer"))
+	assert.Equal(t, "30s", at(t, accepted, "attempts", 0, "next"))
+	assert.Equal(t, 200.0, at(t, accepted, "attempts", 1, "status"))
+	assert.Equal(t, 2.0, at(t, accepted, "attempts", 1, "attempt"))
 
 	c.told("PUT", "webhook-url", `{"url":""}`)
 	assert.Equal(t, 409, c.control("POST", "deliveries/1/resend", "").status)
@@ -243,8 +259,11 @@ func TestControlRefusals(t *testing.T) {
 		{"faults missing", "POST", "faults", `{}`, 400, nil},
 		{"faults no object", "POST", "faults", `1`, 400, nil},
 		{"faults above one", "POST", "faults", `{"faults":"429=0.9,500=0.9"}`, 400, nil},
+		{"faults of another name", "POST", "faults", `{"fault":"429#1"}`, 400, nil},
+		{"faults malformed", "POST", "faults", `"429#1`, 400, nil},
+		{"outcome text", "POST", "outcome", `PURPLE`, 400, nil},
 		{"clock", "POST", "clock", `{"offset":"soon"}`, 400, nil},
-		{"clock no object", "POST", "clock", `"1h"`, 400, nil},
+		{"clock no object", "POST", "clock", `[]`, 400, nil},
 		{"review of nothing", "POST", "actions/x/review", `{"outcome":"GREEN"}`, 404, nil},
 		{"review without an outcome", "POST", "actions/" + id + "/review", ``, 400, nil},
 		{"review with a bad answer", "POST", "actions/" + id + "/review", `{"reviewAnswer":"green"}`, 400, nil},
@@ -408,7 +427,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// However fast requests come, a console has the last 500 in the end.
+// A console has the last 500 requests in the end, however fast they come.
 func TestStreamKeepsUp(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{})

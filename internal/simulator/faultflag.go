@@ -47,7 +47,7 @@ func ParseFaults(text string) (*Faults, error) {
 func (f *Faults) parse(item string) error {
 	at := strings.IndexAny(item, "=#")
 	if at < 0 {
-		return errors.New("it is not said how often: what=probability such as 429=0.1, or what#count such as 429#1")
+		return errors.New("neither a count nor a probability: write 429#1 for the next request or 429=0.1 for one in ten")
 	}
 	what, value, counted := item[:at], item[at+1:], item[at] == '#'
 	if what == "seed" && !counted {
@@ -82,7 +82,7 @@ func (f *Faults) parse(item string) error {
 func parseFault(what string) (Fault, error) {
 	what, operation, limited := strings.Cut(what, "@")
 	if limited && operation == "" { // more likely a variable that is not set than every call
-		return Fault{}, errors.New("it is not said which call")
+		return Fault{}, errors.New("the name of the call is empty")
 	}
 	name, detail, hasDetail := strings.Cut(what, ":")
 	f := Fault{Kind: FaultKind(name), Operation: operation}
@@ -109,7 +109,7 @@ func parseFault(what string) (Fault, error) {
 	}
 	switch name {
 	case "":
-		return f, errors.New("it is not said what")
+		return f, errors.New("the kind is empty")
 	case "slow":
 		f.Kind = FaultSlowHeaders
 	}

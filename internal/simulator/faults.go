@@ -88,8 +88,7 @@ type Faults struct {
 	Script []Fault
 }
 
-// SetFaults puts other faults in place, nil none. What is left of a script is
-// forgotten.
+// SetFaults replaces the faults; nil means none. It forgets the rest of a script.
 func (s *Server) SetFaults(f *Faults) error {
 	if f == nil {
 		f = &Faults{}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// What the journal keeps of the last requests and deliveries.
+// The limits of the journal of requests and deliveries.
 const (
 	maxEntries  = 500     // of each
 	maxAttempts = 20      // of one delivery, the last ones
@@ -41,6 +41,7 @@ type deliveryEntry struct {
 	State    string         `json:"state"` // waiting, accepted, retrying, failed
 	Attempts []attemptEntry `json:"attempts"`
 
+	made     int // attempts so far
 	revision uint64
 }
 
@@ -147,17 +148,21 @@ func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.
 	if e == nil {
 		return
 	}
+	e.made++
 	attempt := attemptEntry{
-		Attempt: made.Attempt, Time: now, Millis: took.Milliseconds(), Status: made.Status, Problem: made.Problem,
+		Attempt: e.made, Time: now, Millis: took.Milliseconds(), Status: made.Status, Problem: made.Problem,
 		Answer: strings.ToValidUTF8(string(answer), string(utf8.RuneError)),
 	}
+	if !made.Last {
+		attempt.Next = made.Next.String()
+	}
 	switch {
-	case made.Accepted:
+	case made.Accepted, e.State == "accepted": // a copy that fails later changes nothing
 		e.State = "accepted"
 	case made.Last:
 		e.State = "failed"
 	default:
-		e.State, attempt.Next = "retrying", made.Next.String()
+		e.State = "retrying"
 	}
 	// A copy, since others may read the old one.
 	e.Attempts = append(slices.Clone(e.Attempts[max(0, len(e.Attempts)-maxAttempts+1):]), attempt)
@@ -182,7 +187,7 @@ func (j *journal) find(number uint64) (*delivery, bool) {
 	if e == nil {
 		return nil, false
 	}
-	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: len(e.Attempts)}, true
+	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: e.made}, true
 }
 
 // requestsSince returns the kept requests since a revision, oldest first.

@@ -1,10 +1,10 @@
 package simulator
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -61,7 +61,7 @@ func (a *action) record() ActionRecord {
 // changed marks an action as changed. The mutex is held.
 func (s *Server) changed(a *action) { a.revision = s.journal.changed() }
 
-// What goes over the wire.
+// The types on the wire.
 type (
 	wireAction struct {
 		ID               string          `json:"id"`
@@ -234,7 +234,7 @@ type idMaker struct {
 // object returns 24 hex digits: time, machine, sequence.
 func (m *idMaker) object(now time.Time) string {
 	if m.machine == [5]byte{} {
-		rand.Read(m.machine[:])
+		fillRandom(m.machine[:])
 	}
 	m.sequence++
 	var id [12]byte
@@ -254,7 +254,7 @@ func (m *idMaker) image() int64 {
 // attempt returns five letters.
 func (m *idMaker) attempt() string {
 	var b [5]byte
-	rand.Read(b[:])
+	fillRandom(b[:])
 	for i := range b {
 		b[i] = 'a' + b[i]%26
 	}
@@ -263,9 +263,17 @@ func (m *idMaker) attempt() string {
 
 func newUUID() string {
 	var b [16]byte
-	rand.Read(b[:])
+	fillRandom(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// fillRandom fills b for identifiers. It does not use crypto/rand, which fails in virtual
+// time in FIPS 140-only mode.
+func fillRandom(b []byte) {
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
 }
 
 func newCorrelationID() string { return "req-" + newUUID() }

@@ -82,8 +82,8 @@ func TestPageFiles(t *testing.T) {
 	assert.Equal(t, 405, c.do("GET", "/idensic/l/api/session", nil).status)
 }
 
-// TestPageKeepsItsPolicy looks for what the policy would block, and for what
-// could turn data into markup.
+// TestPageKeepsItsPolicy searches the pages for parts that the policy would block,
+// and for parts that could turn data into markup.
 func TestPageKeepsItsPolicy(t *testing.T) {
 	for _, name := range []string{"page/page", "console/console"} {
 		html, err := os.ReadFile(name + ".html")

@@ -225,18 +225,19 @@ const (
 
 // ticketBox holds the last tickets.
 type ticketBox struct {
+	limit   int
 	tickets map[string]ticket
 	order   []string // ring, oldest at next once it is full
 	next    int
 }
 
 func newTicketBox(limit int) *ticketBox {
-	return &ticketBox{tickets: map[string]ticket{}, order: make([]string, 0, limit)}
+	return &ticketBox{limit: limit, tickets: map[string]ticket{}}
 }
 
 func (b *ticketBox) add(key string, t ticket) {
 	b.tickets[key] = t
-	if len(b.order) < cap(b.order) {
+	if len(b.order) < b.limit {
 		b.order = append(b.order, key)
 		return
 	}

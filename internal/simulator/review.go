@@ -227,8 +227,8 @@ func (s *Server) decide(a *action, o Outcome) {
 	s.notify(a, eventReviewed)
 }
 
-// check makes the checks that lead to a verdict. A face match is only looked
-// for once liveness has passed.
+// check makes the checks that lead to a verdict. It makes a face match only after
+// liveness has passed.
 func (s *Server) check(a *action, o Outcome) []wireCheck {
 	made := func(kind, answer string) wireCheck {
 		return wireCheck{

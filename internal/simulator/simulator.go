@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What a simulator has when nothing else is configured. All of it is made up.
+// The defaults of a simulator. All of them are made up.
 const (
 	DefaultAppToken      = "sbx:QmFzaWxUaHltZTA3.c2FuZGJveC1vbmx5LW5vdC1hLXNlY3JldA"
 	DefaultSecretKey     = "simulatorSecretKey0123456789abcdef"
@@ -49,7 +49,7 @@ const (
 	ActionPaymentMethod = "paymentMethod"
 )
 
-// Config is what a simulator is made of. The zero Config is a useful one.
+// Config configures a simulator. The zero Config is useful.
 type Config struct {
 	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
 
@@ -112,6 +112,8 @@ type Quirks struct {
 	StringImageIDs         bool // imageId and resizedImageId are strings
 	RootReviewResult       bool // reviewResult stands at the root of an action, not in its review
 	ConflictOnDuplicate    bool // a second action of one applicant with the same externalActionId is 409
+
+	WireQuirks // one for each assumption of the client, in quirks.go
 }
 
 // Limits bound the memory of a simulator. Zero fields: the defaults.
@@ -407,6 +409,9 @@ func (c *Config) complete() error {
 	if l := c.Limits; l.Actions < 0 || l.ImagesPerAction < 0 || l.ActionMemory < 0 || l.ImageMemory < 0 || l.RequestBody < 0 {
 		return errors.New("Limits: negative")
 	}
+	if !isUsable("HMAC_SHA256_HEX", c.SecretKey) {
+		return errors.New("SecretKey is refused by the Go runtime (FIPS 140-only mode)")
+	}
 	if err := c.completeWebhooks(); err != nil {
 		return err
 	}
@@ -428,6 +433,9 @@ func (c *Config) completeWebhooks() error {
 	}
 	if newDigest(c.WebhookAlgorithm) == nil {
 		return fmt.Errorf("WebhookAlgorithm %q is unknown: HMAC_SHA256_HEX, HMAC_SHA512_HEX or HMAC_SHA1_HEX", c.WebhookAlgorithm)
+	}
+	if !isUsable(c.WebhookAlgorithm, c.WebhookSecret) {
+		return errors.New("WebhookSecret or WebhookAlgorithm is refused by the Go runtime (FIPS 140-only mode)")
 	}
 	if scale := c.WebhookTimeScale; math.IsNaN(scale) || scale < 0 || scale > 1000 {
 		return fmt.Errorf("WebhookTimeScale %v: from 0 to 1000", scale)

@@ -60,6 +60,18 @@ func newDigest(algorithm string) func() hash.Hash {
 	return nil
 }
 
+// isUsable reports whether the Go runtime accepts an algorithm and a key. In FIPS 140-only
+// mode it panics on others.
+func isUsable(algorithm, key string) (usable bool) {
+	defer func() {
+		if recover() != nil {
+			usable = false
+		}
+	}()
+	hmac.New(newDigest(algorithm), []byte(key)).Sum(nil)
+	return true
+}
+
 // event is a webhook in the shape of the specification's examples, with what
 // real deliveries add: createdAt, levelName, clientId, sandboxMode.
 type event struct {
@@ -367,7 +379,7 @@ func (c *courier) attempt(d *delivery, url string) Delivery {
 	d.attempt++
 	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
 	begin := time.Now()
-	status, text, err := c.post(url, d.body)
+	status, text, err := c.post(url, c.cfg.Quirks.webhookBody(d.body, d.attempt))
 	if made.Status = status; err != nil {
 		made.Problem = c.problem(err)
 	}
@@ -392,6 +404,7 @@ func (c *courier) post(url string, body []byte) (status int, text []byte, err er
 	r.Header.Set("User-Agent", "idngo-simulator")
 	r.Header.Set("X-Payload-Digest", hex.EncodeToString(mac.Sum(nil)))
 	r.Header.Set("X-Payload-Digest-Alg", c.cfg.WebhookAlgorithm)
+	c.cfg.Quirks.webhookHeader(r.Header)
 	response, err := c.client.Do(r)
 	if err != nil {
 		return 0, nil, err

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Turns gives each key to one caller at a time. The zero value is ready for use. It keeps nothing
-// for a key that nobody has.
+// Turns gives each key to one caller at a time. The zero value is ready for use. It stores only the
+// keys that somebody has.
 type Turns[K comparable] struct {
 	mu    sync.Mutex
 	taken map[K]chan struct{} // closed when the key is given back

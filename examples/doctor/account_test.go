@@ -1,0 +1,354 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// The first line that differs names what is wrong with an account, and what to do.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config simulator.Config
+		change func(*testing.T, *simulator.Server, *options)
+		line   string // the id of the first line that differs
+		advice string // a part of its advice
+	}{
+		"no credentials": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = "", "" },
+			line:   "variables", advice: "copy token and key",
+		},
+		"wrong key": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.secretKey = "another-key" },
+			line:   "credentials", advice: "take the secret key that belongs to this app token",
+		},
+		"swapped token and key": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = o.secretKey, o.appToken },
+			line:   "variables", advice: "swap the two variables",
+		},
+		"token of the other environment": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken = "sbx:public.private" },
+			line:   "credentials", advice: "one environment (sandbox or production)",
+		},
+		"clock 10 minutes behind": {
+			config: simulator.Config{Clock: func() time.Time { return time.Now().Add(10 * time.Minute) }},
+			line:   "clock", advice: "set the clock of this machine",
+		},
+		"clock 10 minutes ahead, and no Date": {
+			config: simulator.Config{
+				Clock:  func() time.Time { return time.Now().Add(-10 * time.Minute) },
+				Quirks: simulator.Quirks{WireQuirks: simulator.WireQuirks{NoDate: true}},
+			},
+			line: "clock", advice: "set the clock of this machine",
+		},
+		"no user": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "" },
+			line:   "applicant", advice: "give -user",
+		},
+		"unknown user": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "nobody" },
+			line:   "applicant", advice: "take a user that the dashboard shows",
+		},
+		"user that is not approved": {
+			change: func(t *testing.T, server *simulator.Server, o *options) {
+				o.userID = "new-user"
+				require.NoError(t, server.AddApplicantJSON([]byte(`{"id":"5e022e0f0a975a45325c7ff5","externalUserId":"new-user",
+					"review":{"reviewStatus":"init"}}`)))
+			},
+			line: "approved", advice: "approve the user in the dashboard",
+		},
+		"no level": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "" },
+			line:   "level", advice: "give -level",
+		},
+		"unknown level": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "Action-Liveness" },
+			line:   "level", advice: "copy the name from the dashboard, with its capitals",
+		},
+		"level of another type": {
+			config: simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+				{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 404, Operation: "CreateAction"}, N: 1},
+			}}},
+			line: "level-type", advice: `choose the type "Applicant actions"`,
+		},
+		"base URL of another machine, without TLS": {
+			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.baseURL = "http://api.example" },
+			line:   "variables", advice: "correct IDNGO_BASE_URL",
+		},
+		"service down": {
+			change: func(t *testing.T, server *simulator.Server, _ *options) { require.NoError(t, server.Close()) },
+			line:   "host", advice: "try again later if the service is down",
+		},
+		"service answers 503": {
+			config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+				{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 503}, Probability: 1},
+			}}},
+			line: "host", advice: "try again later",
+		},
+		"proxy that answers HTML": {
+			config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+				{Fault: simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, Probability: 1},
+			}}},
+			line: "host", advice: "ask who runs the proxy",
+		},
+		"proxy that redirects": {
+			change: func(t *testing.T, _ *simulator.Server, o *options) {
+				o.baseURL = serve(t, http.RedirectHandler("/login", http.StatusFound))
+			},
+			line: "host", advice: "correct IDNGO_BASE_URL",
+		},
+		"another server": {
+			change: func(t *testing.T, _ *simulator.Server, o *options) { o.baseURL = serve(t, http.NotFoundHandler()) },
+			line:   "host", advice: "IDNGO_BASE_URL",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, o := account(t, c.config)
+			if c.change != nil {
+				c.change(t, server, &o)
+			}
+			r := run(t, t.Context(), o)
+			require.Error(t, r.err, r.output)
+			require.Regexp(t, `^differs +account +`+c.line+` .*; do: .*`, r.first, r.output)
+			require.Contains(t, r.first, c.advice)
+			require.Regexp(t, `^`+c.line+`: expected: .+; do: .+$`, r.err.Error())
+			require.Len(t, strings.Split(r.err.Error(), "\n"), 1)
+			for _, a := range assumptions {
+				require.Contains(t, r.verdicts, a.id, "each has its line")
+			}
+		})
+	}
+}
+
+// A host with a certificate that nobody has signed is told apart.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	_, o := account(t, simulator.Config{})
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	o.baseURL = server.URL
+	r := run(t, t.Context(), o)
+	require.Regexp(t, `^differs +account +tls .*; do: install the root certificate`, r.first, r.output)
+}
+
+func serve(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Nothing is written in a production account without -production, also not a token.
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	for _, token := range []string{"prd:public.private", "public.private"} {
+		_, o := account(t, simulator.Config{})
+		server, err := simulator.New(simulator.Config{KnownOnly: true, AppToken: token, ReviewDelay: simulator.NoReviewDelay})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, server.Close()) })
+		o.baseURL, err = server.Start("")
+		require.NoError(t, err)
+		o.appToken = idngo.Secret(token)
+
+		r := run(t, t.Context(), o)
+		require.NoError(t, r.err, r.output)
+		require.Contains(t, r.output, "production, where nothing is written without -production")
+		require.NotContains(t, r.output, "Writing:")
+		require.Empty(t, server.Actions())
+		for operation, calls := range server.Stats().ByOperation {
+			require.Contains(t, []string{"GetAction", "ListActions", "GetApplicant", "FindApplicant"}, operation, "%d calls", calls)
+		}
+
+		o.production = true
+		r = run(t, t.Context(), o)
+		require.NoError(t, r.err, r.output)
+		require.Len(t, server.Actions(), 2)
+	}
+}
+
+// Without -write nothing but an access token is made, and what can be read is checked.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	server, o := account(t, simulator.Config{})
+	o.write = false
+	r := run(t, t.Context(), o)
+	require.NoError(t, r.err, r.output)
+	require.Empty(t, server.Actions())
+	require.Empty(t, r.differing(), r.output)
+	require.Equal(t, notSeen, r.verdicts["create-answer"])
+	require.Contains(t, r.output, "run with -write")
+	for _, id := range []string{"list-envelope", "error-signature", "error-timestamp", "error-body", "date-header"} {
+		require.Equal(t, holds, r.verdicts[id], id)
+	}
+}
+
+// An interrupt at any call of the service leaves nothing in the account that the output does not
+// name.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	server, o := account(t, simulator.Config{})
+	run(t, t.Context(), o)
+	calls := server.Stats().Requests
+	require.Greater(t, calls, 20)
+	for n := range calls {
+		if testing.Short() && n%4 != 0 {
+			continue // with -short a part of the calls
+		}
+		t.Run(fmt.Sprintf("at call %d", n), func(t *testing.T) {
+			t.Parallel()
+			server, o := account(t, simulator.Config{})
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			o.baseURL = serve(t, interruptAt(t, o.baseURL, n, func() { interrupt(errors.New("interrupt signal received")) }))
+			r := run(t, ctx, o)
+			require.Error(t, r.err)
+			require.Contains(t, r.err.Error(), "not finished: interrupt signal received")
+			for _, a := range server.Actions() {
+				named := strings.Contains(r.output, "action "+a.ID) || strings.Contains(r.output, "perhaps an action with the external id") ||
+					strings.Contains(r.output, "perhaps a second action with this external id")
+				require.True(t, named, r.output)
+				assert.Contains(t, r.output, a.ExternalActionID)
+			}
+			for _, a := range assumptions {
+				require.Contains(t, r.verdicts, a.id)
+			}
+		})
+	}
+}
+
+// interruptAt passes requests on, and interrupts after the effect of the n-th, before its answer.
+func interruptAt(t *testing.T, baseURL string, n int, interrupt func()) http.Handler {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	passed := 0 // the doctor makes one call at a time
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if !assert.NoError(t, err) {
+			return
+		}
+		ctx := context.WithoutCancel(r.Context())
+		request, err := http.NewRequestWithContext(ctx, r.Method, baseURL+r.RequestURI, bytes.NewReader(body))
+		if !assert.NoError(t, err) {
+			return
+		}
+		request.Header = r.Header
+		answer, err := transport.RoundTrip(request)
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer answer.Body.Close()
+		if passed++; passed-1 == n {
+			interrupt()
+			<-r.Context().Done()
+			return
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		_, _ = io.Copy(w, answer.Body)
+	})
+}
+
+// The report has nothing of the account: values with a mark are put wherever the service or the
+// account has one.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	const mark = "MARK"
+	_, o := account(t, simulator.Config{})
+	var err error
+	server, err := simulator.New(simulator.Config{
+		KnownOnly: true, ReviewDelay: simulator.NoReviewDelay, AppToken: "sbx:MARKpublic.MARKprivate", SecretKey: "MARK-secret-key",
+		WebhookSecret: "MARK-webhook-secret", WebhookURL: "http://" + listenFor(t, &o), WebhookTimeScale: 0.001,
+		Outcome: simulator.Outcome{
+			Answer: "RED", RejectLabels: []string{"MARK_LABEL"}, ModerationComment: "MARK moderation", ClientComment: "MARK client",
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	baseURL, err := server.Start("")
+	require.NoError(t, err)
+	require.NoError(t, server.AddLevel("MARK-level", simulator.ActionFaceAuth))
+	require.NoError(t, server.AddApplicantJSON([]byte(`{"id":"MARKapplicant","externalUserId":"MARK-user","inspectionId":"MARKinspection",
+		"key":"MARKKEY","email":"MARK@example.com","phone":"+7 MARK","lang":"MARK-lang","type":"MARK-type",
+		"info":{"firstName":"MARK Ann","MARKname":{"MARK":1}},"fixedInfo":{"lastName":"MARK O'Neill"},
+		"requiredIdDocs":{"docSets":[{"types":["MARK_TYPE"]}]},
+		"review":{"reviewStatus":"completed","levelName":"MARK-level","reviewResult":{"reviewAnswer":"GREEN","moderationComment":"MARK"}}}`)))
+	o.baseURL = serve(t, marking(t, baseURL))
+	o.appToken, o.secretKey, o.webhookSecret = "sbx:MARKpublic.MARKprivate", "MARK-secret-key", "MARK-webhook-secret"
+	o.userID, o.applicantID, o.level = "MARK-user", "MARKapplicant", "MARK-level"
+
+	r := run(t, t.Context(), o)
+	require.Equal(t, holds, r.verdicts["submit-answer"], r.output)
+	require.Equal(t, holds, r.verdicts["webhook-digest"], r.output)
+	require.NotContains(t, r.report, mark)
+	require.NotContains(t, r.report, "idngo-doctor-", "the external id")
+	require.NotRegexp(t, `[0-9a-f]{24}`, r.report)
+	require.NotRegexp(t, `\b[0-9]{6,}\b`, r.report, "an image id")
+	for _, a := range server.Actions() {
+		require.NotContains(t, r.report, a.ID)
+	}
+	require.NotContains(t, strings.ReplaceAll(r.output, "MARKapplicant", ""), mark, "nor has the terminal, but for the ids of actions")
+	require.Contains(t, r.report, `"webhook first"`)
+	require.Contains(t, r.report, `"date 0000-00-00 00:00:00+0000"`)
+}
+
+// listenFor makes the listener for the webhooks of a run.
+func listenFor(t *testing.T, o *options) string {
+	t.Helper()
+	_, with := account(t, simulator.Config{WebhookURL: "in account"})
+	o.listener, o.webhookAddr = with.listener, with.webhookAddr
+	return o.webhookAddr
+}
+
+// marking passes requests on, and puts marked members and headers into what is answered.
+func marking(t *testing.T, baseURL string) http.Handler {
+	t.Helper()
+	pass := interruptAt(t, baseURL, -1, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorder := httptest.NewRecorder()
+		pass.ServeHTTP(recorder, r)
+		body := recorder.Body.String()
+		if strings.HasPrefix(body, "{") {
+			body = `{"MARK member":"MARK","futureMember":"MARK future","questionnaires":[{"id":"MARK","sections":{"MARK":{}}}],` +
+				`"metadata":[{"key":"MARK"}],"MARKn":{"MARKm":["MARK"]},"errorName":"MARK error",` + strings.TrimPrefix(body, "{")
+		}
+		for name, values := range recorder.Header() {
+			w.Header()[name] = values
+		}
+		w.Header().Set("Content-Length", "")
+		w.Header().Del("Content-Length")
+		w.Header().Set("X-Request-Id", "MARK-request")
+		w.WriteHeader(recorder.Code)
+		_, _ = io.WriteString(w, body)
+	})
+}
+
+// A report that cannot be written is an error.
+func TestReportFails(t *testing.T) {
+	t.Parallel()
+	_, o := account(t, simulator.Config{})
+	o.write, o.reportPath = false, t.TempDir()
+	require.Error(t, examine(t.Context(), io.Discard, o))
+	_, err := os.Stat(o.reportPath)
+	require.NoError(t, err)
+}
