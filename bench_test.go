@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -62,6 +63,33 @@ func BenchmarkSign(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestFloors compares the fields of the floor that claims to have those of the
+// models.
+func TestFloors(t *testing.T) {
+	t.Parallel()
+	assert.ElementsMatch(t, memberNames(reflect.TypeFor[idngo.Action](), ""), memberNames(reflect.TypeFor[plainAction](), ""))
+	assert.ElementsMatch(t, memberNames(reflect.TypeFor[idngo.WebhookEvent](), ""), memberNames(reflect.TypeFor[plainWebhook](), ""))
+}
+
+// memberNames returns the names of the JSON members of a type, at every depth.
+func memberNames(of reflect.Type, prefix string) (names []string) {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return memberNames(of.Elem(), prefix)
+	case reflect.Struct:
+		if of == reflect.TypeFor[idngo.Time]() {
+			return nil
+		}
+		for _, field := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
+				names = append(names, prefix+name)
+				names = append(names, memberNames(field.Type, prefix+name+".")...)
+			}
+		}
+	}
+	return names
 }
 
 // Run it with -cpu 1,2 to see whether the cores get in each other's way.
