@@ -56,9 +56,9 @@
 //	  a code and Date 30 s off            corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most, after 500 ms and 1 s, half of it random, and never before
-// Retry-After; see [RetryPolicy]. Every attempt gets a new timestamp and signature.
-// [WithIdempotent] moves a call into the first column. This table may change.
+// A call makes three attempts at most. The waits are 500 ms and 1 s, half of each is random, and
+// Retry-After is a lower bound; see [RetryPolicy]. Every attempt gets a new timestamp and
+// signature. [WithIdempotent] moves a call into the first column. This table may change.
 //
 // # Images
 //
