@@ -72,9 +72,9 @@ type signerState struct {
 	signer *exchange.Signer
 }
 
-// NewSigner returns a Signer. It returns [ErrInvalidArgument], naming the field, for an empty token
-// or key, for one with quotes, spaces or line breaks around it, and for a key that the Go runtime
-// refuses in FIPS 140-only mode.
+// NewSigner returns a Signer. It returns [ErrInvalidArgument], naming the field, for a token or key
+// that is empty or has quotes, spaces or line breaks around it. It also refuses a key that the Go
+// runtime refuses in FIPS 140-only mode.
 func NewSigner(creds Credentials) (*Signer, error) {
 	err := checkArguments("NewSigner", checkCredential("AppToken", creds.AppToken), checkCredential("SecretKey", creds.SecretKey))
 	if err != nil {
@@ -181,10 +181,15 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // start-up. It makes a GetAction for an action that cannot exist, and expects a 404 in the
 // service's JSON form, or a 2xx. On the way the client corrects its clock; see [WithClock].
 //
-// Its errors say what to do: [ErrUnauthorized] for a token of the other environment (codes 4000 to
-// 4002), [ErrSignatureMismatch] for a wrong secret key, [ErrTimestampExpired] for a clock that
-// could not be corrected, [ErrForbidden] for a missing permission, [ErrServer] for a service that
-// is down. A web page or a 404 in another form means that another server has answered.
+// Its errors say what to do:
+//
+//   - [ErrUnauthorized] for a token of the other environment (codes 4000 to 4002),
+//   - [ErrSignatureMismatch] for a wrong secret key,
+//   - [ErrTimestampExpired] for a clock that could not be corrected,
+//   - [ErrForbidden] for a missing permission,
+//   - [ErrServer] for a service that is down.
+//
+// A web page, or a 404 in another form, means that another server has answered.
 func (c *Client) CheckCredentials(ctx context.Context, opts ...RequestOption) error {
 	const method = "CheckCredentials"
 	_, _, err := c.fetchAction(ctx, "000000000000000000000000", append(slices.Clone(opts), calledBy(method)))

@@ -56,10 +56,9 @@
 //	  a code and Date 30 s off            corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most. It waits 500 ms before the second and 1 s before the third,
-// half of it random, and never less than Retry-After; see [RetryPolicy]. Every attempt gets a new
-// timestamp and signature. [WithIdempotent] moves a call into the first column. This table may
-// change.
+// A call makes three attempts at most. The waits are 500 ms and 1 s, half of each is random, and
+// Retry-After is a lower bound; see [RetryPolicy]. Every attempt gets a new timestamp and
+// signature. [WithIdempotent] moves a call into the first column. This table may change.
 //
 // # Images
 //
@@ -187,8 +186,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// Option is a setting of a client, for [NewClient]. A bad value makes NewClient return
-// [ErrInvalidArgument].
+// Option is a setting for [NewClient], which returns [ErrInvalidArgument] for a bad value.
 type Option func(*Client) error
 
 // option returns an Option that sets something, or refuses a value that is not valid.
@@ -209,8 +207,7 @@ func WithBaseURL(url string) Option {
 }
 
 // WithInsecureHTTP allows an http base URL for any host, also in IDNGO_BASE_URL. It is for tests
-// against a simulator in another container. Others on the network can then read requests, tokens
-// and images.
+// against a simulator in another container: others on the network can read everything.
 func WithInsecureHTTP() Option {
 	return option(true, "", "", func(s *settings) { s.insecureHTTP = true })
 }
@@ -224,8 +221,7 @@ func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
 
-// WithUserAgent puts a product, for example "acme-bank/2.1", in front of "idngo-go/VERSION" in
-// User-Agent.
+// WithUserAgent puts a product such as "acme-bank/2.1" before "idngo-go/VERSION" in User-Agent.
 func WithUserAgent(product string) Option {
 	valid := product != "" && strings.TrimSpace(product) == product && exchange.ValidHeaderValue(product)
 	return option(valid, "user agent", "is empty, has spaces around it or control characters in it",
@@ -238,8 +234,7 @@ func WithUserAgent(product string) Option {
 // download does not count. The default is 30 seconds. The context limits the call as a whole, waits
 // included.
 //
-// The error is a [net.Error] whose Timeout method returns true, and matches
-// context.DeadlineExceeded.
+// The error is a [net.Error] with a true Timeout, and matches [context.DeadlineExceeded].
 func WithTimeout(d time.Duration) Option {
 	return option(d > 0, "timeout", "is not positive", func(s *settings) { s.timeout = d })
 }
@@ -251,8 +246,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	return option(problem == "", "retry policy", problem, func(s *settings) { s.policy = policy })
 }
 
-// RetryPolicy is the number of attempts of a call and the delays between them. Zero fields mean the
-// defaults.
+// RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
 	// MaxAttempts counts every attempt, also the first one and one after a wrong clock. The default
 	// is 3. 1 means that calls are not retried.
@@ -281,8 +275,7 @@ type RateLimiter interface {
 
 // WithLogger logs one line for each attempt: operation, attempt, duration, status and code or
 // error, and what follows: retry_in, the delay before the next attempt, or final=true. The level is
-// Info for a 2xx and Warn for the rest. A line shows no secret, token, query or body; see
-// [APIError].
+// Info for a 2xx and Warn for the rest. A line shows nothing that was sent; see [APIError].
 func WithLogger(l *slog.Logger) Option {
 	return option(l != nil, "logger", "is nil", func(s *settings) { s.logger = l })
 }
@@ -300,8 +293,7 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Body holds at most 64 KiB of an error, and
-// no image.
+// returns [ErrInvalidArgument] may leave dst unchanged. Body has at most 64 KiB of an error.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -317,7 +309,7 @@ type Response struct {
 	StatusCode int         // the HTTP status, 0 if there was no answer
 	Header     http.Header // the header of the answer, nil if there was none
 	Attempts   int         // the number of attempts that were made
-	Body       []byte      // the body of the answer as it came, JSON or not
+	Body       []byte      // the body of the answer as it came, JSON or not, but no image
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets

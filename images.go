@@ -21,9 +21,9 @@ import (
 // to sign and to send, and keeps none of them. It does not close what the caller has opened, and
 // does not change its position.
 //
-// Sources can be compared, so that mocks can match them: two of ImageFile or ImageReaderAt are
-// equal (==) if their arguments are, two of ImageBytes are equal under reflect.DeepEqual, and an
-// ImageReader is equal to itself only.
+// Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
+// equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
+// ImageReader is equal only to itself.
 type ImageSource interface {
 	// open returns the name, the content and a func that releases the content.
 	open(ctx context.Context) (name string, content formbody.Content, release func(), err error)
