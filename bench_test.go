@@ -160,10 +160,10 @@ func callWays[Answer, SameFields any](b *testing.B, method, url string, body []b
 	hc := floorClient()
 	floor := func() { floorWithTimeout[Answer](b, hc, method, url, body) }
 	return []way{
-		{"floor", floor},
-		{"idngo", idngo},
-		{"floor-again", floor},
-		{"floor-same-fields", func() { floorCall(b.Context(), b, hc, method, url, body, new(SameFields)) }},
+		{name: "floor", once: floor},
+		{name: "idngo", once: idngo},
+		{name: "floor-again", once: floor},
+		{name: "floor-same-fields", once: func() { floorCall(b.Context(), b, hc, method, url, body, new(SameFields)) }},
 	}
 }
 
@@ -322,14 +322,14 @@ func BenchmarkWebhook(b *testing.B) {
 	require.NoError(b, err)
 	floor := func() { floorWebhook(b, body, header, new(answerWebhook)) }
 	compare(b, []way{
-		{"floor", floor},
-		{"idngo", func() {
+		{name: "floor", once: floor},
+		{name: "idngo", once: func() {
 			checkCall(b, verifier.Verify(body, header))
 			_, err := idngo.ParseWebhook(body)
 			checkCall(b, err)
 		}},
-		{"floor-again", floor},
-		{"floor-same-fields", func() { floorWebhook(b, body, header, new(plainWebhook)) }},
+		{name: "floor-again", once: floor},
+		{name: "floor-same-fields", once: func() { floorWebhook(b, body, header, new(plainWebhook)) }},
 	}...)
 }
 
@@ -365,12 +365,12 @@ func webhookWays(b *testing.B, body []byte) []way {
 		floorWebhook(b, text, r.Header, new(answerWebhook))
 	}
 	return []way{
-		{"floor", floor},
-		{"idngo", func() {
+		{name: "floor", once: floor},
+		{name: "idngo", once: func() {
 			_, err := verifier.Parse(request())
 			checkCall(b, err)
 		}},
-		{"floor-again", floor},
+		{name: "floor-again", once: floor},
 	}
 }
 
