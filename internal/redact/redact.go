@@ -291,7 +291,7 @@ func (r *Redactor) json(body []byte) {
 
 // stringLiteral returns the inside of the string that begins text.
 func stringLiteral(text []byte) (literal []byte, escaped bool) {
-	const few = 32 // bytes that are looked at one by one: most strings are short
+	const few = 32 // bytes that are read one by one: most strings are short
 	for i, c := range text[:min(len(text), few)] {
 		switch c {
 		case '"':
