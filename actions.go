@@ -318,11 +318,11 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page at a time. If there is an error, it comes with the last pair. A second range
-// over the sequence starts from the beginning.
+// It holds one page and the ids of the pages before. If there is an error, it comes with the last
+// pair. A second range over the sequence starts from the beginning.
 //
-// If new actions appear during the iteration, repeated entries are skipped. A page that is larger
-// than 10 MiB is fetched again in halves.
+// Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
+// that is larger than 10 MiB is fetched again in halves.
 func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) iter.Seq2[*Action, error] {
 	p, problem := p.withDefaults()
 	opts, _, err := begin(ctx, "AllActions", opts, c.check(), checkID("applicantID", applicantID), problem)
@@ -336,7 +336,7 @@ func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActio
 func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsParams, opts []RequestOption) iter.Seq2[*Action, error] {
 	return func(yield func(*Action, error) bool) {
 		p := p
-		var before map[string]bool // the ids of the page before
+		seen := make(map[string]bool) // the ids so far: a service that ignores the offset may alternate between pages
 		for stalePages := 0; ; {
 			page, err := c.ListActions(ctx, applicantID, p, opts...)
 			if errors.Is(err, ErrResponseTooLarge) && p.Limit > 1 {
@@ -347,19 +347,17 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 				yield(nil, err)
 				return
 			}
-			ids := make(map[string]bool, len(page.Items))
 			stalePages++
 			for _, action := range page.Items {
-				ids[action.ID] = true
-				if before[action.ID] && action.ID != "" {
+				if seen[action.ID] && action.ID != "" {
 					continue
 				}
+				seen[action.ID] = true
 				stalePages = 0
 				if !yield(action, nil) {
 					return
 				}
 			}
-			before = ids
 			p.Offset += len(page.Items)
 			if len(page.Items) == 0 || page.TotalItems > 0 && p.Offset >= page.TotalItems {
 				return

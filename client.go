@@ -488,7 +488,7 @@ func (r *request) inherit(o *requestOptions) error {
 
 // apply applies the options of a call, and checks its arguments and its context.
 func (r *request) apply(ctx context.Context, opts []RequestOption) error {
-	var problems []error
+	problems := make([]error, 0, 8)
 	for _, a := range r.arguments {
 		problems = append(problems, a.check())
 	}

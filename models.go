@@ -804,8 +804,7 @@ type (
 		ReviewResult wireAnswer `json:"reviewResult"`
 	}
 
-	// coreAction has the fields of an action that must be readable: which action
-	// it is, its status and its answer. An ImageID may be a number.
+	// coreAction has the fields of an action that must be readable. An ImageID may be a number.
 	coreAction struct {
 		ID               ImageID `json:"id"`
 		ApplicantID      ImageID `json:"applicantId"`
@@ -833,7 +832,7 @@ func unlessNull[T any](data []byte, value *T, decode func([]byte, *T) error) err
 
 // decodeAction replaces action with the one in data. It accepts an action without an id.
 func decodeAction(data []byte, action *Action) error {
-	*action = Action{}
+	*action = Action{Images: lenient.Room[Image](data, "imageHash")}
 	wire := struct {
 		*plainAction
 		RootResult *ReviewResult `json:"reviewResult"`
@@ -864,6 +863,7 @@ func (a *Action) complete(root *ReviewResult, core *coreAction) {
 			setIfEmpty(&result.ReviewAnswer, core.RootResult)
 		}
 	}
+	a.Images = lenient.Used(a.Images)
 	lenient.ClearNull(&a.Agreement)
 	for i := range a.Checks {
 		lenient.ClearNull(&a.Checks[i].Violations)

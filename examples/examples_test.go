@@ -42,10 +42,13 @@ func TestFaceAuth(t *testing.T) {
 		checks  []string
 		last    string
 	}{
-		{"", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, "GREEN: this is the applicant, alive"},
-		{"RED", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, "RED BAD_FACE_MATCHING (the user may try again)"},
-		{"RED:FRAUDULENT_LIVENESS,NOT_ALONE", []string{"FACE_LIVELINESS RED"}, "RED FRAUDULENT_LIVENESS NOT_ALONE (the user may try again)"},
-		{"ERROR", []string{"FACE_LIVELINESS ERROR"}, "ERROR"},
+		{checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, last: "GREEN: this is the applicant, alive"},
+		{outcome: "RED", checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, last: "RED BAD_FACE_MATCHING (the user may try again)"},
+		{
+			outcome: "RED:FRAUDULENT_LIVENESS,NOT_ALONE", checks: []string{"FACE_LIVELINESS RED"},
+			last: "RED FRAUDULENT_LIVENESS NOT_ALONE (the user may try again)",
+		},
+		{outcome: "ERROR", checks: []string{"FACE_LIVELINESS ERROR"}, last: "ERROR"},
 	} {
 		t.Run(c.outcome, func(t *testing.T) {
 			t.Parallel()
@@ -301,13 +304,13 @@ func TestListActions(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{nil, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
-		{[]string{"-status", "completed", "-answer", "RED"}, []string{"payment-5", "payment-2"}},
-		{[]string{"-status", "onHold"}, []string{"payment-3"}},
-		{[]string{"-answer", "GREEN", "-max", "1"}, []string{"payment-4"}},
-		{[]string{"-since", "24h"}, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
-		{[]string{"-since", "1ns"}, nil},
-		{[]string{"-external-id", "payment-2"}, []string{"payment-2"}},
+		{want: []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{args: []string{"-status", "completed", "-answer", "RED"}, want: []string{"payment-5", "payment-2"}},
+		{args: []string{"-status", "onHold"}, want: []string{"payment-3"}},
+		{args: []string{"-answer", "GREEN", "-max", "1"}, want: []string{"payment-4"}},
+		{args: []string{"-since", "24h"}, want: []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{args: []string{"-since", "1ns"}},
+		{args: []string{"-external-id", "payment-2"}, want: []string{"payment-2"}},
 	} {
 		r := run(t, program{name: "list_actions", args: c.args})
 		r.succeeded(t)

@@ -129,18 +129,33 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 		want   string
 		events [][2]string // type, time
 	}{
-		"in order":          {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", late}}},
-		"crosswise":         {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}}},
-		"at once":           {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}}},
-		"at once crosswise": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}}},
-		"on hold at once": {"applicantActionOnHold", [][2]string{
+		"in order": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", late}},
+		},
+		"crosswise": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}},
+		},
+		"at once": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}},
+		},
+		"at once crosswise": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}},
+		},
+		"on hold at once": {want: "applicantActionOnHold", events: [][2]string{
 			{"applicantActionPending", early}, {"applicantActionOnHold", early}, {"applicantActionPending", early},
 		}},
-		"hold, then review": {"applicantActionReviewed", [][2]string{
+		"hold, then review": {want: "applicantActionReviewed", events: [][2]string{
 			{"applicantActionOnHold", early}, {"applicantActionReviewed", early}, {"applicantActionOnHold", early},
 		}},
-		"sent in again": {"applicantActionPending", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}}},
-		"without times": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
+		"sent in again": {
+			want:   "applicantActionPending",
+			events: [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}},
+		},
+		"without times": {want: "applicantActionReviewed", events: [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
 	} {
 		for _, e := range tt.events {
 			event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"applicantActionId":%q,"type":%q,"createdAtMs":%q}`, name, e[0], e[1]))

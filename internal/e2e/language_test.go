@@ -50,9 +50,9 @@ var bannedWords = []struct {
 
 // languageExceptions are the files that a rule of the language passes over, and why.
 var languageExceptions = []struct{ rule, file, reason string }{
-	{"banned words", "internal/e2e/language_test.go", "it lists them"},
-	{"banned words", ".github/CONTRIBUTING.md", "it lists some of them"},
-	{"columns", "example_test.go", "go test compares the outputs of examples line by line"},
+	{rule: "banned words", file: "internal/e2e/language_test.go", reason: "it lists them"},
+	{rule: "banned words", file: ".github/CONTRIBUTING.md", reason: "it lists some of them"},
+	{rule: "columns", file: "example_test.go", reason: "go test compares the outputs of examples line by line"},
 }
 
 // A proseText is a comment, a string or a paragraph.

@@ -91,27 +91,27 @@ var wrongAssumptions = []struct {
 	id, quirk string
 	check     func(t *testing.T, s *oddService)
 }{
-	{"applicant-by-user", "NoApplicantByUser", func(t *testing.T, s *oddService) {
+	{id: "applicant-by-user", quirk: "NoApplicantByUser", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.FindApplicant(t.Context(), simulator.DefaultExternalUserID)
 		require.ErrorIs(t, err, idngo.ErrNotFound)
 		_, err = s.client.GetApplicant(t.Context(), s.applicant)
 		require.NoError(t, err)
 		s.submit(t)
 	}},
-	{"applicant-by-id", "NoApplicantByID", func(t *testing.T, s *oddService) {
+	{id: "applicant-by-id", quirk: "NoApplicantByID", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.GetApplicant(t.Context(), s.applicant)
 		require.ErrorIs(t, err, idngo.ErrNotFound)
 		_, err = s.client.FindApplicant(t.Context(), simulator.DefaultExternalUserID)
 		require.NoError(t, err)
 		s.submit(t)
 	}},
-	{"applicant-review", "ApplicantWithoutReview", func(t *testing.T, s *oddService) {
+	{id: "applicant-review", quirk: "ApplicantWithoutReview", check: func(t *testing.T, s *oddService) {
 		applicant, err := s.client.GetApplicant(t.Context(), s.applicant)
 		require.NoError(t, err)
 		require.False(t, applicant.Completed())
 		require.False(t, applicant.Approved())
 	}},
-	{"create-minimal", "RefuseMinimal", func(t *testing.T, s *oddService) {
+	{id: "create-minimal", quirk: "RefuseMinimal", check: func(t *testing.T, s *oddService) {
 		for _, create := range []func(context.Context, string, idngo.CreateActionParams, ...idngo.RequestOption) (*idngo.Action, error){
 			s.client.CreateAction, s.client.EnsureAction,
 		} {
@@ -124,31 +124,31 @@ var wrongAssumptions = []struct {
 		_, err := s.client.EnsureAction(t.Context(), s.applicant, params)
 		require.NoError(t, err)
 	}},
-	{"create-answer", "EmptyAnswers", func(t *testing.T, s *oddService) {
+	{id: "create-answer", quirk: "EmptyAnswers", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		require.Equal(t, s.Actions()[0].ID, action.ID)
 	}},
-	{"create-answer", "OKAnswers", func(t *testing.T, s *oddService) { s.create(t, "pay-1") }},
-	{"duplicate-external-id", "ConflictOnDuplicate", ensuresOne},
-	{"duplicate-external-id", "SameOnDuplicate", ensuresOne},
-	{"list-envelope", "BareList", listsAll},
-	{"list-total", "ListWithoutTotal", listsAll},
-	{"list-offset", "OffsetZero", listsAll},
-	{"list-order", "OldestFirst", func(t *testing.T, s *oddService) {
+	{id: "create-answer", quirk: "OKAnswers", check: func(t *testing.T, s *oddService) { s.create(t, "pay-1") }},
+	{id: "duplicate-external-id", quirk: "ConflictOnDuplicate", check: ensuresOne},
+	{id: "duplicate-external-id", quirk: "SameOnDuplicate", check: ensuresOne},
+	{id: "list-envelope", quirk: "BareList", check: listsAll},
+	{id: "list-total", quirk: "ListWithoutTotal", check: listsAll},
+	{id: "list-offset", quirk: "OffsetZero", check: listsAll},
+	{id: "list-order", quirk: "OldestFirst", check: func(t *testing.T, s *oddService) {
 		first := s.create(t, "pay-1")
 		s.create(t, "pay-1")
 		found, err := s.client.FindAction(t.Context(), s.applicant, "pay-1")
 		require.NoError(t, err)
 		require.Equal(t, first.ID, found.ID)
 	}},
-	{"list-external-ids", "ListWithoutExternalIDs", func(t *testing.T, s *oddService) {
+	{id: "list-external-ids", quirk: "ListWithoutExternalIDs", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		found, err := s.client.FindAction(t.Context(), s.applicant, "pay-1")
 		require.NoError(t, err)
 		require.Equal(t, action.ID, found.ID)
 		ensuresOne(t, s)
 	}},
-	{"action-external-id", "WithoutExternalIDs", func(t *testing.T, s *oddService) {
+	{id: "action-external-id", quirk: "WithoutExternalIDs", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		_, err := s.client.FindAction(t.Context(), s.applicant, "pay-1")
 		require.Error(t, err)
@@ -161,7 +161,7 @@ var wrongAssumptions = []struct {
 		_, err = s.client.ConfirmAction(t.Context(), action.ID, idngo.ActionExpectation{ApplicantID: s.applicant})
 		require.NoError(t, err)
 	}},
-	{"action-level", "WithoutLevels", func(t *testing.T, s *oddService) {
+	{id: "action-level", quirk: "WithoutLevels", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		params := s.params("pay-1")
 		params.LevelName = simulator.LevelEmail
@@ -172,7 +172,7 @@ var wrongAssumptions = []struct {
 		_, err = s.client.ConfirmAction(t.Context(), action.ID, want)
 		require.ErrorIs(t, err, idngo.ErrActionMismatch)
 	}},
-	{"action-status", "WithoutStatus", func(t *testing.T, s *oddService) {
+	{id: "action-status", quirk: "WithoutStatus", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		require.NoError(t, s.Review(action.ID, simulator.Outcome{Answer: "GREEN"}))
 		action, err := s.client.GetAction(t.Context(), action.ID)
@@ -189,26 +189,26 @@ var wrongAssumptions = []struct {
 		_, err = s.client.WaitForReview(ctx, action.ID, wait)
 		require.ErrorIs(t, err, context.Canceled)
 	}},
-	{"action-result", "RootReviewResult", func(t *testing.T, s *oddService) {
+	{id: "action-result", quirk: "RootReviewResult", check: func(t *testing.T, s *oddService) {
 		action, err := s.client.GetAction(t.Context(), s.submit(t).ID)
 		require.NoError(t, err)
 		require.True(t, action.Approved())
 	}},
-	{"action-dates", "ISODates", func(t *testing.T, s *oddService) {
+	{id: "action-dates", quirk: "ISODates", check: func(t *testing.T, s *oddService) {
 		action, err := s.client.GetAction(t.Context(), s.create(t, "pay-1").ID)
 		require.NoError(t, err)
 		require.False(t, action.CreatedAt.Time.IsZero())
 		require.False(t, action.Review.CreateDate.Time.IsZero())
 	}},
-	{"member-types", "OddTypes", func(t *testing.T, s *oddService) {
+	{id: "member-types", quirk: "OddTypes", check: func(t *testing.T, s *oddService) {
 		action, err := s.client.GetAction(t.Context(), s.submit(t).ID)
 		require.NoError(t, err)
 		require.True(t, action.Approved())
 		require.Empty(t, action.Checks)
 	}},
-	{"image-id-number", "StringImageIDs", func(t *testing.T, s *oddService) { downloads(t, s, nil) }},
-	{"image-by-image-id", "ImagesByObjectID", func(t *testing.T, s *oddService) { downloads(t, s, idngo.ErrNotFound) }},
-	{"image-preview", "RefusePreview", func(t *testing.T, s *oddService) {
+	{id: "image-id-number", quirk: "StringImageIDs", check: func(t *testing.T, s *oddService) { downloads(t, s, nil) }},
+	{id: "image-by-image-id", quirk: "ImagesByObjectID", check: func(t *testing.T, s *oddService) { downloads(t, s, idngo.ErrNotFound) }},
+	{id: "image-preview", quirk: "RefusePreview", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		image, err := s.upload(t, action.ID, idngo.AddImageParams{})
 		require.NoError(t, err)
@@ -217,7 +217,7 @@ var wrongAssumptions = []struct {
 		_, err = s.client.DownloadImage(t.Context(), action.ID, image.ResizedImageID, new(bytes.Buffer), idngo.ImageParams{})
 		require.NoError(t, err)
 	}},
-	{"image-media-type", "OctetStreamImages", func(t *testing.T, s *oddService) {
+	{id: "image-media-type", quirk: "OctetStreamImages", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		image, err := s.upload(t, action.ID, idngo.AddImageParams{})
 		require.NoError(t, err)
@@ -226,14 +226,14 @@ var wrongAssumptions = []struct {
 		require.Equal(t, "application/octet-stream", content.ContentType)
 		require.NoError(t, content.Close())
 	}},
-	{"image-sub-type", "RefuseSubType", func(t *testing.T, s *oddService) {
+	{id: "image-sub-type", quirk: "RefuseSubType", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		_, err := s.upload(t, action.ID, idngo.AddImageParams{IDDocSubType: idngo.IDDocSubTypeFrontSide})
 		require.Equal(t, http.StatusBadRequest, statusOf(t, err))
 		_, err = s.upload(t, action.ID, idngo.AddImageParams{})
 		require.NoError(t, err)
 	}},
-	{"image-duplicate", "AcceptDuplicateImages", func(t *testing.T, s *oddService) {
+	{id: "image-duplicate", quirk: "AcceptDuplicateImages", check: func(t *testing.T, s *oddService) {
 		action := s.create(t, "pay-1")
 		first, err := s.upload(t, action.ID, idngo.AddImageParams{})
 		require.NoError(t, err)
@@ -241,14 +241,20 @@ var wrongAssumptions = []struct {
 		require.NoError(t, err)
 		require.Equal(t, first.ImageHash, second.ImageHash)
 	}},
-	{"submit-answer", "EmptyAnswers", func(t *testing.T, s *oddService) { require.NotEmpty(t, s.submit(t).Review.ReviewStatus) }},
-	{"submit-answer", "OKAnswers", func(t *testing.T, s *oddService) { require.NotEmpty(t, s.submit(t).Review.ReviewStatus) }},
-	{"submit-again", "ConflictOnSubmit", func(t *testing.T, s *oddService) {
+	{
+		id: "submit-answer", quirk: "EmptyAnswers",
+		check: func(t *testing.T, s *oddService) { require.NotEmpty(t, s.submit(t).Review.ReviewStatus) },
+	},
+	{
+		id: "submit-answer", quirk: "OKAnswers",
+		check: func(t *testing.T, s *oddService) { require.NotEmpty(t, s.submit(t).Review.ReviewStatus) },
+	},
+	{id: "submit-again", quirk: "ConflictOnSubmit", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.SubmitAction(t.Context(), s.submit(t).ID)
 		require.ErrorIs(t, err, idngo.ErrConflict)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
 	}},
-	{"token-answer", "TokenAlone", func(t *testing.T, s *oddService) {
+	{id: "token-answer", quirk: "TokenAlone", check: func(t *testing.T, s *oddService) {
 		token, err := s.client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{
 			UserID: simulator.DefaultExternalUserID, ExternalActionID: "pay-1", LevelName: simulator.LevelFaceAuth,
 		})
@@ -256,7 +262,7 @@ var wrongAssumptions = []struct {
 		require.Equal(t, simulator.DefaultExternalUserID, token.UserID)
 		require.Equal(t, "pay-1", token.ExternalActionID)
 	}},
-	{"token-ttl", "RefuseTTL", func(t *testing.T, s *oddService) {
+	{id: "token-ttl", quirk: "RefuseTTL", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{
 			UserID: simulator.DefaultExternalUserID, LevelName: simulator.LevelFaceAuth,
 		})
@@ -264,29 +270,29 @@ var wrongAssumptions = []struct {
 		query := map[string][]string{"userId": {simulator.DefaultExternalUserID}, "levelName": {simulator.LevelFaceAuth}}
 		require.NoError(t, s.client.Do(t.Context(), http.MethodPost, "/resources/accessTokens", query, nil, nil))
 	}},
-	{"link-locale", "RefuseLocale", func(t *testing.T, s *oddService) { links(t, s, idngo.WebSDKLinkParams{Locale: "kk"}) }},
-	{"link-ttl", "RefuseTTL", func(t *testing.T, s *oddService) { links(t, s, idngo.WebSDKLinkParams{TTL: time.Minute}) }},
-	{"error-body", "BareErrors", func(t *testing.T, s *oddService) {
+	{id: "link-locale", quirk: "RefuseLocale", check: func(t *testing.T, s *oddService) { links(t, s, idngo.WebSDKLinkParams{Locale: "kk"}) }},
+	{id: "link-ttl", quirk: "RefuseTTL", check: func(t *testing.T, s *oddService) { links(t, s, idngo.WebSDKLinkParams{TTL: time.Minute}) }},
+	{id: "error-body", quirk: "BareErrors", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.GetAction(t.Context(), "5e022e0f0a975a45325c7ff5")
 		require.ErrorIs(t, err, idngo.ErrNotFound)
 		require.Error(t, s.client.CheckCredentials(t.Context()))
 		_, err = s.client.GetApplicant(t.Context(), s.applicant)
 		require.NoError(t, err)
 	}},
-	{"error-unknown-action", "ForbidUnknownAction", func(t *testing.T, s *oddService) {
+	{id: "error-unknown-action", quirk: "ForbidUnknownAction", check: func(t *testing.T, s *oddService) {
 		_, err := s.client.GetAction(t.Context(), "5e022e0f0a975a45325c7ff5")
 		require.NotErrorIs(t, err, idngo.ErrNotFound)
 		require.Equal(t, http.StatusForbidden, statusOf(t, err))
 		require.Error(t, s.client.CheckCredentials(t.Context()))
 	}},
-	{"error-unknown-level", "UnknownLevelIs400", func(t *testing.T, s *oddService) {
+	{id: "error-unknown-level", quirk: "UnknownLevelIs400", check: func(t *testing.T, s *oddService) {
 		params := s.params("pay-1")
 		params.LevelName = "no such level"
 		_, err := s.client.CreateAction(t.Context(), s.applicant, params)
 		require.NotErrorIs(t, err, idngo.ErrNotFound)
 		require.Equal(t, http.StatusBadRequest, statusOf(t, err))
 	}},
-	{"error-signature", "ErrorsWithoutCode", func(t *testing.T, _ *oddService) {
+	{id: "error-signature", quirk: "ErrorsWithoutCode", check: func(t *testing.T, _ *oddService) {
 		var cfg simulator.Config
 		require.NoError(t, cfg.Quirks.Set("ErrorsWithoutCode"))
 		cfg.SecretKey = "another-key"
@@ -297,18 +303,18 @@ var wrongAssumptions = []struct {
 		require.ErrorIs(t, err, idngo.ErrUnauthorized)
 		require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
 	}},
-	{"error-timestamp", "ErrorsWithoutCode", func(t *testing.T, _ *oddService) {
+	{id: "error-timestamp", quirk: "ErrorsWithoutCode", check: func(t *testing.T, _ *oddService) {
 		var cfg simulator.Config
 		require.NoError(t, cfg.Quirks.Set("ErrorsWithoutCode"))
 		cfg.Clock = func() time.Time { return time.Now().Add(10 * time.Minute) }
 		require.NoError(t, newOddService(t, cfg).client.CheckCredentials(t.Context()))
 	}},
-	{"accept-header", "StrictAccept", func(t *testing.T, s *oddService) {
+	{id: "accept-header", quirk: "StrictAccept", check: func(t *testing.T, s *oddService) {
 		listsAll(t, s)
 		s.submit(t)
 		links(t, s, idngo.WebSDKLinkParams{})
 	}},
-	{"date-header", "NoDate", func(t *testing.T, s *oddService) {
+	{id: "date-header", quirk: "NoDate", check: func(t *testing.T, s *oddService) {
 		require.NoError(t, s.client.CheckCredentials(t.Context()))
 		require.NoError(t, s.SetClock(func() time.Time { return time.Now().Add(10 * time.Minute) }))
 		require.ErrorIs(t, s.client.CheckCredentials(t.Context()), idngo.ErrTimestampExpired)
@@ -405,26 +411,32 @@ var wrongWebhooks = []struct {
 	algorithm idngo.DigestAlgorithm
 	check     func(t *testing.T, first, again delivered)
 }{
-	{"webhook-digest", "UnsignedWebhooks", idngo.HMACSHA256, func(t *testing.T, first, _ delivered) {
+	{id: "webhook-digest", quirk: "UnsignedWebhooks", algorithm: idngo.HMACSHA256, check: func(t *testing.T, first, _ delivered) {
 		require.ErrorIs(t, first.err, idngo.ErrWebhookSignature)
 	}},
-	{"webhook-algorithm", "WebhooksWithoutAlgorithm", idngo.HMACSHA256, sameKey},
-	{"webhook-algorithm", "", idngo.HMACSHA1, func(t *testing.T, first, _ delivered) {
+	{id: "webhook-algorithm", quirk: "WebhooksWithoutAlgorithm", algorithm: idngo.HMACSHA256, check: sameKey},
+	{id: "webhook-algorithm", algorithm: idngo.HMACSHA1, check: func(t *testing.T, first, _ delivered) {
 		require.ErrorIs(t, first.err, idngo.ErrWebhookAlgorithm)
 	}},
-	{"webhook-dates", "WebhookISODates", idngo.HMACSHA256, func(t *testing.T, first, again delivered) {
+	{id: "webhook-dates", quirk: "WebhookISODates", algorithm: idngo.HMACSHA256, check: func(t *testing.T, first, again delivered) {
 		sameKey(t, first, again)
 		require.False(t, first.event.CreatedAtMs.Time.IsZero())
 	}},
-	{"webhook-layout", "CompactWebhooks", idngo.HMACSHA256, sameKey},
-	{"webhook-redelivery-time", "RedeliveryNewTime", idngo.HMACSHA256, func(t *testing.T, first, again delivered) {
-		require.NoError(t, errors.Join(first.err, again.err))
-		require.NotEqual(t, first.event.Key(), again.event.Key())
-	}},
-	{"webhook-redelivery-correlation", "RedeliveryNewCorrelation", idngo.HMACSHA256, func(t *testing.T, first, again delivered) {
-		require.NotEqual(t, first.event.CorrelationID, again.event.CorrelationID)
-		sameKey(t, first, again)
-	}},
+	{id: "webhook-layout", quirk: "CompactWebhooks", algorithm: idngo.HMACSHA256, check: sameKey},
+	{
+		id: "webhook-redelivery-time", quirk: "RedeliveryNewTime", algorithm: idngo.HMACSHA256,
+		check: func(t *testing.T, first, again delivered) {
+			require.NoError(t, errors.Join(first.err, again.err))
+			require.NotEqual(t, first.event.Key(), again.event.Key())
+		},
+	},
+	{
+		id: "webhook-redelivery-correlation", quirk: "RedeliveryNewCorrelation", algorithm: idngo.HMACSHA256,
+		check: func(t *testing.T, first, again delivered) {
+			require.NotEqual(t, first.event.CorrelationID, again.event.CorrelationID)
+			sameKey(t, first, again)
+		},
+	},
 }
 
 func sameKey(t *testing.T, first, again delivered) {

@@ -30,11 +30,11 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	if declared > limit {
 		return nil, ErrTooLarge
 	}
-	const least, unannounced = 512, 4 << 10
+	const unannounced = 4 << 10
 	limit = min(limit, math.MaxInt64-1)
 	size := int64(unannounced)
 	if declared >= 0 && declared <= trust {
-		size = max(declared+1, least) // one more, to see the end without growing
+		size = declared + 1 // one more, to see the end without growing
 	}
 	size = min(size, limit+1)
 	buffer := make([]byte, 0, size)

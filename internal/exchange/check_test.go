@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,5 +48,25 @@ func TestValidHeaderValue(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{"": true, "a b\tc": true, "ä": true, "a\n": false, "a\x00": false, "\x7f": false} {
 		assert.Equal(t, want, ValidHeaderValue(text), "%q", text)
+	}
+}
+
+func TestEncodeQuery(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		pairs []string
+		want  string
+	}{
+		{name: "nothing"},
+		{name: "in the given order", pairs: []string{"b", "1", "a", "2"}, want: "b=1&a=2"},
+		{name: "an empty value is left out", pairs: []string{"a", "", "b", "1"}, want: "b=1"},
+		{name: "escaped", pairs: []string{"a", "1 +&=ä%"}, want: "a=1%20%2B%26%3D%C3%A4%25"},
+		{name: "long", pairs: []string{"a", strings.Repeat("x", 1000)}, want: "a=" + strings.Repeat("x", 1000)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, tt.want, EncodeQuery(tt.pairs...))
+		})
 	}
 }

@@ -105,6 +105,25 @@ func SetIDs(data []byte, ids map[string]*string) {
 	}
 }
 
+// Room returns an empty list with room for as many items as data has members of the
+// given name, 16 at most. encoding/json grows a list from one item on, and copies
+// more than it keeps. Call Used after decoding.
+func Room[Item any](data []byte, member string) []Item {
+	const most = 16
+	if count := bytes.Count(data, []byte(`"`+member+`"`)); count > 0 {
+		return make([]Item, 0, min(count, most))
+	}
+	return nil
+}
+
+// Used returns a list made by Room, nil if nothing was decoded into it.
+func Used[Item any](list []Item) []Item {
+	if len(list) == 0 && cap(list) > 0 {
+		return nil
+	}
+	return list
+}
+
 // ClearNull makes a JSON null nil. encoding/json keeps it as the text null.
 func ClearNull(raw *json.RawMessage) {
 	if IsNull(*raw) {

@@ -43,9 +43,9 @@ const (
 // A Redactor takes values out of some texts. It is for one goroutine.
 type Redactor struct {
 	texts    []string
-	readings []reading       // of all texts, one for each way to read them
-	longest  int             // of the texts, in bytes
-	replaced bool            // a text has what stands for invalid UTF-8
+	readings []reading // of all texts, one for each way to read them
+	longest  int       // of the texts, in bytes
+	filter   filter
 	searched map[string]bool // values that were searched for in full
 	spans    []span
 	scratch  []byte
@@ -64,9 +64,7 @@ func New(texts ...string) *Redactor {
 		r.longest = max(r.longest, len(text))
 		r.readings = append(r.readings, readings(i, text, cut)...)
 	}
-	for _, reading := range r.readings {
-		r.replaced = r.replaced || bytes.ContainsRune(reading.plain, utf8.RuneError)
-	}
+	r.filter = newFilter(r.readings)
 	return r
 }
 
@@ -252,9 +250,16 @@ func (r *Redactor) form(body []byte) {
 }
 
 func (r *Redactor) formValue(value []byte, escaped bool) {
-	r.bytes(value)
+	r.filtered(value)
 	if escaped {
-		r.bytes(r.decode(value, "%+", percent))
+		r.filtered(r.decode(value, "%+", percent))
+	}
+}
+
+// filtered is bytes for a value that most likely stands in no text.
+func (r *Redactor) filtered(value []byte) {
+	if len(value) >= shortest && r.filter.passes(value) {
+		r.bytes(value)
 	}
 }
 
@@ -267,7 +272,7 @@ func (r *Redactor) json(body []byte) {
 		case c == '"':
 			literal, escaped := stringLiteral(body[i+1:])
 			after := i + 1 + len(literal) + 1
-			if len(literal) >= shortest && !isName(body, after) {
+			if len(literal) >= shortest && (escaped || r.filter.passes(literal)) && !isName(body, after) {
 				r.literal(literal, escaped)
 			}
 			i = after
@@ -276,7 +281,7 @@ func (r *Redactor) json(body []byte) {
 			for end < len(body) && isNumeric(body[end]) {
 				end++
 			}
-			r.bytes(body[i:end])
+			r.filtered(body[i:end])
 			i = end
 		default:
 			i++
@@ -286,22 +291,37 @@ func (r *Redactor) json(body []byte) {
 
 // stringLiteral returns the inside of the string that begins text.
 func stringLiteral(text []byte) (literal []byte, escaped bool) {
-	for i := 0; i < len(text); {
+	const few = 32 // bytes that are looked at one by one: most strings are short
+	for i, c := range text[:min(len(text), few)] {
+		switch c {
+		case '"':
+			return text[:i], false
+		case '\\':
+			return longLiteral(text, i)
+		}
+	}
+	return longLiteral(text, min(len(text), few))
+}
+
+// longLiteral is stringLiteral for a text whose first bytes, up to from, have no quote and no
+// backslash.
+func longLiteral(text []byte, from int) (literal []byte, escaped bool) {
+	for i := from; i < len(text); {
 		next := bytes.IndexByte(text[i:], '"')
 		if next < 0 {
-			return text, bytes.IndexByte(text, '\\') >= 0
+			break
 		}
 		end := i + next
 		backslashes := 0
-		for end-backslashes > 0 && text[end-backslashes-1] == '\\' {
+		for end-backslashes > from && text[end-backslashes-1] == '\\' {
 			backslashes++
 		}
 		if backslashes%2 == 0 {
-			return text[:end], bytes.IndexByte(text[:end], '\\') >= 0
+			return text[:end], bytes.IndexByte(text[from:end], '\\') >= 0
 		}
 		i = end + 1
 	}
-	return text, false
+	return text, bytes.IndexByte(text[from:], '\\') >= 0
 }
 
 // isName reports whether a colon follows, which makes a string the name of a member.
@@ -322,7 +342,7 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	if escaped {
 		literal = r.decode(literal, `\`, backslash)
 	}
-	r.bytes(literal)
+	r.filtered(literal)
 }
 
 // decode undoes the escapes of value in a buffer that is used again. It decodes no more of a long
@@ -330,7 +350,7 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) < searched {
-		next := bytes.IndexAny(value[:min(len(value), searched)], signs)
+		next := indexSign(value[:min(len(value), searched)], signs)
 		if next < 0 {
 			next = min(len(value), searched)
 		}
@@ -347,6 +367,19 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	return r.scratch
 }
 
+// indexSign returns the place of the first of one or two signs, -1 if there is none.
+func indexSign(text []byte, signs string) int {
+	if len(signs) == 1 {
+		return bytes.IndexByte(text, signs[0])
+	}
+	for i, c := range text {
+		if c == signs[0] || c == signs[1] {
+			return i
+		}
+	}
+	return -1
+}
+
 // bytes is Value for a piece of a body.
 func (r *Redactor) bytes(value []byte) {
 	value = value[:min(len(value), searched)]
@@ -354,7 +387,7 @@ func (r *Redactor) bytes(value []byte) {
 		return
 	}
 	r.search(value)
-	if r.replaced && !utf8.Valid(value) {
+	if r.filter.all && !utf8.Valid(value) {
 		r.search([]byte(string([]rune(string(value))))) // as JSON carries it
 	}
 }
