@@ -81,9 +81,9 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 // create at the same instant, or the service carries out a lost request after the second search. A
 // lock of your own for each external id excludes the first case.
 //
-// It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
-// the action may exist without being found, and the errors of the calls that it makes (ListActions,
-// GetAction, CreateAction). It refuses [WithIdempotent].
+// It returns [ErrActionMismatch] if the existing action is of another level, and
+// [ErrOutcomeUnknown] if the action may exist without being found. Other errors are those of
+// ListActions, GetAction and CreateAction. It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	const method = "EnsureAction"
 	_, problem := p.encode()

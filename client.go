@@ -1,6 +1,6 @@
-// Package idngo is an unofficial client for the applicant actions API of IDnGO: the checks, such as
-// a face authorization, that a backend requests before it lets a verified customer do something
-// important.
+// Package idngo is an unofficial client for the applicant actions API of IDnGO. An action is a
+// check, such as a face authorization, that a backend requests before a verified customer does
+// something important.
 //
 // # First call
 //

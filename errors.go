@@ -200,7 +200,7 @@ var (
 	ErrInvalidArgument = errors.New("invalid argument")
 
 	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a wrong app
-	// token, most often one of the other environment (sandbox or production): take token and key
+	// token, most often that of the other environment (sandbox or production). Take token and key
 	// from the same page of the dashboard. Code 4003 means a wrong secret key, see
 	// [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
 	ErrUnauthorized = errors.New("unauthorized")

@@ -169,8 +169,8 @@ func (s *Simulator) SetOutcome(result ReviewResult) {
 //	slow:2s#1                    the next answer takes two seconds
 //
 // The fault is a status before the effect (503), after it (503-after) or before the body is read
-// (503-early), or one of reset, reset-after, reset-early, html, slow, slow-body, truncate,
-// truncate-chunked, wrong-date, garbage, endless. The operations are those of
+// (503-early). It can also be one of reset, reset-after, reset-early, html, slow, slow-body,
+// truncate, truncate-chunked, wrong-date, garbage, endless. The operations are those of
 // [OperationFromContext]. seed=7 is a seed for chance.
 func (s *Simulator) SetFaults(spec string) error {
 	faults, err := simulator.ParseFaults(spec)

@@ -9,8 +9,8 @@ import (
 	"github.com/idngo-go/idngo/internal/formbody"
 )
 
-// An attempt is what other goroutines tell of an exchange while it runs: how long nothing has
-// moved, and whether anything was written. It is a formbody.Pacer.
+// An attempt is the state of an exchange that other goroutines report while it runs: how long there
+// was no progress, and whether anything was written. It is a formbody.Pacer.
 type attempt struct {
 	ctx     context.Context // ends when the timeout expires
 	cancel  context.CancelFunc

@@ -1,9 +1,8 @@
 // Package exchange makes one signed HTTP exchange: it builds a request, stamps and signs it, sends
 // it and receives the answer within limits.
 //
-// It helps net/http where a client that signs needs help: a timeout that counts time without
-// progress, whether anything was written, redirects that are not followed, bodies that are read
-// within bounds.
+// It adds to net/http what a client that signs needs: a timeout without progress, a report whether
+// anything was written, redirects that are not followed, and limits for bodies.
 //
 // It knows requests and answers of any status. It must not know what a call means, whether it is
 // made again, or how its error is worded.

@@ -286,9 +286,9 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns members of a JSON object in the order of the names: those of texts if they are
-// strings, those of numbers if they are strings or numbers, as they are written. It returns "" for
-// any other member, and for every member if the text is no object.
+// Members returns members of a JSON object in the order of the names. A member of texts must be a
+// string. A member of numbers may be a string or a number, and is returned as it is written. It
+// returns "" for any other member, and for every member if the text is no object.
 func Members(data []byte, texts, numbers []string) []string {
 	values := make([]string, len(texts)+len(numbers))
 	var members map[string]json.RawMessage

@@ -1,7 +1,7 @@
-// Package redact takes what a call has sent out of a text that is to be shown.
+// Package redact removes the values that a call has sent from a text before it is shown.
 //
-// A value that was sent is found as it is and as URLs, JSON, HTML and Go's %q write it. Values
-// below four characters stay: they would take words apart.
+// It finds a value as it is and as URLs, JSON, HTML and Go's %q write it. It keeps values below
+// four characters, since they may be parts of words.
 //
 // The texts are short and what was sent may be large. A Redactor therefore indexes the texts and
 // then reads what was sent once, without copying it.
@@ -26,7 +26,7 @@ import (
 	"unicode/utf8"
 )
 
-// Mark stands where a value was.
+// Mark replaces a value.
 const Mark = "[redacted]"
 
 const (

@@ -6,9 +6,8 @@
 // cut, an answer that is refused, endless, malformed or late. The network checks the timestamp and
 // recomputes the signature of every request, without the code under test.
 //
-// Beside it stand the helpers that more than one test file needs: credentials,
-// a mock transport, a log that keeps its lines, bodies that record what is done
-// with them, images.
+// It also has the helpers that several test files need: credentials, a mock transport, a log that
+// keeps its lines, bodies that record their calls, and images.
 //
 // Only tests import it.
 package faultnet
