@@ -154,6 +154,17 @@ func TestREADMELength(t *testing.T) {
 	assert.LessOrEqual(t, lines, most)
 }
 
+// The map has a row for each room.
+func TestMapNamesRooms(t *testing.T) {
+	t.Parallel()
+	text := string(faultnet.ReadFile(t, faultnet.Path(t, "internal", "README.md")))
+	for room := range rooms {
+		if name := strings.TrimPrefix(room, "internal/"); name != "." {
+			assert.Contains(t, text, "\n| `"+name+"` |", "internal/README.md has no row for the room")
+		}
+	}
+}
+
 // testdata/README.md has the source of each fixture.
 func TestFixturesAreExplained(t *testing.T) {
 	t.Parallel()
