@@ -232,7 +232,7 @@ func TestDownloadImage(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "download_image: action "+action.ID+" has no image 1\n", r.stderr)
 
-	// What is cut off leaves no file, under either name.
+	// An image that is cut off leaves no file, under either name.
 	dir = t.TempDir()
 	require.NoError(t, sb.SetFaults(&simulator.Faults{
 		Operations: []string{"OpenImage"}, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultTruncate}, Probability: 1}},
@@ -464,7 +464,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What the service refuses ends a program with one line that says why.
+// A refusal of the service ends a program with one line that has the reason.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{})
@@ -769,9 +769,12 @@ var buildAll = sync.OnceValue(func() error {
 	return nil
 })
 
-// binary returns the path of an example's binary.
+// binary returns the path of an example's binary. With -short it skips the test.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: links every example")
+	}
 	require.NoError(t, buildAll())
 	return filepath.Join(builtIn, name+exe)
 }

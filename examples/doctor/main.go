@@ -1,5 +1,5 @@
-// Command doctor goes through an account of the service and prints which of the client's
-// assumptions hold there, one a line: what was expected, what was seen, and what to do.
+// Command doctor checks the client's assumptions about the service in an account of yours. It
+// prints one line for each: what was expected, what was seen, and what to do.
 //
 // Exit status: 0 if the client can be used as it is, 1 if a line needs you to do something first
 // or the run was interrupted, 2 if the flags are wrong.
@@ -46,7 +46,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("doctor: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "doctor checks in an account of yours what this client assumes of the service, "+
+		fmt.Fprint(flag.CommandLine.Output(), "doctor checks the client's assumptions about the service in an account of yours, "+
 			"and prints a line for each.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY, the secret of the webhook from IDNGO_WEBHOOK_SECRET.\n"+
 			"Without -write nothing is created but an access token for 60 seconds, in production not even that.\n"+
@@ -64,12 +64,12 @@ func main() {
 		"`address` to wait for a webhook on, such as :8080; with -write it comes by itself, else press \"test\" in the dashboard")
 	flag.DurationVar(&o.webhookWait, "webhook-wait", o.webhookWait, "how long to wait for a webhook and its redelivery")
 	flag.DurationVar(&o.reviewWait, "review-wait", o.reviewWait, "how long to wait for the review; in a sandbox a person decides it")
-	flag.DurationVar(&o.timeout, "timeout", o.timeout, "how long all of it may take")
+	flag.DurationVar(&o.timeout, "timeout", o.timeout, "limit for the whole run")
 	flag.StringVar(&o.reportPath, "report", "", "write what was seen to this `file` as JSON, without data of the account, for an issue")
 	flag.Parse()
 	o.appToken, o.secretKey = idngo.Secret(os.Getenv("IDNGO_APP_TOKEN")), idngo.Secret(os.Getenv("IDNGO_SECRET_KEY"))
 	o.webhookSecret, o.baseURL = idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), cmp.Or(os.Getenv("IDNGO_BASE_URL"), idngo.DefaultBaseURL)
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Printf("unexpected argument %q: only flags are taken", flag.Arg(0))
 		os.Exit(2)
 	}

@@ -160,7 +160,7 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-// What belongs to somebody else, or was never started here, does not exist.
+// The action of another user, or one that was never started here, is not found.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -273,7 +273,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
@@ -283,7 +283,7 @@ func TestLevels(t *testing.T) {
 	require.Len(t, s.simulator.Actions(), 1)
 }
 
-// However often an app asks, and whatever gets lost, there is one action.
+// There is one action, however often an app asks and whatever is lost.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{

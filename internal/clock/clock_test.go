@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -79,5 +80,40 @@ func TestClock_heals(t *testing.T) {
 		_, changed = c.Adopt(c.Read(dateHeader(0), time.Now()))
 		assert.True(t, changed)
 		assert.False(t, c.Corrected())
+	})
+}
+
+// Whatever a Date header holds, a clock never differs from its reading by more than the precision
+// of Date, and it never panics.
+func FuzzClock(f *testing.F) {
+	f.Add("Sat, 01 Jan 2000 00:00:00 GMT", "", int64(0))
+	f.Add("Sat, 01 Jan 2000 01:00:00 GMT", "", int64(time.Hour))
+	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "", int64(-time.Hour))
+	f.Add("Mon, 01 Jan 0001 00:00:00 GMT", "", int64(math.MaxInt64))
+	f.Add("Saturday, 01-Jan-00 00:00:00 GMT", "0", int64(math.MinInt64))
+	f.Add("Sat Jan  1 00:00:06 2000", "", int64(1))
+	f.Fuzz(func(t *testing.T, date, age string, before int64) {
+		local := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		c := New(func() time.Time { return local })
+		c.offset.Store(before)
+		header := http.Header{"Date": {date}}
+		if age != "" {
+			header.Set("Age", age)
+		}
+		reading := c.Read(header, time.Now())
+		offset, changed := c.Adopt(reading)
+		assert.Equal(t, offset, c.Offset())
+		assert.Equal(t, local.Add(offset), c.Now())
+		want, err := http.ParseTime(date)
+		if err != nil || age != "" {
+			assert.Zero(t, reading)
+			assert.False(t, changed)
+			assert.Equal(t, time.Duration(before), offset)
+			return
+		}
+		if far := want.Sub(local).Abs(); far < 1<<61 && time.Duration(before).Abs() < 1<<61 { // or the difference overflows
+			assert.LessOrEqual(t, want.Sub(c.Now()).Abs(), leastSkew)
+			assert.Equal(t, (time.Duration(before)-offset).Abs() > leastSkew, changed)
+		}
 	})
 }

@@ -64,15 +64,6 @@ func (r *receiver) deliver(body string, change func(http.Header)) int {
 	return answer.Code
 }
 
-// allocated returns how many bytes a function allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // serverOf serves a handler on loopback and returns its address.
 func serverOf(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
@@ -294,9 +285,9 @@ func TestAttackHostileJSON(t *testing.T) {
 	}
 }
 
-// Of members that come twice the last one counts, in every answer and in every
-// event, and also if a member of an unexpected type makes the client decode again.
-// So a RED that one reader sees is never a GREEN to another.
+// If a member comes twice, the last one counts, in every answer and every event, also if a member
+// of an unexpected type makes the client decode again. So a RED that one reader sees is never a
+// GREEN to another.
 func TestAttackDuplicateMembers(t *testing.T) {
 	t.Parallel()
 	const red, green = `{"reviewAnswer":"RED"}`, `{"reviewAnswer":"GREEN"}`

@@ -56,155 +56,138 @@ func chaosFaults() []simulator.Chance {
 }
 
 const (
-	chaosTimeout    = time.Second // the end of the test waits for the last one that strikes
-	chaosApplicants = 200
-	chaosImage      = 64 << 10
+	chaosTimeout   = time.Second // the end of the test waits for the last one that strikes
+	chaosAtOnce    = 64          // flows, in all processes together
+	chaosImage     = 64 << 10
+	chaosProcesses = 2
 )
 
 // chaosFlows is how many flows TestChaos runs, if it is not 0:
 //
-//	go test ./internal/e2e -run TestChaos -flows=1000000 -timeout=2h
+//	go test ./internal/e2e -run TestChaos -flows=1000000 -timeout=3h
 var chaosFlows = flag.Int("flows", 0, "how many flows TestChaos runs; 0 is a number that suits the run")
 
-// chaosFlow is one customer's way from the first call to the review, and what the
+// chaosFlow is one customer's way from the first call to the approval, and what the
 // backend believes of it in the end.
 type chaosFlow struct {
-	number                int
-	applicant, externalID string
-	name                  string // of the image
-
-	digest   string // of the image
-	actionID string
-	imageIDs []string // what it was told
-	reviewed *idngo.Action
-	calls    int // how often it had to call again
+	Number   int
+	Digest   string   // of the image
+	ActionID string   // which the backend keeps
+	ImageIDs []string // what it was told
+	Approved bool     // by RequireApproved
+	Calls    int      // how often it had to call again
+	Problem  string   // what ended it early
 }
 
-// TestChaos runs whole flows, many at once, on a service in which everything
-// goes wrong at once, and then compares what the flows believe with what the service has recorded.
+// externalID returns the backend's own id of the action.
+func (f *chaosFlow) externalID() string { return fmt.Sprintf("flow-%d", f.Number) }
+
+// imageName returns the file name of the image.
+func (f *chaosFlow) imageName() string { return fmt.Sprintf("selfie-%d.png", f.Number) }
+
+// applicant returns the id of the applicant, who has a few flows.
+func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Number/10) }
+
+// TestChaos runs whole flows, many at once, on a service in which everything goes wrong
+// at once, and then compares what the flows believe with what the service has recorded.
+// Two processes share the flows, but with -short.
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
-	flows, atOnce := 2000, 64
+	flows, processes := faultnet.Count(2000, 400, 100), chaosProcesses
 	switch {
 	case *chaosFlows > 0:
 		flows = *chaosFlows
 	case testing.Short():
-		flows = 100
+		processes = 0
 	case race.Enabled:
-		flows = 300
+		flows = min(flows, 300)
 	}
 	seed := rand.Uint64()
 	goroutines := runtime.NumGoroutine()
 	begin := time.Now()
-
-	service, err := simulator.New(simulator.Config{ReviewDelay: 3 * time.Millisecond, Limits: simulator.Limits{ImageMemory: 1 << 20}})
-	require.NoError(t, err)
-	defer service.Close()
-	base, err := service.Start("")
-	require.NoError(t, err)
-	for i := range chaosApplicants {
-		service.AddApplicant(fmt.Sprintf("applicant-%d", i), fmt.Sprintf("user-%d", i))
-	}
-	require.NoError(t, service.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
-
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = atOnce
-	lines := &faultnet.Log{CountOnly: true}
-	newClient := func() *idngo.Client {
-		client, err := idngo.NewClient(faultnet.SimulatorCredentials,
-			idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithTimeout(chaosTimeout),
-			idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4, MinDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond}),
-			idngo.WithLogger(lines.Logger()))
-		require.NoError(t, err)
-		return client
-	}
+	world := startChaosWorld(t, flows, seed)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(flows)*20*time.Millisecond)
 	defer cancel()
-	all := make([]*chaosFlow, flows)
-	jobs := make(chan *chaosFlow)
-	var wg sync.WaitGroup
-	client := newClient()
-	for range atOnce {
-		wg.Go(func() {
-			for flow := range jobs {
-				if err := flow.run(ctx, client, newClient); err != nil {
-					t.Errorf("%s did not end: %v", flow.externalID, err)
-				}
-			}
-		})
+	var all []*chaosFlow
+	lines := 0
+	if processes == 0 {
+		lines = runChaosFlows(ctx, t, world.base, 0, flows, func(flow *chaosFlow) { all = append(all, flow) })
+	} else {
+		all = runChaosProcesses(ctx, t, world.base, flows, processes)
 	}
-	for i := range all {
-		all[i] = &chaosFlow{
-			number: i, applicant: fmt.Sprintf("applicant-%d", i%chaosApplicants), externalID: fmt.Sprintf("flow-%d", i),
-			name: fmt.Sprintf("selfie-%d.png", i),
-		}
-		jobs <- all[i]
-	}
-	close(jobs)
-	wg.Wait()
 	took := time.Since(begin)
+	assert.True(t, waitUntil(func() bool { return world.service.Stats().WebhooksOutstanding == 0 }), "every delivery has ended")
 
-	// What the service has recorded.
-	actions := map[string][]simulator.ActionRecord{}
-	for _, action := range service.Actions() {
-		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
-	}
-	assert.Len(t, actions, flows)
+	world.checkBooks(t, all)
 	again := 0
 	for _, flow := range all {
-		again += flow.calls
-		made := actions[flow.externalID]
-		if !assert.Len(t, made, 1, "%s has exactly one action", flow.externalID) {
-			continue
-		}
-		assert.Equal(t, flow.applicant, made[0].ApplicantID)
-		assert.Equal(t, made[0].ID, flow.actionID)
-		assert.Equal(t, "completed", made[0].ReviewStatus)
-		assert.Equal(t, 1, made[0].Reviews)
-		assert.GreaterOrEqual(t, made[0].Submits, 1)
-		if assert.NotNil(t, flow.reviewed) {
-			assert.True(t, flow.reviewed.Approved())
-			assert.Equal(t, flow.externalID, flow.reviewed.ExternalActionID)
-		}
-		kept := map[string]bool{}
-		for _, image := range service.Images(flow.actionID) {
-			kept[image.ImageID] = true
-			assert.Equal(t, flow.digest, image.SHA256, "every byte is the right one")
-			assert.Equal(t, flow.name, image.FileName)
-		}
-		assert.Len(t, kept, 1, "%s has its image once", flow.externalID)
-		for _, id := range flow.imageIDs {
-			assert.True(t, kept[id], "%s was told of image %s", flow.externalID, id)
-		}
+		again += flow.Calls
 	}
-	stats := service.Stats()
-	assert.Zero(t, stats.RefusedSignatures)
-	assert.Zero(t, stats.RefusedTimestamps)
-	assert.Zero(t, stats.RefusedCredentials)
-	for _, c := range chaosFaults() {
-		if flows < 300 {
-			break // so few may be spared of one
-		}
-		assert.Positive(t, stats.Faults[c.Kind], "%s has struck", c.Kind)
-	}
+	stats := world.service.Stats()
+	world.checkStats(t, flows, stats)
+	require.NoError(t, world.service.Close())
+	world.receiver.CloseIdleConnections()
+	assertGoroutines(t, goroutines)
+	t.Logf("seed %d: %d flows in %v: %d requests, %d lines logged here, %d calls made again; answers %v, faults %v; "+
+		"%d timestamps refused; %d webhook events, %d deliveries",
+		seed, flows, took.Round(time.Millisecond), stats.Requests, lines, again, stats.ByStatus, stats.Faults,
+		stats.RefusedTimestamps, stats.WebhookEvents, world.deliveries)
+}
 
-	// Connections and goroutines return to the start.
-	assert.LessOrEqual(t, stats.OpenConnections, 4*atOnce)
-	transport.CloseIdleConnections()
-	assert.True(
-		t, waitUntil(func() bool { return service.Stats().OpenConnections == 0 }), "%d connections are open", service.Stats().OpenConnections,
-	)
-	require.NoError(t, service.Close())
+// assertGoroutines waits until there are no more goroutines than before.
+func assertGoroutines(t *testing.T, before int) {
+	t.Helper()
 	if !assert.True(
-		t, waitUntil(func() bool { return runtime.NumGoroutine() <= goroutines }), "%d goroutines, were %d", runtime.NumGoroutine(), goroutines,
+		t, waitUntil(func() bool { return runtime.NumGoroutine() <= before }), "%d goroutines, were %d", runtime.NumGoroutine(), before,
 	) {
 		stacks := make([]byte, 1<<20)
 		t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
 	}
-	t.Logf("seed %d: %d flows in %v: %d requests, %d lines logged, %d calls made again; answers %v, faults %v",
-		seed, flows, took.Round(time.Millisecond), stats.Requests, lines.Count(), again, stats.ByStatus, stats.Faults)
+}
+
+// runChaosFlows runs the flows from first to before last, and gives each of them to done, one at
+// a time. It returns how many lines were logged.
+func runChaosFlows(ctx context.Context, t *testing.T, base string, first, last int, done func(*chaosFlow)) (lines int) {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = chaosAtOnce
+	defer transport.CloseIdleConnections()
+	log := &faultnet.Log{CountOnly: true}
+	newClient := func() *idngo.Client {
+		client, err := idngo.NewClient(faultnet.SimulatorCredentials,
+			idngo.WithBaseURL(base), idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithTimeout(chaosTimeout),
+			idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 4, MinDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond}),
+			idngo.WithLogger(log.Logger()))
+		if err != nil {
+			panic(err)
+		}
+		return client
+	}
+	jobs := make(chan int)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	client := newClient()
+	for range chaosAtOnce {
+		wg.Go(func() {
+			for number := range jobs {
+				flow := &chaosFlow{Number: number}
+				if err := flow.run(ctx, client, newClient); err != nil {
+					flow.Problem = err.Error()
+				}
+				mu.Lock()
+				done(flow)
+				mu.Unlock()
+			}
+		})
+	}
+	for number := first; number < last; number++ {
+		jobs <- number
+	}
+	close(jobs)
+	wg.Wait()
+	return log.Count()
 }
 
 // waitUntil waits for what other goroutines are about to do, without sleeping.
@@ -221,7 +204,7 @@ func waitUntil(done func() bool) bool {
 func (f *chaosFlow) image() []byte {
 	content := make([]byte, chaosImage)
 	var seed [32]byte
-	binary.LittleEndian.PutUint64(seed[:], uint64(f.number))
+	binary.LittleEndian.PutUint64(seed[:], uint64(f.Number))
 	_, _ = rand.NewChaCha8(seed).Read(content)
 	copy(content, "\x89PNG\r\n\x1a\n")
 	return content
@@ -231,44 +214,44 @@ func (f *chaosFlow) image() []byte {
 // where nothing has happened it tries again.
 func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient func() *idngo.Client) error {
 	content := f.image()
-	f.digest = faultnet.SHA256(content)
+	f.Digest = faultnet.SHA256(content)
 	if content[len(content)-1] < 32 {
 		// One in eight processes dies before it has written down what its first
 		// call gave. Another one, that knows nothing but the external id, takes
 		// over. (One that dies while a create is under way, and is followed at
 		// once, is two machines creating at the same instant: nobody can exclude
 		// that from outside.)
-		_, _ = client.EnsureAction(ctx, f.applicant, faultnet.FaceAuthorization(f.externalID))
+		_, _ = client.EnsureAction(ctx, f.applicant(), faultnet.FaceAuthorization(f.externalID()))
 		client = newClient()
 	}
 
 	var action *idngo.Action
 	err := f.persist(ctx, func() (err error) {
-		action, err = client.EnsureAction(ctx, f.applicant, faultnet.FaceAuthorization(f.externalID))
+		action, err = client.EnsureAction(ctx, f.applicant(), faultnet.FaceAuthorization(f.externalID()))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	f.actionID = action.ID
+	f.ActionID = action.ID
 
 	err = f.persist(ctx, func() error {
-		image, err := client.AddImage(ctx, f.actionID, idngo.AddImageParams{
-			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes(f.name, content),
+		image, err := client.AddImage(ctx, f.ActionID, idngo.AddImageParams{
+			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes(f.imageName(), content),
 		})
 		if err == nil {
-			f.imageIDs = append(f.imageIDs, string(image.ImageID))
+			f.ImageIDs = append(f.ImageIDs, string(image.ImageID))
 			return nil
 		}
 		if !errors.Is(err, idngo.ErrOutcomeUnknown) && !errors.Is(err, idngo.ErrDuplicateImage) {
 			return err // it is certain that nothing has happened
 		}
-		seen, looking := client.GetAction(ctx, f.actionID)
+		seen, looking := client.GetAction(ctx, f.ActionID)
 		if looking != nil {
 			return looking
 		}
 		for _, image := range seen.Images {
-			f.imageIDs = append(f.imageIDs, string(image.ImageID))
+			f.ImageIDs = append(f.ImageIDs, string(image.ImageID))
 			return nil
 		}
 		return err
@@ -278,11 +261,11 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	}
 
 	err = f.persist(ctx, func() error {
-		_, err := client.SubmitAction(ctx, f.actionID)
+		_, err := client.SubmitAction(ctx, f.ActionID)
 		if err == nil || !errors.Is(err, idngo.ErrOutcomeUnknown) {
 			return err
 		}
-		seen, looking := client.GetAction(ctx, f.actionID)
+		seen, looking := client.GetAction(ctx, f.ActionID)
 		if looking != nil {
 			return looking
 		}
@@ -295,12 +278,27 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 		return err
 	}
 
-	return f.persist(ctx, func() (err error) {
-		f.reviewed, err = client.WaitForReview(
-			ctx, f.actionID, idngo.WaitParams{MinInterval: 2 * time.Millisecond, MaxInterval: 20 * time.Millisecond},
+	err = f.persist(ctx, func() error {
+		_, err := client.WaitForReview(
+			ctx, f.ActionID, idngo.WaitParams{MinInterval: 2 * time.Millisecond, MaxInterval: 20 * time.Millisecond},
 		)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return f.persist(ctx, func() error {
+		approved, err := client.RequireApproved(ctx, f.ActionID, f.expectation())
+		f.Approved = err == nil && approved.ID == f.ActionID && approved.Approved()
+		return err
+	})
+}
+
+// expectation returns what must be true of the flow's action.
+func (f *chaosFlow) expectation() idngo.ActionExpectation {
+	return idngo.ActionExpectation{
+		ApplicantID: f.applicant(), ExternalActionID: f.externalID(), LevelName: simulator.LevelFaceAuth,
+	}
 }
 
 // persist calls until it succeeds. What can never succeed ends it.
@@ -310,14 +308,18 @@ func (f *chaosFlow) persist(ctx context.Context, call func() error) error {
 		if err == nil || ctx.Err() != nil || n == 50 {
 			return err
 		}
+		if errors.Is(err, idngo.ErrTimestampExpired) {
+			f.Calls++ // the service's clock has jumped, and nothing has happened
+			continue
+		}
 		for _, never := range []error{
 			idngo.ErrInvalidArgument, idngo.ErrUnauthorized, idngo.ErrForbidden, idngo.ErrNotFound, idngo.ErrActionMismatch,
-			idngo.ErrRedirect, idngo.ErrSignatureMismatch, idngo.ErrTimestampExpired, idngo.ErrImageChanged, idngo.ErrImageTooLarge,
+			idngo.ErrRedirect, idngo.ErrSignatureMismatch, idngo.ErrNotApproved, idngo.ErrImageChanged, idngo.ErrImageTooLarge,
 		} {
 			if errors.Is(err, never) {
 				return err
 			}
 		}
-		f.calls++
+		f.Calls++
 	}
 }

@@ -118,7 +118,7 @@ func TestLanguageSentences(t *testing.T) {
 }
 
 // The parts of a text that are sentences of their own: sentences, items of lists and paragraphs.
-// What is indented is code, a table or a drawing.
+// Indented lines are code, a table or a drawing.
 var (
 	listItem    = regexp.MustCompile(`(?m)^\s*(?:[-*]|\d+\.) `)
 	sentenceEnd = regexp.MustCompile(`[.?!][)"'\]]*\s+|:\s*\n\s*\n|\n\s*\n`)

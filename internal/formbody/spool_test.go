@@ -184,7 +184,7 @@ func TestSpoolCleanupDuringRead(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrClosed)
 }
 
-// What Windows does: it removes no open file.
+// Windows removes no open file.
 func TestTempFileThatStillHasItsName(t *testing.T) {
 	dir := tempDir(t)
 	f, err := os.CreateTemp("", "idngo-*")

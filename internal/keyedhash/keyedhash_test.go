@@ -107,7 +107,7 @@ func TestPool(t *testing.T) {
 	wg.Wait()
 }
 
-// What the runtime refuses by a panic is an error of New.
+// New returns an error where the runtime would panic.
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := New(func() hash.Hash { panic("not allowed in FIPS 140-only mode") }, nil)

@@ -439,7 +439,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// However fast requests come, a console has the last 500 in the end.
+// A console has the last 500 requests in the end, however fast they come.
 func TestStreamKeepsUp(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{})

@@ -375,7 +375,9 @@ func TestRoomForApplicants(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{KnownOnly: true})
 	for i := range 99_999 {
-		require.NoError(t, s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i)))
+		if err := s.AddApplicant("applicant-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)); err != nil {
+			require.NoError(t, err)
+		}
 	}
 	require.ErrorContains(t, s.AddApplicant("applicant-99999", "user-99999"), "there is no room")
 	list := "/resources/applicantActions/-;applicantId=applicant-"

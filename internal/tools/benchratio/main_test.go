@@ -69,6 +69,29 @@ BenchmarkSignParallel/idngo-2 	 100	  500 ns/op
 	}
 }
 
+func TestNoiseAndGrowth(t *testing.T) {
+	t.Parallel()
+	got := table(t, `
+BenchmarkGrowthWebhook/16KiB/floor-2       	 100	 16000 ns/op	 32768 B/op	 5 allocs/op
+BenchmarkGrowthWebhook/16KiB/idngo-2       	 100	 32000 ns/op	 65536 B/op	 5 allocs/op
+BenchmarkGetAction/floor-2       	 100	 1000 ns/op
+BenchmarkGetAction/idngo-2       	 100	 1000 ns/op
+BenchmarkGetAction/floor-again-2 	 100	 1020 ns/op
+`)
+	for _, want := range []string{
+		"| GetAction | floor | **1.00 ×** |",
+		"| GetAction | 1.02 × |\n",
+		"| Webhook | 16KiB | 2 µs | 4 KiB |\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("missing %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "floor-again") {
+		t.Errorf("a floor run twice is one floor:\n%s", got)
+	}
+}
+
 func TestRejects(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]string{

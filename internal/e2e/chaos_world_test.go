@@ -1,0 +1,296 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/simulator"
+)
+
+// chaosWorld is what surrounds the flows of TestChaos: the service, and the backend's
+// receiver of webhooks, which is the same for all processes.
+type chaosWorld struct {
+	service  *simulator.Server
+	base     string
+	listener *cuttingListener
+	receiver *idngo.Client // asks for the action of each webhook
+	flows    int
+	offset   atomic.Int64 // of the service's clock, in nanoseconds
+
+	mu           sync.Mutex
+	keys         map[string]bool // of the events that were accepted
+	effects      map[string]int  // by external id
+	deliveries   int
+	ended        int // flows, as far as the webhooks tell
+	refusedEarly int // timestamps before the clock jumped
+}
+
+// startChaosWorld starts the service and the receiver.
+func startChaosWorld(t *testing.T, flows int, seed uint64) *chaosWorld {
+	t.Helper()
+	world := &chaosWorld{flows: flows, keys: map[string]bool{}, effects: map[string]int{}}
+	verifier, err := idngo.NewWebhookVerifier(simulator.DefaultWebhookSecret)
+	require.NoError(t, err)
+	world.service, err = simulator.New(simulator.Config{
+		ReviewDelay: 3 * time.Millisecond,
+		Limits:      simulator.Limits{ImageMemory: 1 << 20, Actions: 2*flows + 1000, ActionMemory: int64(flows)*4096 + 64<<20},
+		Clock:       func() time.Time { return time.Now().Add(time.Duration(world.offset.Load())) },
+
+		WebhookHandler:   verifier.Handler(world.receive),
+		WebhookTimeScale: 0.001, WebhookDuplicates: 1, WebhookShuffle: true,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = world.service.Close() })
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	world.listener = &cuttingListener{Listener: listener, open: map[net.Conn]bool{}}
+	go func() { _ = world.service.Serve(world.listener) }()
+	world.base = "http://" + listener.Addr().String()
+	require.NoError(t, world.service.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
+	world.receiver, err = idngo.NewClient(faultnet.SimulatorCredentials, idngo.WithBaseURL(world.base),
+		idngo.WithHTTPClient(&http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}))
+	require.NoError(t, err)
+	return world
+}
+
+// receive is the backend's receiver. It accepts each key once, and refuses the first
+// delivery of some events, so that they come again. The effect of a verdict is a
+// payment.
+func (w *chaosWorld) receive(_ context.Context, event *idngo.WebhookEvent) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deliveries++
+	key := event.Key()
+	if _, seen := w.keys[key]; !seen && key[0] == '0' {
+		w.keys[key] = false
+		return errors.New("the database is away")
+	}
+	if w.keys[key] {
+		return nil
+	}
+	w.keys[key] = true
+	if event.Type == idngo.WebhookTypeApplicantActionReviewed {
+		w.effects[event.ExternalApplicantActionID]++
+		w.ended++
+		w.disturb()
+	}
+	return nil
+}
+
+// disturb lets the service's clock drift by 20 seconds, jump forward and backward and
+// return, and cuts all connections twice, at fixed points of the run. w.mu is held.
+func (w *chaosWorld) disturb() {
+	percent := func(n int) bool { return w.ended == max(w.flows*n/100, 1) }
+	drifted := min(20*time.Second*time.Duration(w.ended)/time.Duration(max(w.flows*4/10, 1)), 20*time.Second)
+	switch {
+	case w.ended < w.flows*4/10:
+		w.offset.Store(int64(drifted))
+	case percent(40):
+		w.refusedEarly = w.service.Stats().RefusedTimestamps
+		w.offset.Store(int64(5 * time.Minute))
+	case percent(60):
+		w.offset.Store(int64(-2 * time.Hour))
+	case percent(80):
+		w.offset.Store(0)
+	case percent(50), percent(70):
+		w.listener.cutAll()
+	}
+}
+
+// cuttingListener is a listener that can cut all connections at once.
+type cuttingListener struct {
+	net.Listener
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	cuts int
+}
+
+// Accept keeps the connection until it is closed.
+func (l *cuttingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	cuttable := &cuttableConn{TCPConn: conn.(*net.TCPConn), listener: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[cuttable] = true
+	return cuttable, nil
+}
+
+func (l *cuttingListener) cutAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts++
+	for conn := range l.open {
+		_ = conn.(*cuttableConn).TCPConn.SetLinger(0)
+		_ = conn.(*cuttableConn).TCPConn.Close()
+	}
+}
+
+type cuttableConn struct {
+	*net.TCPConn
+	listener *cuttingListener
+}
+
+func (c *cuttableConn) Close() error {
+	c.listener.mu.Lock()
+	delete(c.listener.open, c)
+	c.listener.mu.Unlock()
+	return c.TCPConn.Close()
+}
+
+// checkBooks compares what the flows believe with what the service has recorded.
+func (w *chaosWorld) checkBooks(t *testing.T, all []*chaosFlow) {
+	t.Helper()
+	actions := map[string][]simulator.ActionRecord{}
+	for _, action := range w.service.Actions() {
+		actions[action.ExternalActionID] = append(actions[action.ExternalActionID], action)
+	}
+	assert.Len(t, actions, w.flows)
+	require.Len(t, all, w.flows)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	assert.Len(t, w.effects, w.flows, "each flow has its effect")
+	for _, flow := range all {
+		name := flow.externalID()
+		assert.Empty(t, flow.Problem, "%s did not end", name)
+		made := actions[name]
+		if !assert.Len(t, made, 1, "%s has exactly one action", name) {
+			continue
+		}
+		assert.Equal(t, flow.applicant(), made[0].ApplicantID)
+		assert.Equal(t, made[0].ID, flow.ActionID)
+		assert.Equal(t, "completed", made[0].ReviewStatus)
+		assert.Equal(t, 1, made[0].Reviews)
+		assert.GreaterOrEqual(t, made[0].Submits, 1)
+		assert.True(t, flow.Approved, "%s was approved", name)
+		assert.Equal(t, 1, w.effects[name], "%s has its effect once", name)
+		kept := map[string]bool{}
+		for _, image := range w.service.Images(flow.ActionID) {
+			kept[image.ImageID] = true
+			assert.Equal(t, flow.Digest, image.SHA256, "every byte is the right one")
+			assert.Equal(t, flow.imageName(), image.FileName)
+		}
+		assert.Len(t, kept, 1, "%s has its image once", name)
+		for _, id := range flow.ImageIDs {
+			assert.True(t, kept[id], "%s was told of image %s", name, id)
+		}
+	}
+}
+
+// checkStats checks the counts of the service.
+func (w *chaosWorld) checkStats(t *testing.T, flows int, stats simulator.Stats) {
+	t.Helper()
+	assert.Zero(t, stats.RefusedSignatures)
+	assert.Zero(t, stats.RefusedCredentials)
+	assert.Zero(t, w.refusedEarly, "no timestamp is refused before the clock jumps")
+	assert.Zero(t, stats.WebhooksDropped)
+	assert.Zero(t, stats.WebhooksGivenUp)
+	assert.Equal(t, 2, w.listener.cuts)
+	if flows >= 300 { // fewer may be spared of a fault
+		assert.Positive(t, stats.RefusedTimestamps, "the jumps of the clock were noticed")
+		for _, c := range chaosFaults() {
+			assert.Positive(t, stats.Faults[c.Kind], "%s has struck", c.Kind)
+		}
+	}
+	assert.True(t, waitUntil(func() bool { return w.service.Stats().OpenConnections == 0 }),
+		"%d connections are open", w.service.Stats().OpenConnections)
+}
+
+// chaosWorkerVariable is set in the processes that TestChaos starts: the base URL, the
+// first flow, the one after the last, and the file for the results.
+const chaosWorkerVariable = "IDNGO_TEST_CHAOS_WORKER"
+
+// runChaosProcesses shares the flows among processes and returns their results.
+func runChaosProcesses(ctx context.Context, t *testing.T, base string, flows, processes int) (all []*chaosFlow) {
+	t.Helper()
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for i := range processes {
+		results := filepath.Join(dir, strconv.Itoa(i))
+		command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChaosWorker$", "-test.timeout=0")
+		command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %s", chaosWorkerVariable,
+			base, flows*i/processes, flows*(i+1)/processes, results))
+		wg.Go(func() {
+			output, err := command.CombinedOutput()
+			assert.NoError(t, err, "process %d: %s", i, output)
+		})
+	}
+	wg.Wait()
+	for i := range processes {
+		content, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
+		require.NoError(t, err)
+		decoder := json.NewDecoder(bytes.NewReader(content))
+		for {
+			flow := new(chaosFlow)
+			err := decoder.Decode(flow)
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+			all = append(all, flow)
+		}
+	}
+	return all
+}
+
+// TestChaosWorker is a process of TestChaos. Its goroutines and its heap return to what
+// they were.
+//
+//nolint:paralleltest // it is alone in its process
+func TestChaosWorker(t *testing.T) {
+	settings := strings.Fields(os.Getenv(chaosWorkerVariable))
+	if len(settings) != 4 {
+		t.Skip("TestChaos runs it in processes of its own")
+	}
+	first, err := strconv.Atoi(settings[1])
+	require.NoError(t, err)
+	last, err := strconv.Atoi(settings[2])
+	require.NoError(t, err)
+	file, err := os.Create(settings[3])
+	require.NoError(t, err)
+	encoder := json.NewEncoder(file)
+	write := func(flow *chaosFlow) {
+		if err := encoder.Encode(flow); err != nil {
+			t.Error(err)
+		}
+	}
+	warm := min(first+chaosAtOnce, last)
+	runChaosFlows(t.Context(), t, settings[0], first, warm, write) // or the first use of everything would count
+	goroutines, heap := runtime.NumGoroutine(), heapInUse()
+	runChaosFlows(t.Context(), t, settings[0], warm, last, write)
+	assertGoroutines(t, goroutines)
+	assert.LessOrEqual(t, heapInUse(), heap+8<<20, "bytes on the heap, %d before", heap)
+	require.NoError(t, file.Close())
+}
+
+// heapInUse returns the bytes of the heap that are in use.
+func heapInUse() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC() // and what the pools keep
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
