@@ -314,7 +314,7 @@ func TestUpload_OpenUntilDone(t *testing.T) {
 	upload := &Upload{Body: newBody(t, "face.jpg", "", Bytes([]byte("12345")))}
 	whole, err := io.ReadAll(upload.OpenUntilDone(ctx))
 	require.NoError(t, err)
-	assert.EqualValues(t, upload.Size(), len(whole))
+	assert.Len(t, whole, int(upload.Size()))
 	reader := upload.OpenUntilDone(ctx)
 	_, err = reader.Read(make([]byte, 1))
 	require.NoError(t, err)
