@@ -390,8 +390,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// The text of an error of encoding/json may quote what was decoded, so Problem has words of its own.
-// The two engines of encoding/json count the byte in two ways.
+// An error of encoding/json may quote the decoded text, so Problem has words of its own. The two
+// engines of encoding/json count the byte in two ways.
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
