@@ -172,7 +172,7 @@ func FuzzRequests(f *testing.F) {
 		})
 		require.NoError(t, err)
 		defer service.Close()
-		service.AddApplicant(applicantID, user)
+		require.NoError(t, service.AddApplicant(applicantID, user))
 		client := faultnet.NewClient(t, onTheWire(t, service), faultnet.OneAttempt(), idngo.WithBaseURL("http://127.0.0.1/a/prefix"))
 		ctx := t.Context()
 

@@ -468,7 +468,7 @@ func TestDo_standard_transport(t *testing.T) {
 					require.ErrorIs(t, failure.Err, test.err)
 				}
 				var withURL *url.Error
-				assert.False(t, errors.As(failure.Err, &withURL), "the URL may hold personal data")
+				assert.NotErrorAs(t, failure.Err, &withURL, "the URL may hold personal data")
 			})
 		})
 	}

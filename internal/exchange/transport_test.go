@@ -215,7 +215,7 @@ func TestKeepRedirect(t *testing.T) {
 	}
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
-		res, err := keepRedirect{fail(errBroken)}.RoundTrip(nil) //nolint:bodyclose // there is none
+		res, err := keepRedirect{fail(errBroken)}.RoundTrip(nil)
 		require.ErrorIs(t, err, errBroken)
 		assert.Nil(t, res)
 	})
