@@ -115,3 +115,19 @@ func TestNewRefuses(t *testing.T) {
 	_, err = NewSet(func() hash.Hash { panic("not allowed in FIPS 140-only mode") }, nil)
 	require.ErrorIs(t, err, ErrRefused)
 }
+
+// The keys are copied: a caller may reuse its slice.
+func TestSetKeepsItsOwnKeys(t *testing.T) {
+	t.Parallel()
+	key := []byte("SoMe_SeCrEt_KeY")
+	set, err := NewSet(sha256.New, key)
+	require.NoError(t, err)
+	clear(key)
+	digest, err := hex.DecodeString("7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0")
+	require.NoError(t, err)
+	var states sync.WaitGroup
+	for range 64 { // more than one state is made
+		states.Go(func() { assert.True(t, set.Matches([]byte("someText"), digest)) })
+	}
+	states.Wait()
+}
