@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,22 +81,18 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 // create at the same instant, or the service carries out a lost request after the second search. A
 // lock of your own for each external id excludes the first case.
 //
-// It returns [ErrActionMismatch] if the existing action is of another level, [ErrOutcomeUnknown] if
-// it could not find out, and the errors of the calls that it makes (ListActions, GetAction,
-// CreateAction). It refuses [WithIdempotent].
+// It returns [ErrActionMismatch] if the existing action is of another level, and
+// [ErrOutcomeUnknown] if the action may exist without being found. Other errors are those of
+// ListActions, GetAction and CreateAction. It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	const method = "EnsureAction"
 	_, problem := p.encode()
-	err := checkArguments(method, c.check(), checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
+	opts, options, err := begin(ctx, method, opts,
+		c.check(), checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
 	if err != nil {
 		return nil, err
 	}
-	opts = append(slices.Clone(opts), calledBy(method))
-	check := &request{operation: method}
-	if err := check.apply(ctx, opts); err != nil {
-		return nil, err
-	}
-	if check.options.idempotent {
+	if options.idempotent {
 		return nil, checkArguments(method, invalid("WithIdempotent", "is not for EnsureAction"))
 	}
 	done, err := c.turns.Take(ctx, turn{applicantID, p.ExternalActionID})
@@ -229,12 +224,12 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 // ids, or lists an action that GetAction cannot fetch, the action may still exist: the error then
 // matches no sentinel. Other errors are those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
-	const method = "FindAction"
-	err := checkArguments(method, checkID("applicantID", applicantID), required("externalActionID", externalActionID))
+	opts, _, err := begin(ctx, "FindAction", opts,
+		c.check(), checkID("applicantID", applicantID), required("externalActionID", externalActionID))
 	if err != nil {
 		return nil, err
 	}
-	return c.find(ctx, applicantID, externalActionID, append(slices.Clone(opts), calledBy(method)))
+	return c.find(ctx, applicantID, externalActionID, opts)
 }
 
 // find is FindAction for arguments that have been checked.
@@ -329,12 +324,12 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 // Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
 // that is larger than 10 MiB is fetched again in halves.
 func (c *Client) AllActions(ctx context.Context, applicantID string, p ListActionsParams, opts ...RequestOption) iter.Seq2[*Action, error] {
-	const method = "AllActions"
 	p, problem := p.withDefaults()
-	if err := checkArguments(method, checkID("applicantID", applicantID), problem); err != nil {
+	opts, _, err := begin(ctx, "AllActions", opts, c.check(), checkID("applicantID", applicantID), problem)
+	if err != nil {
 		return func(yield func(*Action, error) bool) { yield(nil, err) }
 	}
-	return c.pages(ctx, applicantID, p, append(slices.Clone(opts), calledBy(method)))
+	return c.pages(ctx, applicantID, p, opts)
 }
 
 // pages is AllActions for arguments that have been checked.
@@ -435,10 +430,10 @@ type WaitParams struct {
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
-	if err := checkArguments(method, c.check(), checkID("actionID", actionID), problem); err != nil {
+	opts, _, err := begin(ctx, method, opts, c.check(), checkID("actionID", actionID), problem)
+	if err != nil {
 		return nil, err
 	}
-	opts = append(slices.Clone(opts), calledBy(method))
 	var last *Action
 	for interval := p.MinInterval; ; interval = min(interval+interval/2+1, p.MaxInterval) {
 		action, err := c.GetAction(ctx, actionID, opts...)
@@ -480,10 +475,10 @@ type ActionExpectation struct {
 	LevelName string
 }
 
-// ConfirmAction fetches an action whose id and result came from an app or a browser, which can lie,
-// and compares it with want. It ignores the verdict: [Client.RequireApproved] checks both. If a
-// field of want differs or is missing from the answer, it returns [ErrActionMismatch] and no
-// action. Other errors are those of GetAction.
+// ConfirmAction fetches an action and compares it with want. Use it for an id that an app or a
+// browser has reported. It does not check the verdict; [Client.RequireApproved] does. If a field of
+// want differs or is missing from the answer, it returns [ErrActionMismatch] and no action. Other
+// errors are those of GetAction.
 //
 // The specification's one example of an answer shows neither externalActionId nor a level name. If
 // your account gets none, leave them out of want and compare the id that you stored when you
@@ -516,11 +511,11 @@ func (c *Client) RequireApproved(ctx context.Context, actionID string, want Acti
 }
 
 func (c *Client) confirm(ctx context.Context, method, actionID string, want ActionExpectation, opts []RequestOption) (*Action, error) {
-	err := checkArguments(method, checkID("actionID", actionID), required("ApplicantID", want.ApplicantID))
+	opts, _, err := begin(ctx, method, opts, c.check(), checkID("actionID", actionID), required("ApplicantID", want.ApplicantID))
 	if err != nil {
 		return nil, err
 	}
-	action, _, err := c.fetchAction(ctx, actionID, append(slices.Clone(opts), calledBy(method)))
+	action, _, err := c.fetchAction(ctx, actionID, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -599,15 +594,15 @@ type WebSDKLinkParams struct {
 	ExternalUserID string
 	// ExternalActionID is your own id of the action.
 	ExternalActionID string
-	// Locale is the language of the page, ISO 639-1. Empty: not sent.
+	// Locale is the language of the page, ISO 639-1. It is not sent if it is empty.
 	Locale string
 	// TTL is the lifetime of the link in whole seconds. 0 is not sent and means the service's
 	// default, 30 minutes.
 	TTL time.Duration
 }
 
-// WebSDKLink is a link to send to one user. Whoever has it can do the verification in their place.
-// fmt and slog print it as [redacted]. Its JSON shows the URL.
+// WebSDKLink is a link to send to one user. Anybody who has it can do the verification in the place
+// of the user. fmt and slog print it as [redacted]. Its JSON shows the URL.
 type WebSDKLink struct {
 	// URL is the link. The service chooses its scheme, host and form.
 	URL string `json:"url,omitzero"`

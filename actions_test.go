@@ -197,7 +197,7 @@ func TestCreateWebSDKLink(t *testing.T) {
 	require.ErrorContains(t, err, "lacks")
 }
 
-// Whatever is wrong is named, before anything is sent.
+// The error names everything that is wrong, and nothing is sent.
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)

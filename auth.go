@@ -52,9 +52,9 @@ type Credentials struct {
 	SecretKey Secret
 }
 
-// Signer signs requests as IDnGO requires it. A [Client] has one of its own. A Signer by itself
-// serves other HTTP clients and, with Verify, fakes of the service in tests. It is safe for
-// concurrent use and prints no secret.
+// Signer signs requests as IDnGO requires it. A [Client] has one of its own. Use a Signer with
+// another HTTP client or, with Verify, in a fake of the service. It is safe for concurrent use and
+// prints no secret.
 //
 // The signature is the HMAC-SHA256, keyed with the secret key and written in lower-case hexadecimal
 // digits, of
@@ -72,9 +72,9 @@ type signerState struct {
 	signer *exchange.Signer
 }
 
-// NewSigner returns a Signer. It returns [ErrInvalidArgument], naming the field, for an empty token
-// or key, for one with quotes, spaces or line breaks around it, and for a key that the Go runtime
-// refuses in FIPS 140-only mode.
+// NewSigner returns a Signer. It returns [ErrInvalidArgument], naming the field, for a token or key
+// that is empty or has quotes, spaces or line breaks around it. It also refuses a key that the Go
+// runtime refuses in FIPS 140-only mode.
 func NewSigner(creds Credentials) (*Signer, error) {
 	err := checkArguments("NewSigner", checkCredential("AppToken", creds.AppToken), checkCredential("SecretKey", creds.SecretKey))
 	if err != nil {
@@ -145,7 +145,8 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 
 // StringToSign returns the text whose HMAC is the signature of req at the time at. Compare it with
 // what the other side has signed. The text has the length and the SHA-256 of the body instead of
-// the body; without a body it ends after the URI. The URI shows its query: mind where you print it.
+// the body; without a body it ends after the URI. The URI shows its query, which has ids: do not
+// log it.
 func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
 	if err := s.check("StringToSign", req); err != nil {
 		return "", err
@@ -180,11 +181,15 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // start-up. It makes a GetAction for an action that cannot exist, and expects a 404 in the
 // service's JSON form, or a 2xx. On the way the client corrects its clock; see [WithClock].
 //
-// Its errors say what to do: [ErrUnauthorized] for a token of the other environment (codes 4000 to
-// 4002), [ErrSignatureMismatch] for a wrong secret key, [ErrTimestampExpired] for a clock that
-// could not be corrected, [ErrForbidden] for a missing permission, [ErrServer] for a service that
-// is down. A web page or a 404 in another form means that something else than the service has
-// answered.
+// Its errors say what to do:
+//
+//   - [ErrUnauthorized] for a token of the other environment (codes 4000 to 4002),
+//   - [ErrSignatureMismatch] for a wrong secret key,
+//   - [ErrTimestampExpired] for a clock that could not be corrected,
+//   - [ErrForbidden] for a missing permission,
+//   - [ErrServer] for a service that is down.
+//
+// A web page, or a 404 in another form, means that another server has answered.
 func (c *Client) CheckCredentials(ctx context.Context, opts ...RequestOption) error {
 	const method = "CheckCredentials"
 	_, _, err := c.fetchAction(ctx, "000000000000000000000000", append(slices.Clone(opts), calledBy(method)))
@@ -240,9 +245,9 @@ type AccessTokenParams struct {
 	TTL time.Duration
 }
 
-// AccessToken opens one user's verification to a WebSDK or mobile SDK. fmt and slog print it
-// redacted. Its JSON is whole, since a token is made to be given to an app: slog's JSON handler and
-// encoding/json print the token of a struct that holds an AccessToken.
+// AccessToken lets a WebSDK or mobile SDK open the verification of one user. fmt and slog print it
+// redacted. Its JSON shows the token, which an app needs. So encoding/json and slog's JSON handler
+// print the token of a struct that holds an AccessToken.
 type AccessToken struct {
 	// Token is the token itself, for the SDK.
 	Token string `json:"token"`

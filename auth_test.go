@@ -193,7 +193,7 @@ func TestSignerZeroRequest(t *testing.T) {
 	bare.URL.Path = ""
 	require.NoError(t, signer.Sign(bare, at))
 	assert.Equal(t, plain.Header, bare.Header)
-	// Nobody who changes one header in place reaches another.
+	// A change of one header in place does not change another.
 	_ = append(bare.Header["X-App-Token"], "x")
 	assert.Equal(t, plain.Header, bare.Header)
 
@@ -226,7 +226,7 @@ func TestStringToSign(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// What is signed is what net/http sends, whatever the path and the query.
+// The signature covers the request URI that net/http sends, for any path and query.
 func FuzzSignedTarget(f *testing.F) {
 	f.Add("/resources/applicantActions/-;applicantId=5e5f9ab10a975a6e224dc286", "limit=100&offset=0&order=-createdAt")
 	f.Add("/a%2Fb/%D0%B6 x/%zz", "level name=a+b%20c")

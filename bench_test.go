@@ -11,18 +11,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,11 +32,12 @@ import (
 
 	"github.com/idngo-go/idngo"
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
+	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/race"
 )
 
 // Each benchmark has its floor beside it: the same work written plainly with the
-// standard library. What counts is the ratio. .ci/bench prints it.
+// standard library. .ci/bench prints the ratio.
 //
 //	floor              the answer's fields only; a call has a timeout of 30 s
 //	floor-again        the same once more: how far it is from floor is noise
@@ -61,6 +63,33 @@ func BenchmarkSign(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestFloors compares the fields of the floor that claims to have those of the
+// models.
+func TestFloors(t *testing.T) {
+	t.Parallel()
+	assert.ElementsMatch(t, memberNames(reflect.TypeFor[idngo.Action](), ""), memberNames(reflect.TypeFor[plainAction](), ""))
+	assert.ElementsMatch(t, memberNames(reflect.TypeFor[idngo.WebhookEvent](), ""), memberNames(reflect.TypeFor[plainWebhook](), ""))
+}
+
+// memberNames returns the names of the JSON members of a type, at every depth.
+func memberNames(of reflect.Type, prefix string) (names []string) {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return memberNames(of.Elem(), prefix)
+	case reflect.Struct:
+		if of == reflect.TypeFor[idngo.Time]() {
+			return nil
+		}
+		for _, field := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
+				names = append(names, prefix+name)
+				names = append(names, memberNames(field.Type, prefix+name+".")...)
+			}
+		}
+	}
+	return names
 }
 
 // Run it with -cpu 1,2 to see whether the cores get in each other's way.
@@ -129,22 +158,18 @@ func compareParallel(b *testing.B, ways ...way) {
 func callWays[Answer, SameFields any](b *testing.B, method, url string, body []byte, idngo func()) []way {
 	b.Helper()
 	hc := floorClient()
-	floor := func() {
-		ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
-		defer cancel()
-		floorCall(ctx, b, hc, method, url, body, new(Answer))
-	}
+	floor := func() { floorWithTimeout[Answer](b, hc, method, url, body) }
 	return []way{
-		{"floor", floor},
-		{"idngo", idngo},
-		{"floor-again", floor},
-		{"floor-same-fields", func() { floorCall(b.Context(), b, hc, method, url, body, new(SameFields)) }},
+		{name: "floor", once: floor},
+		{name: "idngo", once: idngo},
+		{name: "floor-again", once: floor},
+		{name: "floor-same-fields", once: func() { floorCall(b.Context(), b, hc, method, url, body, new(SameFields)) }},
 	}
 }
 
 func BenchmarkGetAction(b *testing.B) {
 	const target = "/resources/applicantActions/a1/one"
-	base := startBenchServer(b, "json", answers{target: benchActionJSON("a1", 5)})
+	base := startBenchServer(b, benchConfig{Mode: "json", Answers: answers{target: benchActionJSON("a1", 5)}})
 	client := benchClient(b, base)
 	compare(b, callWays[answerAction, plainAction](b, http.MethodGet, base+target, nil, func() {
 		_, err := client.GetAction(b.Context(), "a1")
@@ -159,20 +184,24 @@ func BenchmarkCreateActionParallel(b *testing.B) { compareParallel(b, createWays
 
 func createWays(b *testing.B) []way {
 	b.Helper()
-	base := startBenchServer(b, "json", answers{benchCreatePath: benchCreated})
+	base := startBenchServer(b, benchConfig{Mode: "json", Answers: answers{benchCreatePath: benchCreated}})
 	client := benchClient(b, base)
 	url := base + benchCreatePath + "?levelName=action-liveness"
-	return callWays[answerCreated, plainAction](b, http.MethodPost, url, []byte(benchBody), func() {
-		_, err := client.CreateAction(b.Context(), "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
-			LevelName: "action-liveness", ExternalActionID: "payout-4711-a", Email: "example@email.com", Phone: "+49 123456789123",
-		})
-		checkCall(b, err)
+	return callWays[answerCreated, plainAction](b, http.MethodPost, url, []byte(benchBody), func() { idngoCreate(b, client) })
+}
+
+// idngoCreate makes the CreateAction of benchBody.
+func idngoCreate(b *testing.B, client *idngo.Client) {
+	_, err := client.CreateAction(b.Context(), "63e096c51b6b4030f2e01154", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-4711-a", Email: "example@email.com", Phone: "+49 123456789123",
 	})
+	checkCall(b, err)
 }
 
 func BenchmarkCreateAccessToken(b *testing.B) {
 	const path = "/resources/accessTokens"
-	base := startBenchServer(b, "json", answers{path: `{"token":"_act-sbx-1b62fb25-2d23-4a9f-9d2c-8d8a3b6d1c6e-v2","userId":"user-4711"}`})
+	const answer = `{"token":"_act-sbx-1b62fb25-2d23-4a9f-9d2c-8d8a3b6d1c6e-v2","userId":"user-4711"}`
+	base := startBenchServer(b, benchConfig{Mode: "json", Answers: answers{path: answer}})
 	client := benchClient(b, base)
 	url := base + path + "?externalActionId=payout-4711-a&levelName=action-liveness&ttlInSecs=600&userId=user-4711"
 	compare(b, callWays[answerToken, answerToken](b, http.MethodPost, url, nil, func() {
@@ -195,7 +224,7 @@ func BenchmarkGrowthListActions(b *testing.B) {
 func listWays(b *testing.B, size int) []way {
 	b.Helper()
 	target := fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=%d&offset=0&order=-createdAt", size)
-	base := startBenchServer(b, "json", answers{target: benchPage(0, size, size)})
+	base := startBenchServer(b, benchConfig{Mode: "json", Answers: answers{target: benchPage(0, size, size)}})
 	client := benchClient(b, base)
 	return callWays[answerPage, plainPage](b, http.MethodGet, base+target, nil, func() {
 		page, err := client.ListActions(b.Context(), "p1", idngo.ListActionsParams{Limit: size})
@@ -224,7 +253,7 @@ func BenchmarkAllActions10000(b *testing.B) {
 	for page := range pages {
 		canned[target(page)] = benchPage(page*size, size, pages*size)
 	}
-	base := startBenchServer(b, "json", canned)
+	base := startBenchServer(b, benchConfig{Mode: "json", Answers: canned})
 	b.Run("floor", func(b *testing.B) {
 		hc := floorClient()
 		b.ReportAllocs()
@@ -293,14 +322,14 @@ func BenchmarkWebhook(b *testing.B) {
 	require.NoError(b, err)
 	floor := func() { floorWebhook(b, body, header, new(answerWebhook)) }
 	compare(b, []way{
-		{"floor", floor},
-		{"idngo", func() {
+		{name: "floor", once: floor},
+		{name: "idngo", once: func() {
 			checkCall(b, verifier.Verify(body, header))
 			_, err := idngo.ParseWebhook(body)
 			checkCall(b, err)
 		}},
-		{"floor-again", floor},
-		{"floor-same-fields", func() { floorWebhook(b, body, header, new(plainWebhook)) }},
+		{name: "floor-again", once: floor},
+		{name: "floor-same-fields", once: func() { floorWebhook(b, body, header, new(plainWebhook)) }},
 	}...)
 }
 
@@ -336,12 +365,12 @@ func webhookWays(b *testing.B, body []byte) []way {
 		floorWebhook(b, text, r.Header, new(answerWebhook))
 	}
 	return []way{
-		{"floor", floor},
-		{"idngo", func() {
+		{name: "floor", once: floor},
+		{name: "idngo", once: func() {
 			_, err := verifier.Parse(request())
 			checkCall(b, err)
 		}},
-		{"floor-again", floor},
+		{name: "floor-again", once: floor},
 	}
 }
 
@@ -355,6 +384,91 @@ func floorWebhook(b *testing.B, body []byte, header http.Header, out any) {
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkScale makes calls from many goroutines at once. The server answers after
+// 5 ms. Both sides have the same transport. live-heap counts the idle connections.
+func BenchmarkScale(b *testing.B) {
+	for _, protocol := range []string{"HTTP1", "HTTP2"} {
+		for _, goroutines := range []int{1, 16, 256, 1000} {
+			b.Run(fmt.Sprintf("%s/%d", protocol, goroutines), func(b *testing.B) {
+				base := startBenchServer(b, benchConfig{Mode: "json", Delay: 5 * time.Millisecond, Answers: answers{"": benchCreated}})
+				b.Run("floor", func(b *testing.B) {
+					hc, dials := scaleClient(protocol)
+					url := base + benchCreatePath + "?levelName=action-liveness"
+					scale(b, goroutines, hc, dials, func() { floorWithTimeout[answerCreated](b, hc, http.MethodPost, url, []byte(benchBody)) })
+				})
+				b.Run("idngo", func(b *testing.B) {
+					hc, dials := scaleClient(protocol)
+					client := benchClient(b, base, idngo.WithHTTPClient(hc))
+					scale(b, goroutines, hc, dials, func() { idngoCreate(b, client) })
+				})
+			})
+		}
+	}
+}
+
+// scaleClient returns a client with the settings of this package's transport, and
+// what it counts its connections in.
+func scaleClient(protocol string) (*http.Client, *atomic.Int64) {
+	transport, dials := exchange.Tune(http.DefaultTransport.(*http.Transport).Clone()), new(atomic.Int64)
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(protocol == "HTTP1")
+	transport.Protocols.SetUnencryptedHTTP2(protocol == "HTTP2")
+	return &http.Client{Transport: transport}, dials
+}
+
+func scale(b *testing.B, goroutines int, hc *http.Client, dials *atomic.Int64, call func()) {
+	before := liveHeap()
+	var group sync.WaitGroup
+	for range goroutines {
+		group.Go(call) // opens the connections
+	}
+	group.Wait()
+	took := make([]time.Duration, b.N)
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range goroutines {
+		group.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				began := time.Now()
+				call()
+				took[i-1] = time.Since(began)
+			}
+		})
+	}
+	group.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	percentile := func(p int) float64 { return took[(b.N-1)*p/100].Seconds() * 1000 }
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+	b.ReportMetric(percentile(50), "p50-ms")
+	b.ReportMetric(percentile(99), "p99-ms")
+	b.ReportMetric(float64(dials.Load()), "connections")
+	took = nil
+	b.ReportMetric(max(0, float64(liveHeap())-float64(before)), "live-heap-B")
+	hc.CloseIdleConnections()
+}
+
+// An error answer grows by its description.
+func BenchmarkGrowthError(b *testing.B) {
+	for _, size := range []int{1, 8, 32, 60} {
+		b.Run(strconv.Itoa(size)+"KiB", func(b *testing.B) {
+			text := `{"code":400,"correlationId":"req-1","errorCode":1000,"description":"` + strings.Repeat("a", size<<10-80) + `"}`
+			base := startBenchServer(b, benchConfig{Mode: "json", Status: http.StatusBadRequest, Answers: answers{"": text}})
+			client := benchClient(b, base)
+			compare(b, callWays[answerError, answerError](b, http.MethodGet, base+"/resources/applicantActions/a1/one", nil, func() {
+				if _, err := client.GetAction(b.Context(), "a1"); !errors.Is(err, idngo.ErrDuplicateImage) {
+					b.Error(err)
+				}
+			})[:2]...)
+		})
 	}
 }
 
@@ -391,6 +505,13 @@ func floorClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 256, 256
 	return &http.Client{Transport: transport}
+}
+
+// floorWithTimeout is floorCall as one writes it who does not wait for ever.
+func floorWithTimeout[Answer any](b *testing.B, hc *http.Client, method, url string, body []byte) {
+	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
+	defer cancel()
+	floorCall(ctx, b, hc, method, url, body, new(Answer))
 }
 
 // floorCall makes a signed call with net/http alone and decodes its answer into out.
@@ -500,12 +621,18 @@ func benchPage(offset, size, total int) string {
 	return b.String()
 }
 
-// What one writes who decodes the fields of the answers of these benchmarks, and no
-// others: dates as strings, ids as they come.
+// The floor decodes only the fields in the answers of these benchmarks: dates as strings, ids as
+// they come.
 type (
 	answerToken struct {
 		Token  string `json:"token"`
 		UserID string `json:"userId"`
+	}
+	answerError struct {
+		Code          int    `json:"code"`
+		CorrelationID string `json:"correlationId"`
+		ErrorCode     int    `json:"errorCode"`
+		Description   string `json:"description"`
 	}
 	answerCreated struct {
 		ID               string `json:"id"`
@@ -885,7 +1012,7 @@ const (
 // one HMAC pass over the file, and with this package. BENCH_HUGE=1 adds
 // 500 MiB, to show that B/op does not depend on the size.
 func BenchmarkAddImage(b *testing.B) {
-	base := startBenchServer(b, "sink")
+	base := startBenchServer(b, benchConfig{Mode: "sink"})
 	sizes := []int{1, 10, 50}
 	if os.Getenv("BENCH_HUGE") != "" {
 		sizes = append(sizes, 500)
@@ -921,11 +1048,28 @@ func BenchmarkAddImage(b *testing.B) {
 	}
 }
 
+// An image grows. The file is sparse: reading it takes next to no time.
+func BenchmarkGrowthAddImage(b *testing.B) {
+	base := startBenchServer(b, benchConfig{Mode: "sink"})
+	hc, client := floorClient(), benchClient(b, base)
+	for _, size := range []int{1, 16, 128, 1024} {
+		b.Run(strconv.Itoa(size)+"MiB", func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "face.jpg")
+			require.NoError(b, os.WriteFile(path, []byte("\xff\xd8\xff\xe0"), 0o600))
+			require.NoError(b, os.Truncate(path, int64(size)<<20))
+			compare(b, []way{
+				{"floor-signed", func() { checkCall(b, floorUpload(hc, base, path, true)) }},
+				{"idngo", func() { checkCall(b, idngoUpload(b.Context(), client, path)) }},
+			}...)
+		})
+	}
+}
+
 // BenchmarkDownloadImage downloads 10 MiB: with net/http and io.Copy, and with
 // this package.
 func BenchmarkDownloadImage(b *testing.B) {
 	const size = 10 << 20
-	base := startBenchServer(b, "image")
+	base := startBenchServer(b, benchConfig{Mode: "image"})
 	floor := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	client := benchClient(b, base)
 	for _, way := range []struct {
@@ -1069,7 +1213,7 @@ func TestUploadsTakeNoMemory(t *testing.T) {
 	if testing.Short() || race.Enabled {
 		t.Skip("long, and meaningless under the race detector")
 	}
-	base := startBenchServer(t, "sink")
+	base := startBenchServer(t, benchConfig{Mode: "sink"})
 	path := benchFile(t, 50<<20)
 	peaks := map[string][]int{}
 	for range 3 { // what the kernel counts wavers by some hundred KiB
@@ -1170,17 +1314,9 @@ func child(tb testing.TB, name string, env ...string) *exec.Cmd {
 type answers map[string]string
 
 // startBenchServer starts a server on loopback, in a process of its own that
-// ends with the test, and returns its base URL. Modes:
-//
-//	"sink"   reads what is sent and answers an image as AddImage expects it
-//	"image"  answers image/jpeg of as many bytes as the last element of the path says
-//	"json"   reads what is sent and answers the canned JSON for the target, else 404
-func startBenchServer(tb testing.TB, mode string, canned ...answers) string {
+// ends with the test, and returns its base URL.
+func startBenchServer(tb testing.TB, config benchConfig) string {
 	tb.Helper()
-	config := benchConfig{Mode: mode, Answers: answers{}}
-	for _, some := range canned {
-		maps.Copy(config.Answers, some)
-	}
 	text, err := json.Marshal(config)
 	require.NoError(tb, err)
 
@@ -1201,10 +1337,16 @@ func startBenchServer(tb testing.TB, mode string, canned ...answers) string {
 	return strings.TrimSpace(base)
 }
 
-// benchConfig tells the child that is the server what it serves.
+// benchConfig tells the child that is the server what it serves. Modes:
+//
+//	"sink"   reads what is sent and answers an image as AddImage expects it
+//	"image"  answers image/jpeg of as many bytes as the last element of the path says
+//	"json"   reads what is sent and answers the canned JSON for the target, else 404
 type benchConfig struct {
 	Mode    string
-	Answers answers
+	Answers answers       // of "json"
+	Status  int           // of "json"; 0 is 200
+	Delay   time.Duration // of "json"
 }
 
 // serveBench is the child: it reads its configuration from the first line of
@@ -1219,7 +1361,7 @@ func serveBench() error {
 	if err := json.Unmarshal(line, &config); err != nil {
 		return err
 	}
-	handler := map[string]http.HandlerFunc{"sink": benchSink, "image": benchImage, "json": benchJSON(config.Answers)}[config.Mode]
+	handler := map[string]http.HandlerFunc{"sink": benchSink, "image": benchImage, "json": benchJSON(config)}[config.Mode]
 	if handler == nil {
 		return fmt.Errorf("no mode is called %q", config.Mode)
 	}
@@ -1227,7 +1369,9 @@ func serveBench() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	go func() {
 		_, _ = io.Copy(io.Discard, stdin)
 		_ = server.Close()
@@ -1280,7 +1424,8 @@ func benchImage(w http.ResponseWriter, r *http.Request) {
 }
 
 // benchJSON serves the mode "json".
-func benchJSON(canned answers) http.HandlerFunc {
+func benchJSON(config benchConfig) http.HandlerFunc {
+	canned := config.Answers
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !drain(w, r) {
 			return
@@ -1299,6 +1444,10 @@ func benchJSON(canned answers) http.HandlerFunc {
 		// No Content-Length: beyond 2 KiB net/http sends it in chunks, as a server
 		// that compresses would.
 		w.Header().Set("Content-Type", "application/json")
+		time.Sleep(config.Delay)
+		if config.Status != 0 {
+			w.WriteHeader(config.Status)
+		}
 		_, _ = io.WriteString(w, body)
 	}
 }

@@ -1,6 +1,6 @@
-// Package idngo is an unofficial client for the applicant actions API of IDnGO: the checks, such as
-// a face authorization, that a backend requests before it lets a verified customer do something
-// important.
+// Package idngo is an unofficial client for the applicant actions API of IDnGO. An action is a
+// check, such as a face authorization, that a backend requests before a verified customer does
+// something important.
 //
 // # First call
 //
@@ -30,8 +30,8 @@
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart:
-// [ErrUnauthorized], [ErrNotFound] and the others say what usually causes them. After
+// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart. The
+// documentation of [ErrUnauthorized], [ErrNotFound] and the others names their usual causes. After
 // [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
 // network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
@@ -56,9 +56,9 @@
 //	  a code and Date 30 s off            corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most. It waits 500 ms and then twice as long between them, half of
-// it random, and no less than Retry-After; see [RetryPolicy]. Every attempt is stamped and signed
-// afresh. [WithIdempotent] moves a call into the first column. This table may change.
+// A call makes three attempts at most. The waits are 500 ms and 1 s, half of each is random, and
+// Retry-After is a lower bound; see [RetryPolicy]. Every attempt gets a new timestamp and
+// signature. [WithIdempotent] moves a call into the first column. This table may change.
 //
 // # Images
 //
@@ -80,13 +80,13 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Machines share nothing but the ExternalActionID of an action and the Key of an event.
+// Several machines only need to agree on the ExternalActionID of an action and the Key of an event.
 //
 // # Sources
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
 // most constants follow the products that IDnGO's API is derived from. "Not documented" and
-// "inferred" mark what neither describes. Unknown fields and values are never an error.
+// "inferred" mark what neither source describes. Unknown fields and values are never an error.
 package idngo
 
 import (
@@ -178,17 +178,15 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 // LogValue returns String.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// CloseIdleConnections closes the connections that the client's transport keeps open for the next
-// call. Clients without a transport of their own share one pool of connections, so it closes those
-// of all of them. Calls under way go on.
+// CloseIdleConnections closes the connections that no call uses. Clients without a transport of
+// their own share one pool of connections, so it closes those of all of them.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.exchanger != nil {
 		c.exchanger.CloseIdleConnections()
 	}
 }
 
-// Option is a setting of a client, for [NewClient]. A bad value makes NewClient return
-// [ErrInvalidArgument].
+// Option is a setting for [NewClient], which returns [ErrInvalidArgument] for a bad value.
 type Option func(*Client) error
 
 // option returns an Option that sets something, or refuses a value that is not valid.
@@ -202,15 +200,14 @@ func option(valid bool, name, problem string, set func(*settings)) Option {
 	}
 }
 
-// WithBaseURL sets where the service is: an https URL, or an http URL with a loopback address, see
+// WithBaseURL sets the URL of the service: https, or http with a loopback address, see
 // [WithInsecureHTTP]. A path prefix is kept, and signed. The default is [DefaultBaseURL].
 func WithBaseURL(url string) Option {
 	return option(url != "", "base URL", "is neither https nor http", func(s *settings) { s.baseURL = url })
 }
 
 // WithInsecureHTTP allows an http base URL for any host, also in IDNGO_BASE_URL. It is for tests
-// against a simulator in another container. Requests, tokens and images are readable on their way
-// then.
+// against a simulator in another container: others on the network can read everything.
 func WithInsecureHTTP() Option {
 	return option(true, "", "", func(s *settings) { s.insecureHTTP = true })
 }
@@ -224,8 +221,7 @@ func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
 
-// WithUserAgent puts a product, for example "acme-bank/2.1", in front of "idngo-go/VERSION" in
-// User-Agent.
+// WithUserAgent puts a product such as "acme-bank/2.1" before "idngo-go/VERSION" in User-Agent.
 func WithUserAgent(product string) Option {
 	valid := product != "" && strings.TrimSpace(product) == product && exchange.ValidHeaderValue(product)
 	return option(valid, "user agent", "is empty, has spaces around it or control characters in it",
@@ -238,21 +234,19 @@ func WithUserAgent(product string) Option {
 // download does not count. The default is 30 seconds. The context limits the call as a whole, waits
 // included.
 //
-// The error is a [net.Error] whose Timeout method returns true, and matches
-// context.DeadlineExceeded.
+// The error is a [net.Error] with a true Timeout, and matches [context.DeadlineExceeded].
 func WithTimeout(d time.Duration) Option {
 	return option(d > 0, "timeout", "is not positive", func(s *settings) { s.timeout = d })
 }
 
 // WithRetryPolicy sets how often a call is retried and after what delays. The table in the package
-// documentation says what is retried.
+// documentation shows what is retried.
 func WithRetryPolicy(p RetryPolicy) Option {
 	policy, problem := retry.Policy(p).WithDefaults()
 	return option(problem == "", "retry policy", problem, func(s *settings) { s.policy = policy })
 }
 
-// RetryPolicy says how often a call is retried and after what delays. Zero fields mean the
-// defaults.
+// RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
 	// MaxAttempts counts every attempt, also the first one and one after a wrong clock. The default
 	// is 3. 1 means that calls are not retried.
@@ -281,8 +275,7 @@ type RateLimiter interface {
 
 // WithLogger logs one line for each attempt: operation, attempt, duration, status and code or
 // error, and what follows: retry_in, the delay before the next attempt, or final=true. The level is
-// Info for a 2xx and Warn for the rest. A line shows no secret, token, query or body; see
-// [APIError].
+// Info for a 2xx and Warn for the rest. A line shows nothing that was sent; see [APIError].
 func WithLogger(l *slog.Logger) Option {
 	return option(l != nil, "logger", "is nil", func(s *settings) { s.logger = l })
 }
@@ -300,8 +293,7 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Body holds at most 64 KiB of an error, and
-// no image.
+// returns [ErrInvalidArgument] may leave dst unchanged. Body has at most 64 KiB of an error.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -317,7 +309,7 @@ type Response struct {
 	StatusCode int         // the HTTP status, 0 if there was no answer
 	Header     http.Header // the header of the answer, nil if there was none
 	Attempts   int         // the number of attempts that were made
-	Body       []byte      // the body of the answer as it came, JSON or not
+	Body       []byte      // the body of the answer as it came, JSON or not, but no image
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
@@ -356,8 +348,8 @@ func WithIdempotent() RequestOption {
 // Do makes a signed call of any endpoint of the vendor. path begins with a slash and must be
 // escaped as a URL path. query is sent sorted, with %20 for a space. body is nil, a []byte that is
 // sent as it is, or a value for encoding/json. A nil pointer, map or slice is no body. out is nil,
-// a *[]byte, or a pointer to decode the answer into. 204, 205 and an empty 2xx are a success that
-// leaves out unchanged, and so is any 2xx to HEAD.
+// a *[]byte, or a pointer to decode the answer into. 204, 205, an empty 2xx and any 2xx to HEAD are
+// a success, and leave out unchanged.
 //
 // GET and HEAD are idempotent, other methods are not (see [WithIdempotent]). Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
@@ -496,7 +488,7 @@ func (r *request) inherit(o *requestOptions) error {
 
 // apply applies the options of a call, and checks its arguments and its context.
 func (r *request) apply(ctx context.Context, opts []RequestOption) error {
-	var problems []error
+	problems := make([]error, 0, 8)
 	for _, a := range r.arguments {
 		problems = append(problems, a.check())
 	}
@@ -517,6 +509,13 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 	return checkArguments(r.options.caller, problems...)
 }
 
+// begin checks the arguments of a method that calls others, and returns the options for those.
+func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
+	r := &request{operation: method, problem: checkArguments("", problems...)}
+	err := r.apply(ctx, opts)
+	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err
+}
+
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.
 func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOption) error {
 	answer, attempts, err := c.send(ctx, r, opts)
@@ -533,20 +532,21 @@ func (c *Client) call(ctx context.Context, r *request, out any, opts []RequestOp
 func (r *request) decode(answer *exchange.Answer, out any) (problem string) {
 	empty := len(answer.Content) == 0 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusResetContent
 	switch raw, ok := out.(*[]byte); {
-	case empty && r.emptyOK, out == nil:
+	case empty && r.emptyOK, out == nil && !exchange.IsHTML(answer.Header):
 		return ""
 	case ok:
 		*raw = answer.Content
 		return ""
-	case len(bytes.TrimSpace(answer.Content[:min(len(answer.Content), 64)])) == 0:
+	case len(bytes.TrimSpace(answer.Content)) == 0:
 		if r.emptyOK {
 			return ""
 		}
 		return "it has no body"
+	case out != nil:
+		problem = decode(answer.Content, out)
 	}
-	problem = decode(answer.Content, out)
 	switch wanted, ok := out.(interface{ usable() bool }); {
-	case problem != "" && exchange.IsHTML(answer.Header):
+	case (problem != "" || out == nil) && exchange.IsHTML(answer.Header):
 		return "it is text/html, most likely from a proxy or gateway"
 	case problem == "" && ok && !wanted.usable():
 		return "it lacks the id, token or URL that was asked for"
@@ -651,7 +651,7 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	o = outcome{attempt: attempt, took: time.Since(began), answer: answer}
 	switch {
 	case failed != nil:
-		o.failure = newFailure(failed)
+		o.failure = newFailure(r, failed)
 	case answer.StatusCode/100 != 2:
 		o.failure = c.refusal(ctx, r, answer)
 	case c.clock.Corrected():
@@ -667,9 +667,6 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 		Header: r.options.header, Body: r.body, Upload: r.upload, Stream: r.stream, TraceWrites: !r.idempotent, Attempt: attempt,
 		MaxBody: maxJSONBody, MaxErrorBody: maxErrorBody,
 	}
-	if r.stream {
-		sent.Accept = ""
-	}
 	if r.body != nil || r.method == http.MethodPost {
 		sent.ContentType = "application/json"
 	}
@@ -677,12 +674,25 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 }
 
 // newFailure gives a failed exchange this package's words.
-func newFailure(failed *exchange.Failure) *failure {
-	err := imageError(failed.Err)
+func newFailure(r *request, failed *exchange.Failure) *failure {
+	err := failed.Err
+	if r.upload != nil {
+		err = imageError(err)
+	}
 	if errors.Is(err, exchange.ErrTooLarge) {
 		err = fmt.Errorf("the answer %d cannot be used: %w", failed.Response.StatusCode, ErrResponseTooLarge)
 	}
 	return &failure{Failure: retry.Failure{Kind: failed.Kind, Written: failed.Written}, err: err, sent: failed.Sent, res: failed.Response}
+}
+
+// imageError gives a changed source its sentinel, and removes the path from an error of the file
+// system. It returns other errors as they are.
+func imageError(err error) error {
+	err = redact.PathError(err)
+	if errors.Is(err, formbody.ErrChanged) {
+		return fmt.Errorf("%w: %w", ErrImageChanged, err)
+	}
+	return err
 }
 
 // refusal returns the failure of an answer other than 2xx.
@@ -718,20 +728,20 @@ func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 
 // fail returns the error of a call. reason is what prevented the next attempt, if not the policy.
 func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error) error {
-	switch err := c.show(r, last).(type) { //nolint:errorlint // made there
+	shown := c.show(r, last)
+	if reason != nil {
+		reason = redact.Reword(reason, redact.OneLine(c.redact(r, last.sent, []string{reason.Error()})[0]))
+	}
+	switch err := shown.(type) { //nolint:errorlint // made there
 	case *APIError:
 		err.Attempts, err.outcomeUnknown, err.cause = tries.Made, tries.Unknown, reason
-		return err
 	case *oneline.Error:
 		err.Attempts, err.Unknown = tries.Made, unknownIf(tries.Unknown)
 		if reason != nil {
-			err.Text += ": " + reason.Error()
-			err.Causes = append(err.Causes, reason)
+			err.Text, err.Causes = err.Text+": "+reason.Error(), append(err.Causes, reason)
 		}
-		return err
-	default:
-		return err
 	}
+	return shown
 }
 
 // show returns the error of a failed attempt, without what the call has sent. It makes it once,

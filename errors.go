@@ -1,6 +1,7 @@
 package idngo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,12 +34,12 @@ import (
 //     no other names of JSON members,
 //   - the app token, the secret key, the signature and the timestamp.
 //
-// Each is replaced as it is and as URLs, JSON, HTML and %q write it, from four characters on. Other
-// text is shown as received. The fields hold what the service said, unchanged.
+// A value of four or more characters is replaced, also as URLs, JSON, HTML and %q write it. Other
+// text is shown as received. The fields have the text of the service, unchanged.
 type APIError struct {
 	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
-	// StatusCode is the HTTP status.
+	// StatusCode is the HTTP status. 405 and 415 most often mean a wrong base URL, or a proxy.
 	StatusCode int
 	// Code is the errorCode of the body, 0 if there is none.
 	Code ErrorCode
@@ -67,7 +68,9 @@ type APIError struct {
 }
 
 // Error returns the error on one line, without what the call has sent. See [APIError].
-func (e *APIError) Error() string { return "idngo: " + e.method + ": " + e.detail() }
+func (e *APIError) Error() string {
+	return "idngo: " + cmp.Or(e.method, e.Operation, "APIError") + ": " + e.detail()
+}
 
 func (e *APIError) detail() string {
 	var b strings.Builder
@@ -146,13 +149,13 @@ func (e *APIError) signatureMismatch() bool {
 	return strings.Contains(text, "signature") && !strings.Contains(text, "expired")
 }
 
-// Unwrap returns what else ended the call, for example the error of its context.
+// Unwrap returns another error that ended the call, for example that of its context.
 func (e *APIError) Unwrap() error { return e.cause }
 
 // Timeout reports whether the deadline of the context ended the call.
 func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 
-// Temporary is Timeout, which makes APIError a [net.Error].
+// Temporary returns Timeout. It makes APIError a [net.Error].
 func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
 
 // ErrorCode is the errorCode of an error body, finer than the HTTP status. It may be unknown.
@@ -169,12 +172,12 @@ const (
 	CodeNoUploadInProgress  ErrorCode = 1006 // 409
 	CodeIncorrectFileSize   ErrorCode = 1007 // 409: outside of the dashboard's limits
 	CodeApplicantDeleted    ErrorCode = 1008 // 409
-	CodeApplicantRejected   ErrorCode = 1009 // 409: finally
+	CodeApplicantRejected   ErrorCode = 1009 // 409: the rejection is final
 	CodeDocTypeNotRequired  ErrorCode = 1010 // 409: the level does not ask for it
 	CodeEncryptedFile       ErrorCode = 1011 // 400
 	CodeAlreadyInState      ErrorCode = 3000
 	CodeTokenInvalidFormat  ErrorCode = 4000 // 401
-	CodeTokenNotFound       ErrorCode = 4001 // 401: or of the other environment
+	CodeTokenNotFound       ErrorCode = 4001 // 401: unknown, or of the other environment
 	CodeTokenPrivatePart    ErrorCode = 4002 // 401
 	CodeSignatureMismatch   ErrorCode = 4003 // 401
 	CodeTimestampExpired    ErrorCode = 4004 // 401
@@ -197,7 +200,7 @@ var (
 	ErrInvalidArgument = errors.New("invalid argument")
 
 	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a wrong app
-	// token, most often one of the other environment (sandbox or production): take token and key
+	// token, most often that of the other environment (sandbox or production). Take token and key
 	// from the same page of the dashboard. Code 4003 means a wrong secret key, see
 	// [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
 	ErrUnauthorized = errors.New("unauthorized")
@@ -206,14 +209,12 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrNotFound is returned when the service answers 404, and by FindAction when no action of the
 	// applicant has the external id. A 404 of CreateAction most often means that the applicant or
-	// the level belongs to the other environment, or that the level is named otherwise: capitals
-	// count.
+	// the level belongs to the other environment, or that the level has another name.
 	ErrNotFound = errors.New("not found")
 	// ErrConflict is returned when the service answers 409: the state of the applicant, action or
 	// image does not allow the call. Code says which.
 	ErrConflict = errors.New("conflict")
-	// ErrRateLimited is returned when the last attempt was answered 429. Lower the rate with
-	// [WithRateLimiter].
+	// ErrRateLimited is returned when the last attempt was answered 429; see [WithRateLimiter].
 	ErrRateLimited = errors.New("rate limited")
 	// ErrServer is returned when the service or a gateway before it answers 5xx.
 	ErrServer = errors.New("server error")
@@ -327,7 +328,7 @@ func errorDetail(err error) string {
 // stepOf returns the words for an endpoint, for example "list actions". It returns "" if it is the
 // method's own.
 func stepOf(method, operation string) string {
-	if method == operation {
+	if method == operation || method == "" {
 		return ""
 	}
 	return strings.ToLower(strings.Join(wordsOf.FindAllString(operation, -1), " "))

@@ -22,7 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What the examples stand on: a simulator in the same process, and a client of it.
+// The examples use a simulator in the same process and a client of it.
 const (
 	applicantID = simulator.DefaultApplicantID
 	userID      = simulator.DefaultExternalUserID
@@ -270,7 +270,7 @@ func ExampleClient_WaitForReview() {
 	if _, err := client.SubmitAction(ctx, made.ID); err != nil {
 		log.Fatal(err)
 	}
-	// Nothing completes by itself in the vendor's sandbox: give it a deadline.
+	// Give it a deadline: in the vendor's sandbox no review completes by itself.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	action, err := client.WaitForReview(ctx, made.ID, idngo.WaitParams{
@@ -892,7 +892,7 @@ func (f fakeApprover) RequireApproved(
 	return new(idngo.Action), f.err
 }
 
-// From the token of the app to the webhook of the review, in one process.
+// This goes from the token of the app to the webhook of the review, in one process.
 func ExampleNewSimulator() {
 	ctx := context.Background()
 	const secret = "secret-of-the-webhooks"
@@ -1121,7 +1121,7 @@ func ExampleSignWebhook() {
 }
 
 func ExampleParseWebhook() {
-	// Of a body that was verified before it was queued.
+	// The body was verified before it was queued.
 	e, err := idngo.ParseWebhook([]byte(reviewed))
 	if err != nil {
 		panic(err)
@@ -1140,8 +1140,7 @@ func ExampleParseWebhook() {
 }
 
 func ExampleNewWebhookVerifier() {
-	// From the environment, say: an unset variable is found here, and not by
-	// the first forged delivery.
+	// Take it from the environment, for example. An unset variable is an error here.
 	_, err := idngo.NewWebhookVerifier("")
 	fmt.Println(errors.Is(err, idngo.ErrInvalidArgument))
 	fmt.Println(err)

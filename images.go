@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -15,17 +14,16 @@ import (
 	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/formbody"
 	"github.com/idngo-go/idngo/internal/oneline"
-	"github.com/idngo-go/idngo/internal/redact"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// ImageSource is where the bytes of an image come from. An upload reads them twice in each attempt,
+// ImageSource is the source of the bytes of an image. An upload reads them twice in each attempt,
 // to sign and to send, and keeps none of them. It does not close what the caller has opened, and
 // does not change its position.
 //
-// Sources can be compared, so that mocks can match them: two of ImageFile or ImageReaderAt are
-// equal (==) if their arguments are, two of ImageBytes are equal under reflect.DeepEqual, and an
-// ImageReader is equal to itself only.
+// Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
+// equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
+// ImageReader is equal only to itself.
 type ImageSource interface {
 	// open returns the name, the content and a func that releases the content.
 	open(ctx context.Context) (name string, content formbody.Content, release func(), err error)
@@ -48,8 +46,8 @@ func ImageReaderAt(name string, r io.ReaderAt, size int64) ImageSource {
 }
 
 // ImageReader is a stream that can be used once. AddImage reads it to its end before the first
-// attempt, and keeps up to 8 MiB in memory, more in a temporary file that it removes before it
-// returns.
+// attempt. It keeps up to 8 MiB in memory, and a larger image in a temporary file, which it removes
+// before it returns.
 func ImageReader(name string, r io.Reader) ImageSource {
 	if r == nil {
 		return badSource("is a nil reader")
@@ -197,7 +195,7 @@ func (c *Client) OpenImage(
 		return nil, open.unusable(answer, attempts, problem)
 	}
 	return &ImageContent{
-		ReadCloser:  &imageBody{answer.Stream, func() error { return c.show(open, newFailure(answer.Stream.Failure())) }},
+		ReadCloser:  &imageBody{answer.Stream, func() error { return c.show(open, newFailure(open, answer.Stream.Failure())) }},
 		ContentType: answer.Header.Get("Content-Type"),
 		Size:        answer.ContentLength,
 	}, nil
@@ -243,8 +241,8 @@ func (b *imageBody) Read(p []byte) (int, error) {
 }
 
 // DownloadImage writes an image of an action to w and returns the number of bytes that it wrote. It
-// is [Client.OpenImage] and copying in one. It returns an error if the image was not written whole.
-// It writes nothing if there is no image.
+// is [Client.OpenImage] and copying in one. It returns an error if the image was not written
+// completely. It writes nothing if there is no image.
 func (c *Client) DownloadImage(
 	ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption,
 ) (int64, error) {
@@ -253,11 +251,11 @@ func (c *Client) DownloadImage(
 	if w == nil {
 		nilWriter = invalid("w", "is nil")
 	}
-	err := checkArguments(method, checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
+	opts, _, err := begin(ctx, method, opts, c.check(), checkID("actionID", actionID), checkID("imageID", string(imageID)), nilWriter)
 	if err != nil {
 		return 0, err
 	}
-	content, err := c.OpenImage(ctx, actionID, imageID, p, append(opts[:len(opts):len(opts)], calledBy(method))...)
+	content, err := c.OpenImage(ctx, actionID, imageID, p, opts...)
 	if err != nil {
 		return 0, err
 	}
@@ -369,14 +367,4 @@ type badSource string
 
 func (badSource) open(context.Context) (string, formbody.Content, func(), error) {
 	panic("idngo: a bad source passed the check")
-}
-
-// imageError gives a changed source its sentinel, and removes the path from an error of the file
-// system. It returns other errors as they are.
-func imageError(err error) error {
-	err = redact.PathError(err)
-	if errors.Is(err, formbody.ErrChanged) {
-		return fmt.Errorf("%w: %w", ErrImageChanged, err)
-	}
-	return err
 }

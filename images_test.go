@@ -236,7 +236,7 @@ func TestUploadCancelledWhileReading(t *testing.T) {
 	}
 }
 
-// Nothing that the caller has opened is closed or left at another position.
+// A source of the caller is not closed, and keeps its position.
 func TestUploadLeavesTheCallersFileAlone(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(100_000)

@@ -45,8 +45,8 @@ type Action struct {
 // not completed.
 func (a *Action) Completed() bool { return a != nil && a.Review.ReviewStatus == ReviewStatusCompleted }
 
-// Approved reports whether the review is completed and its answer is GREEN: an answer may come
-// earlier. An approved action must also be the right one: see [Client.ConfirmAction].
+// Approved reports whether the review is completed and its answer is GREEN. An answer may be set
+// earlier. An approved action must also be the right one: see [Client.RequireApproved].
 func (a *Action) Approved() bool {
 	return a.Completed() && a.Review.ReviewResult.ReviewAnswer == ReviewAnswerGreen
 }
@@ -55,10 +55,10 @@ func (a *Action) Approved() bool {
 func (a *Action) UnmarshalJSON(data []byte) error { return unlessNull(data, a, decodeAction) }
 
 // ActionPage is one page of an applicant's actions. It decodes from
-// {"list":{"items":…,"totalItems":…}} and from the same without list, and encodes as the second.
+// {"list":{"items":…,"totalItems":…}} and from the same without list. It encodes without list.
 type ActionPage struct {
-	Items      []*Action `json:"items,omitzero"` // the actions, perhaps without all of their fields; never nil ones
-	TotalItems int       `json:"totalItems"`     // the number of actions on all pages; 0 beside items if not known
+	Items      []*Action `json:"items,omitzero"` // the actions, perhaps with fewer fields than GetAction returns; none is nil
+	TotalItems int       `json:"totalItems"`     // the number of actions on all pages; 0 if the service does not report it
 }
 
 // UnmarshalJSON decodes a page. A null changes nothing.
@@ -181,7 +181,7 @@ type LivenessResult struct {
 	RetryReason int          `json:"retryReason,omitzero"` // a code; 0 in all known payloads, others not documented
 }
 
-// FaceMatchInfo is the detail of a FACE_MATCH check, of the new face with the main verification's.
+// FaceMatchInfo is the detail of a FACE_MATCH check of the new face with the verified one.
 type FaceMatchInfo struct {
 	Answer ReviewAnswer `json:"answer,omitzero"` // the answer of the check
 
@@ -414,9 +414,9 @@ func (i QuestionnaireItem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(i))
 }
 
-// WebhookEvent is what the service posts to your endpoint. One endpoint may receive events about
-// applicants too, which have the same skeleton. Act on Type: ReviewStatus contradicts it in two of
-// the specification's three examples. A field of an unexpected JSON type is ignored, as in an
+// WebhookEvent is an event that the service posts to your endpoint. One endpoint may receive events
+// about applicants too, which have the same form. Act on Type: ReviewStatus contradicts it in two
+// of the specification's three examples. A field of an unexpected JSON type is ignored, as in an
 // [Action]. The type, the ids and the answer must be readable; ids may be numbers.
 type WebhookEvent struct {
 	Type                      WebhookType  `json:"type,omitzero"`                      // what happened
@@ -693,13 +693,13 @@ type CheckType string
 
 // The specification lists the first two only.
 const (
-	CheckTypeFaceLiveliness    CheckType = "FACE_LIVELINESS" // spelled so
+	CheckTypeFaceLiveliness    CheckType = "FACE_LIVELINESS" // the spelling of the service
 	CheckTypeFaceMatch         CheckType = "FACE_MATCH"
 	CheckTypeEmailConfirmation CheckType = "EMAIL_CONFIRMATION"
 	CheckTypePhoneConfirmation CheckType = "PHONE_CONFIRMATION"
 	CheckTypePaymentMethod     CheckType = "PAYMENT_METHOD"
 	CheckTypePaymentSource     CheckType = "PAYMENT_SOURCE"
-	CheckTypeCrossValidation   CheckType = "CROSS_VALIDATION" // spelled so in payloads
+	CheckTypeCrossValidation   CheckType = "CROSS_VALIDATION" // the spelling in payloads
 	CheckTypeSimilarSearch     CheckType = "SIMILAR_SEARCH"
 	CheckTypeTIN               CheckType = "TIN"
 	CheckTypeIPCheck           CheckType = "IP_CHECK"
@@ -719,7 +719,7 @@ const (
 // IDDocType is the kind of a document. The set is open: [Client.AddImage] takes any.
 type IDDocType string
 
-// The first ten are in the documents of IDnGO, where the list is cut off.
+// The first ten are in the documents of IDnGO, whose list is incomplete.
 const (
 	IDDocTypePassport                       IDDocType = "PASSPORT"
 	IDDocTypeDrivers                        IDDocType = "DRIVERS"
@@ -804,8 +804,7 @@ type (
 		ReviewResult wireAnswer `json:"reviewResult"`
 	}
 
-	// coreAction has the fields of an action that must be readable: which action
-	// it is, its status and its answer. An ImageID may be a number.
+	// coreAction has the fields of an action that must be readable. An ImageID may be a number.
 	coreAction struct {
 		ID               ImageID `json:"id"`
 		ApplicantID      ImageID `json:"applicantId"`
@@ -833,7 +832,7 @@ func unlessNull[T any](data []byte, value *T, decode func([]byte, *T) error) err
 
 // decodeAction replaces action with the one in data. It accepts an action without an id.
 func decodeAction(data []byte, action *Action) error {
-	*action = Action{}
+	*action = Action{Images: lenient.Room[Image](data, "imageHash")}
 	wire := struct {
 		*plainAction
 		RootResult *ReviewResult `json:"reviewResult"`
@@ -864,6 +863,7 @@ func (a *Action) complete(root *ReviewResult, core *coreAction) {
 			setIfEmpty(&result.ReviewAnswer, core.RootResult)
 		}
 	}
+	a.Images = lenient.Used(a.Images)
 	lenient.ClearNull(&a.Agreement)
 	for i := range a.Checks {
 		lenient.ClearNull(&a.Checks[i].Violations)

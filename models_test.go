@@ -1141,7 +1141,7 @@ func TestImageID(t *testing.T) {
 		{json: `"a/b \u00e9\n"`, want: "a/b é\n"},
 		{json: `"é"`, want: "é"},
 		{json: `"1e3"`, want: "1e3"}, // a string is not a number
-		// What cannot be an id is kept.
+		// A value that cannot be an id is kept.
 		{json: `1.5`, want: "1.5"},
 		{json: `1e-1`, want: "1e-1"},
 		{json: `1e400`, want: "1e400"},

@@ -14,30 +14,30 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// SimulatorConfig is what a [Simulator] is made of. The zero value is a useful one.
+// SimulatorConfig configures a [Simulator]. The zero value is useful.
 type SimulatorConfig struct {
 	Outcome       ReviewResult     // of every review; zero: GREEN. See [Simulator.SetOutcome]
 	ReviewDelay   time.Duration    // from submit to verdict; zero: submit answers "pending", and the next GetAction has the verdict
 	ManualReview  bool             // no verdict but by [Simulator.Review]
 	Webhooks      http.Handler     // events are delivered to it, signed, in memory; nil: none
-	WebhookSecret Secret           // what they are signed with; default: one of its own
+	WebhookSecret Secret           // the secret that signs them; default: one of its own
 	Clock         func() time.Time // its clock; default time.Now
 	Faults        string           // what goes wrong, see [Simulator.SetFaults]
 	KnownOnly     bool             // refuse applicants, users and levels that AddApplicant and AddLevel have not named
 }
 
-// Simulator is the service in memory, for tests of code that uses this package. It
-// checks signatures and requests as strictly as the service does, keeps actions and
-// images, reviews what is submitted, and delivers webhooks.
+// Simulator is the service in memory, for tests of code that uses this package. It checks
+// signatures and requests as strictly as the service does, keeps actions and images, reviews
+// submitted actions, and delivers webhooks.
 //
 // Any applicant, user and level is known and approved, unless
 // [SimulatorConfig.KnownOnly] is set. The end of an external action id can ask for
 // an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL", "pay-1#RED-FINAL:LABEL",
 // "pay-1#ERROR", "pay-1#onHold".
 //
-// It works inside a bubble of testing/synctest when it is made there. It keeps
-// 20,000 actions and 128 MiB of images at most. The command examples/simulator of
-// the repository is the same for other languages and for people.
+// It works inside a bubble of testing/synctest when it is made there. It keeps 20,000 actions and
+// 128 MiB of images at most. The command examples/simulator of the repository is the same simulator
+// for other languages and for people.
 //
 // A Simulator is safe for concurrent use.
 type Simulator struct {
@@ -108,17 +108,16 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server
 // Format prints no secret.
 func (s *Simulator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "idngo.Simulator") }
 
-// Credentials are what the simulator accepts. All simulators have the same.
+// Credentials returns the credentials that the simulator accepts. All simulators have the same.
 func (s *Simulator) Credentials() Credentials {
 	return Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}
 }
 
-// WebhookSecret is what webhooks are signed with.
+// WebhookSecret returns the secret that webhooks are signed with.
 func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecret()) }
 
-// AddApplicant makes an applicant known, or changes one. It needs an ID. What is
-// left out is made up: no review is an approval, and a review without a status is
-// completed.
+// AddApplicant makes an applicant known, or changes one. It needs an ID. Missing fields get values:
+// no review means an approval, and a review without a status is completed.
 func (s *Simulator) AddApplicant(a Applicant) error {
 	text, err := json.Marshal(a)
 	if err == nil {
@@ -127,14 +126,14 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and says which kind of action it is for. An action
-// of a level that is not known is a face authorization, unless the name says
-// questionnaire, email, payment or source, or the action has questionnaires.
+// AddLevel makes a level known and sets its kind of action. An action of an unknown level is a face
+// authorization, unless the name has the word questionnaire, email, payment or source, or the
+// action has questionnaires.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
 
-// Review decides an action now, whatever its status. A result without an answer is
+// Review decides an action now, in any status. A result without an answer is
 // an approval.
 func (s *Simulator) Review(actionID string, result ReviewResult) error {
 	return checkArguments("Review", simulatorError("action", s.server.Review(actionID, simulatorOutcome(result))))
@@ -145,22 +144,22 @@ func (s *Simulator) Hold(actionID string) error {
 	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
 
-// CompleteWithToken plays the app. It does what an SDK does with an access token:
-// it makes the action where there is none, takes the selfie, and submits. An action
-// that was submitted before stays as it is.
+// CompleteWithToken plays the app. It does what an SDK does with an access token: it creates the
+// action if there is none, takes the selfie, and submits. It does not change an action that was
+// submitted before.
 func (s *Simulator) CompleteWithToken(accessToken string) error {
 	_, err := s.server.CompleteWithToken(accessToken)
 	return checkArguments("CompleteWithToken", simulatorError("access token", err))
 }
 
 // SetOutcome changes the verdict of the reviews that end from now on. A face
-// authorization without an image ends with ERROR, whatever the outcome is. A result
+// authorization without an image ends with ERROR, with any outcome. A result
 // that the service never sends changes nothing.
 func (s *Simulator) SetOutcome(result ReviewResult) {
 	_ = s.server.SetOutcome(simulatorOutcome(result)) // as documented
 }
 
-// SetFaults says what goes wrong from now on, in items with commas between them.
+// SetFaults sets what goes wrong from now on, in items with commas between them.
 // The empty string ends all faults. An item is what[@Operation]#count for the next
 // requests, or what[@Operation]=probability for requests by chance:
 //
@@ -169,10 +168,10 @@ func (s *Simulator) SetOutcome(result ReviewResult) {
 //	503=0.1                      one request in ten gets 503
 //	slow:2s#1                    the next answer takes two seconds
 //
-// What goes wrong is a status before the effect (503), after it (503-after) or
-// before the body was read (503-early), or one of reset, reset-after, reset-early,
-// html, slow, slow-body, truncate, truncate-chunked, wrong-date, garbage, endless.
-// The operations are those of [OperationFromContext]. seed=7 is a seed for chance.
+// The fault is a status before the effect (503), after it (503-after) or before the body is read
+// (503-early). It can also be one of reset, reset-after, reset-early, html, slow, slow-body,
+// truncate, truncate-chunked, wrong-date, garbage, endless. The operations are those of
+// [OperationFromContext]. seed=7 is a seed for chance.
 func (s *Simulator) SetFaults(spec string) error {
 	faults, err := simulator.ParseFaults(spec)
 	if err == nil {
@@ -181,7 +180,7 @@ func (s *Simulator) SetFaults(spec string) error {
 	return checkArguments("SetFaults", simulatorError("faults", err))
 }
 
-// Actions are the actions of an applicant in order of creation.
+// Actions returns the actions of an applicant in order of creation.
 func (s *Simulator) Actions(applicantID string) []*Action {
 	if applicantID == "" {
 		return nil
@@ -193,11 +192,11 @@ func (s *Simulator) Actions(applicantID string) []*Action {
 	return actions
 }
 
-// Calls is how many requests of an operation, named as by [OperationFromContext],
-// have reached the simulator. Those that were refused or had a fault are counted too.
+// Calls returns the number of requests of an operation that have reached the simulator.
+// [OperationFromContext] has the names. Refused requests and those with a fault count too.
 func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOperation[operation] }
 
-// Close ends deliveries and connections. What waits to be delivered is dropped.
+// Close ends deliveries and connections. It drops deliveries that wait.
 func (s *Simulator) Close() error {
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
 const simulatedApplicant = "5e5f9ab10a975a6e224dc286"
@@ -105,10 +106,7 @@ func TestSimulator(t *testing.T) {
 	})
 	t.Run("many_at_once", func(t *testing.T) {
 		t.Parallel()
-		n := 1000
-		if testing.Short() {
-			n = 100
-		}
+		n := faultnet.Count(1000, 200, 50)
 		var group sync.WaitGroup
 		for range n {
 			group.Go(func() { authorizeFace(t) })
@@ -389,7 +387,7 @@ func TestSimulatorClose(t *testing.T) {
 	})
 }
 
-// Nothing secret is in what is printed.
+// A printed simulator shows no secret.
 func TestSimulatorIsPrinted(t *testing.T) {
 	t.Parallel()
 	sim, _ := newSimulator(t, idngo.SimulatorConfig{WebhookSecret: "webhook secret of mine"})

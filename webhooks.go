@@ -260,7 +260,7 @@ func WithWebhookErrors(f func(r *http.Request, err error)) WebhookOption {
 //
 // Verify compares in constant time, and with every secret, also after one has matched.
 func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
-	rules, err := v.use()
+	rules, err := v.use("Verify")
 	if err != nil {
 		return err
 	}
@@ -279,12 +279,12 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 // Afterwards r.Body can be read from its first byte, also if Parse has returned an error. Parse
 // closes the original body if it has read it to its end. Otherwise closing r.Body closes it.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
-	rules, err := v.use()
+	rules, err := v.use("Parse")
 	if err != nil {
 		return nil, err
 	}
 	if r == nil {
-		return nil, invalid("request", "is nil")
+		return nil, checkArguments("Parse", invalid("request", "is nil"))
 	}
 	body, err := rules.readBody(r)
 	if err != nil {
@@ -316,7 +316,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 // Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example tests a
 // receiver in ten lines, with [SignWebhook].
 func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
-	if _, err := v.use(); err != nil {
+	if _, err := v.use("Handler"); err != nil {
 		panic(err)
 	}
 	if handle == nil {
@@ -409,9 +409,9 @@ type webhookRules struct {
 }
 
 // use returns the rules, or an error for a WebhookVerifier that NewWebhookVerifier did not make.
-func (v *WebhookVerifier) use() (*webhookRules, error) {
+func (v *WebhookVerifier) use(method string) (*webhookRules, error) {
 	if v == nil || v.rules == nil {
-		return nil, invalid("WebhookVerifier", "was not made by NewWebhookVerifier")
+		return nil, checkArguments(method, invalid("WebhookVerifier", "was not made by NewWebhookVerifier"))
 	}
 	return v.rules, nil
 }

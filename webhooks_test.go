@@ -258,7 +258,7 @@ func TestRotation(t *testing.T) {
 		assert.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "", alg)), idngo.ErrWebhookSignature)
 	}
 
-	// What the caller does with its list afterwards changes nothing.
+	// A later change of the caller's list changes nothing.
 	list := []idngo.Secret{"old-1"}
 	opt := idngo.WithPreviousSecrets(list...)
 	list[0] = "attacker"
@@ -436,6 +436,9 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 		"space before":      {secret: " se-cret", says: "webhook secret has spaces"},
 		"line break after":  {secret: "se-cret\n", says: "webhook secret has spaces"},
 		"control character": {secret: "se\x00cret", says: "webhook secret has control characters"},
+		"quoted":            {secret: `"se-cret"`, says: "webhook secret has quotes around it"},
+		"quoted once":       {secret: "'se-cret'", says: "webhook secret has quotes around it"},
+		"printed":           {secret: redactedText, says: "webhook secret is the text that a secret prints as"},
 		"only spaces":       {secret: "  ", says: "webhook secret has spaces"},
 		"no-break space":    {secret: "se-cret\u00a0", says: "webhook secret has spaces"},
 		"empty previous": {
@@ -620,8 +623,8 @@ func TestParseWebhookValues(t *testing.T) {
 	assert.Equal(t, time.Date(2024, 2, 3, 4, 5, 13, 1e6, time.UTC), e.Time())
 }
 
-// An event is an object with a type. What else is odd about it does not have it
-// refused, and an id that is no string still tells events apart.
+// An event is an object with a type. Other odd members do not make it fail, and an id that is no
+// string still tells events apart.
 func TestParseWebhookOddCore(t *testing.T) {
 	t.Parallel()
 	parse := func(body string) *idngo.WebhookEvent {
@@ -731,7 +734,7 @@ func TestKeySameForEachDelivery(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, keyOf(t, string(sorted)), name)
 
-		// What the service may fill in as it is when it sends.
+		// The service may fill these in when it sends.
 		members["reviewStatus"] = "onHold"
 		members["sandboxMode"] = true
 		members["newMember"] = []any{1}
@@ -864,7 +867,7 @@ func TestParse(t *testing.T) {
 			assert.Equal(t, want, e, name)
 			assert.Equal(t, 1, tracked.Closes())
 
-			// What comes after reads the same bytes, and again through Parse.
+			// The next reader reads the same bytes, and so does Parse.
 			_, err = v.Parse(r)
 			require.NoError(t, err)
 			e.Raw[0] = 'x' // the caller's own
@@ -985,7 +988,7 @@ func TestParseReadFails(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			require.ErrorIs(t, err, tt.err)
 			assert.NotContains(t, err.Error(), "applicant")
-			// What comes after sees a broken body too, not a short one.
+			// The next reader sees a broken body too, not a short one.
 			after, err := io.ReadAll(r.Body)
 			require.Equal(t, tt.err, err)
 			assert.Equal(t, string(body[:50]), string(after))
@@ -1140,7 +1143,7 @@ func TestHandlerStatus(t *testing.T) {
 	}
 }
 
-// Whatever is not answered with 200 is told, once, with the request.
+// WithWebhookErrors gets each answer other than 200 once, with its request.
 func TestWithWebhookErrors(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-reviewed")

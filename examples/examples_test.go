@@ -1,5 +1,5 @@
 // Package examples_test runs every example as its users do: built, without
-// credentials and without network, and looks at what it prints.
+// credentials and without network. It compares what the examples print.
 package examples_test
 
 import (
@@ -42,10 +42,13 @@ func TestFaceAuth(t *testing.T) {
 		checks  []string
 		last    string
 	}{
-		{"", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, "GREEN: this is the applicant, alive"},
-		{"RED", []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, "RED BAD_FACE_MATCHING (the user may try again)"},
-		{"RED:FRAUDULENT_LIVENESS,NOT_ALONE", []string{"FACE_LIVELINESS RED"}, "RED FRAUDULENT_LIVENESS NOT_ALONE (the user may try again)"},
-		{"ERROR", []string{"FACE_LIVELINESS ERROR"}, "ERROR"},
+		{checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, last: "GREEN: this is the applicant, alive"},
+		{outcome: "RED", checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, last: "RED BAD_FACE_MATCHING (the user may try again)"},
+		{
+			outcome: "RED:FRAUDULENT_LIVENESS,NOT_ALONE", checks: []string{"FACE_LIVELINESS RED"},
+			last: "RED FRAUDULENT_LIVENESS NOT_ALONE (the user may try again)",
+		},
+		{outcome: "ERROR", checks: []string{"FACE_LIVELINESS ERROR"}, last: "ERROR"},
 	} {
 		t.Run(c.outcome, func(t *testing.T) {
 			t.Parallel()
@@ -229,7 +232,7 @@ func TestDownloadImage(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "download_image: action "+action.ID+" has no image 1\n", r.stderr)
 
-	// What is cut off leaves no file, under either name.
+	// An image that is cut off leaves no file, under either name.
 	dir = t.TempDir()
 	require.NoError(t, sb.SetFaults(&simulator.Faults{
 		Operations: []string{"OpenImage"}, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultTruncate}, Probability: 1}},
@@ -301,13 +304,13 @@ func TestListActions(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{nil, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
-		{[]string{"-status", "completed", "-answer", "RED"}, []string{"payment-5", "payment-2"}},
-		{[]string{"-status", "onHold"}, []string{"payment-3"}},
-		{[]string{"-answer", "GREEN", "-max", "1"}, []string{"payment-4"}},
-		{[]string{"-since", "24h"}, []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
-		{[]string{"-since", "1ns"}, nil},
-		{[]string{"-external-id", "payment-2"}, []string{"payment-2"}},
+		{want: []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{args: []string{"-status", "completed", "-answer", "RED"}, want: []string{"payment-5", "payment-2"}},
+		{args: []string{"-status", "onHold"}, want: []string{"payment-3"}},
+		{args: []string{"-answer", "GREEN", "-max", "1"}, want: []string{"payment-4"}},
+		{args: []string{"-since", "24h"}, want: []string{"payment-6", "payment-5", "payment-4", "payment-3", "payment-2", "payment-1"}},
+		{args: []string{"-since", "1ns"}},
+		{args: []string{"-external-id", "payment-2"}, want: []string{"payment-2"}},
 	} {
 		r := run(t, program{name: "list_actions", args: c.args})
 		r.succeeded(t)
@@ -461,7 +464,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What the service refuses ends a program with one line that says why.
+// A refusal of the service ends a program with one line that has the reason.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{})
@@ -529,7 +532,30 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
 }
 
-// What flag.Parse leaves is not passed over: flags after it would be, too.
+// An interrupt ends the doctor, which names what it leaves behind.
+func TestDoctorInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signal")
+	}
+	sb, env := startSimulator(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+		{Fault: simulator.Fault{Kind: simulator.FaultSlowHeaders, Operation: "ListActions", Delay: time.Hour}, N: 1},
+	}}})
+	p := start(t, program{name: "doctor", env: env, args: []string{"-write"}})
+	for !strings.Contains(p.line(), " duplicate-external-id ") {
+	}
+	p.interrupt()
+	r := p.wait()
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^doctor: not finished: (context canceled|interrupt signal received)\n$`, r.stderr)
+	actions := sb.Actions()
+	require.Len(t, actions, 2)
+	for _, action := range actions {
+		require.Contains(t, r.stdout, "action "+action.ID)
+	}
+}
+
+// An argument that flag.Parse leaves is an error, since flags after it would be ignored.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
@@ -743,9 +769,12 @@ var buildAll = sync.OnceValue(func() error {
 	return nil
 })
 
-// binary returns the path of an example's binary.
+// binary returns the path of an example's binary. With -short it skips the test.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: links every example")
+	}
 	require.NoError(t, buildAll())
 	return filepath.Join(builtIn, name+exe)
 }
@@ -791,7 +820,7 @@ func run(t *testing.T, p program) result {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	tmp    string // "": not looked at
+	tmp    string // "": not checked
 	out    *bufio.Reader
 	stdout bytes.Buffer // what line has read, then the rest
 	stderr bytes.Buffer

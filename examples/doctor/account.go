@@ -105,7 +105,7 @@ func (d *doctor) checkReached(answer *idngo.Response, err error) bool {
 		d.account(id, differs, expected, "something else than the service has answered", proxy, err)
 	default:
 		d.account(id, holds, expected, fmt.Sprintf("an answer with status %d", answer.StatusCode), "", nil)
-		seen := "plain HTTP, which only a simulator may be called by"
+		seen := "plain HTTP, which is for this machine only"
 		if d.observer.tls != "" {
 			seen = d.observer.tls
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -20,103 +21,106 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What is wrong with an account is the first line that differs, which says what to do.
+// wrongAccounts are what can be wrong with an account, and the first line that differs.
+var wrongAccounts = map[string]struct {
+	config simulator.Config
+	change func(*testing.T, *simulator.Server, *options)
+	line   string // the id of the first line that differs
+	advice string // a part of its advice
+}{
+	"no credentials": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = "", "" },
+		line:   "variables", advice: "copy token and key",
+	},
+	"wrong key": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.secretKey = "another-key" },
+		line:   "credentials", advice: "take the secret key that belongs to this app token",
+	},
+	"swapped token and key": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = o.secretKey, o.appToken },
+		line:   "variables", advice: "swap the two variables",
+	},
+	"token of the other environment": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken = "sbx:public.private" },
+		line:   "credentials", advice: "one environment (sandbox or production)",
+	},
+	"clock 10 minutes behind": {
+		config: simulator.Config{Clock: func() time.Time { return time.Now().Add(10 * time.Minute) }},
+		line:   "clock", advice: "set the clock of this machine",
+	},
+	"clock 10 minutes ahead, and no Date": {
+		config: simulator.Config{
+			Clock:  func() time.Time { return time.Now().Add(-10 * time.Minute) },
+			Quirks: simulator.Quirks{WireQuirks: simulator.WireQuirks{NoDate: true}},
+		},
+		line: "clock", advice: "set the clock of this machine",
+	},
+	"no user": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "" },
+		line:   "applicant", advice: "give -user",
+	},
+	"unknown user": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "nobody" },
+		line:   "applicant", advice: "take a user that the dashboard shows",
+	},
+	"user that is not approved": {
+		change: func(t *testing.T, server *simulator.Server, o *options) {
+			o.userID = "new-user"
+			require.NoError(t, server.AddApplicantJSON([]byte(`{"id":"5e022e0f0a975a45325c7ff5","externalUserId":"new-user",
+				"review":{"reviewStatus":"init"}}`)))
+		},
+		line: "approved", advice: "approve the user in the dashboard",
+	},
+	"no level": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "" },
+		line:   "level", advice: "give -level",
+	},
+	"unknown level": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "Action-Liveness" },
+		line:   "level", advice: "copy the name from the dashboard, with its capitals",
+	},
+	"level of another type": {
+		config: simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 404, Operation: "CreateAction"}, N: 1},
+		}}},
+		line: "level-type", advice: `choose the type "Applicant actions"`,
+	},
+	"base URL of another machine, without TLS": {
+		change: func(_ *testing.T, _ *simulator.Server, o *options) { o.baseURL = "http://api.example" },
+		line:   "variables", advice: "correct IDNGO_BASE_URL",
+	},
+	"service down": {
+		change: func(t *testing.T, server *simulator.Server, _ *options) { require.NoError(t, server.Close()) },
+		line:   "host", advice: "try again later if the service is down",
+	},
+	"service answers 503": {
+		config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 503}, Probability: 1},
+		}}},
+		line: "host", advice: "try again later",
+	},
+	"proxy that answers HTML": {
+		config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, Probability: 1},
+		}}},
+		line: "host", advice: "ask who runs the proxy",
+	},
+	"proxy that redirects": {
+		change: func(t *testing.T, _ *simulator.Server, o *options) {
+			o.baseURL = serve(t, http.RedirectHandler("/login", http.StatusFound))
+		},
+		line: "host", advice: "correct IDNGO_BASE_URL",
+	},
+	"another server": {
+		change: func(t *testing.T, _ *simulator.Server, o *options) { o.baseURL = serve(t, http.NotFoundHandler()) },
+		line:   "host", advice: "IDNGO_BASE_URL",
+	},
+}
+
+// The first line that differs names what is wrong with an account, and what to do.
 func TestAccount(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		config simulator.Config
-		change func(*testing.T, *simulator.Server, *options)
-		line   string // the id of the first line that differs
-		advice string // part of what it says to do
-	}{
-		"no credentials": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = "", "" },
-			line:   "variables", advice: "copy token and key",
-		},
-		"wrong key": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.secretKey = "another-key" },
-			line:   "credentials", advice: "take the secret key that belongs to this app token",
-		},
-		"swapped token and key": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken, o.secretKey = o.secretKey, o.appToken },
-			line:   "variables", advice: "swap the two variables",
-		},
-		"token of the other environment": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.appToken = "sbx:public.private" },
-			line:   "credentials", advice: "one environment (sandbox or production)",
-		},
-		"clock 10 minutes behind": {
-			config: simulator.Config{Clock: func() time.Time { return time.Now().Add(10 * time.Minute) }},
-			line:   "clock", advice: "set the clock of this machine",
-		},
-		"clock 10 minutes ahead, and no Date": {
-			config: simulator.Config{
-				Clock:  func() time.Time { return time.Now().Add(-10 * time.Minute) },
-				Quirks: simulator.Quirks{WireQuirks: simulator.WireQuirks{NoDate: true}},
-			},
-			line: "clock", advice: "set the clock of this machine",
-		},
-		"no user": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "" },
-			line:   "applicant", advice: "give -user",
-		},
-		"unknown user": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.userID = "nobody" },
-			line:   "applicant", advice: "take a user that the dashboard shows",
-		},
-		"user that is not approved": {
-			change: func(t *testing.T, server *simulator.Server, o *options) {
-				o.userID = "new-user"
-				require.NoError(t, server.AddApplicantJSON([]byte(`{"id":"5e022e0f0a975a45325c7ff5","externalUserId":"new-user",
-					"review":{"reviewStatus":"init"}}`)))
-			},
-			line: "approved", advice: "approve the user in the dashboard",
-		},
-		"no level": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "" },
-			line:   "level", advice: "give -level",
-		},
-		"unknown level": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.level = "Action-Liveness" },
-			line:   "level", advice: "copy the name from the dashboard, with its capitals",
-		},
-		"level of another type": {
-			config: simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
-				{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 404, Operation: "CreateAction"}, N: 1},
-			}}},
-			line: "level-type", advice: `choose the type "Applicant actions"`,
-		},
-		"base URL of another machine, without TLS": {
-			change: func(_ *testing.T, _ *simulator.Server, o *options) { o.baseURL = "http://api.example" },
-			line:   "variables", advice: "correct IDNGO_BASE_URL",
-		},
-		"service down": {
-			change: func(t *testing.T, server *simulator.Server, _ *options) { require.NoError(t, server.Close()) },
-			line:   "host", advice: "try again later if the service is down",
-		},
-		"service answers 503": {
-			config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
-				{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 503}, Probability: 1},
-			}}},
-			line: "host", advice: "try again later",
-		},
-		"proxy that answers HTML": {
-			config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
-				{Fault: simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, Probability: 1},
-			}}},
-			line: "host", advice: "ask who runs the proxy",
-		},
-		"proxy that redirects": {
-			change: func(t *testing.T, _ *simulator.Server, o *options) {
-				o.baseURL = serve(t, http.RedirectHandler("/login", http.StatusFound))
-			},
-			line: "host", advice: "correct IDNGO_BASE_URL",
-		},
-		"another server": {
-			change: func(t *testing.T, _ *simulator.Server, o *options) { o.baseURL = serve(t, http.NotFoundHandler()) },
-			line:   "host", advice: "IDNGO_BASE_URL",
-		},
-	} {
+	for name, c := range wrongAccounts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, o := account(t, c.config)
@@ -209,21 +213,27 @@ func TestInterrupted(t *testing.T) {
 	calls := server.Stats().Requests
 	require.Greater(t, calls, 20)
 	for n := range calls {
-		server, o := account(t, simulator.Config{})
-		ctx, interrupt := context.WithCancelCause(t.Context())
-		o.baseURL = serve(t, interruptAt(t, o.baseURL, n, func() { interrupt(errors.New("interrupt signal received")) }))
-		r := run(t, ctx, o)
-		require.Error(t, r.err)
-		require.Contains(t, r.err.Error(), "not finished: interrupt signal received")
-		for _, a := range server.Actions() {
-			named := strings.Contains(r.output, "action "+a.ID) || strings.Contains(r.output, "perhaps an action with the external id") ||
-				strings.Contains(r.output, "perhaps a second action with this external id")
-			require.True(t, named, "call %d:\n%s", n, r.output)
-			assert.Contains(t, r.output, a.ExternalActionID)
+		if testing.Short() && n%4 != 0 {
+			continue // with -short a part of the calls
 		}
-		for _, a := range assumptions {
-			require.Contains(t, r.verdicts, a.id)
-		}
+		t.Run(fmt.Sprintf("at call %d", n), func(t *testing.T) {
+			t.Parallel()
+			server, o := account(t, simulator.Config{})
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			o.baseURL = serve(t, interruptAt(t, o.baseURL, n, func() { interrupt(errors.New("interrupt signal received")) }))
+			r := run(t, ctx, o)
+			require.Error(t, r.err)
+			require.Contains(t, r.err.Error(), "not finished: interrupt signal received")
+			for _, a := range server.Actions() {
+				named := strings.Contains(r.output, "action "+a.ID) || strings.Contains(r.output, "perhaps an action with the external id") ||
+					strings.Contains(r.output, "perhaps a second action with this external id")
+				require.True(t, named, r.output)
+				assert.Contains(t, r.output, a.ExternalActionID)
+			}
+			for _, a := range assumptions {
+				require.Contains(t, r.verdicts, a.id)
+			}
+		})
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command doctor goes through an account of the service and prints which of the client's
-// assumptions hold there, one a line: what was expected, what was seen, and what to do.
+// Command doctor checks the client's assumptions about the service in an account of yours. It
+// prints one line for each: what was expected, what was seen, and what to do.
 //
 // Exit status: 0 if the client can be used as it is, 1 if a line needs you to do something first
 // or the run was interrupted, 2 if the flags are wrong.
@@ -46,7 +46,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("doctor: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "doctor checks in an account of yours what this client assumes of the service, "+
+		fmt.Fprint(flag.CommandLine.Output(), "doctor checks the client's assumptions about the service in an account of yours, "+
 			"and prints a line for each.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY, the secret of the webhook from IDNGO_WEBHOOK_SECRET.\n"+
 			"Without -write nothing is created but an access token for 60 seconds, in production not even that.\n"+
@@ -64,12 +64,12 @@ func main() {
 		"`address` to wait for a webhook on, such as :8080; with -write it comes by itself, else press \"test\" in the dashboard")
 	flag.DurationVar(&o.webhookWait, "webhook-wait", o.webhookWait, "how long to wait for a webhook and its redelivery")
 	flag.DurationVar(&o.reviewWait, "review-wait", o.reviewWait, "how long to wait for the review; in a sandbox a person decides it")
-	flag.DurationVar(&o.timeout, "timeout", o.timeout, "how long all of it may take")
+	flag.DurationVar(&o.timeout, "timeout", o.timeout, "limit for the whole run")
 	flag.StringVar(&o.reportPath, "report", "", "write what was seen to this `file` as JSON, without data of the account, for an issue")
 	flag.Parse()
 	o.appToken, o.secretKey = idngo.Secret(os.Getenv("IDNGO_APP_TOKEN")), idngo.Secret(os.Getenv("IDNGO_SECRET_KEY"))
 	o.webhookSecret, o.baseURL = idngo.Secret(os.Getenv("IDNGO_WEBHOOK_SECRET")), cmp.Or(os.Getenv("IDNGO_BASE_URL"), idngo.DefaultBaseURL)
-	if flag.NArg() > 0 { // what stands after it was not read
+	if flag.NArg() > 0 { // flag.Parse has stopped there
 		log.Printf("unexpected argument %q: only flags are taken", flag.Arg(0))
 		os.Exit(2)
 	}
@@ -142,7 +142,7 @@ func examine(ctx context.Context, out io.Writer, o options) (err error) {
 	return err
 }
 
-// see prints the line of an assumption, once. An assumption that is not seen is told why.
+// see prints the line of an assumption. A second line of the same assumption is not printed.
 func (d *doctor) see(id, verdict, seen string, detail error) {
 	if slices.ContainsFunc(d.lines, func(l line) bool { return l.id == id }) {
 		return
@@ -185,7 +185,8 @@ func passing(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// account prints a line about the account. One that differs has to be mended first.
+// account prints a line about the account. The rest can be used only after one that differs is
+// corrected.
 func (d *doctor) account(id, verdict, expected, seen, advice string, detail error) {
 	d.add(line{section: "account", id: id, verdict: verdict, expected: expected, seen: seen, advice: advice}, detail)
 }
@@ -208,17 +209,17 @@ func (d *doctor) add(l line, detail error) {
 	fmt.Fprintln(d.out, printable(text))
 }
 
-// whyNotSeen says why the line of an assumption has nothing to tell.
+// whyNotSeen returns why an assumption was not checked.
 func (d *doctor) whyNotSeen(a assumption) string {
 	switch {
 	case d.ctx.Err() != nil:
 		return "nothing: the run ended before"
-	case d.missing != "":
-		return "nothing: " + d.missing
 	case a.section == "webhooks" && d.webhookAddr == "":
 		return "nothing: run with -webhook-addr"
-	case a.section == "webhooks":
+	case a.section == "webhooks" && d.webhooks != nil:
 		return "nothing: no delivery came in time"
+	case d.missing != "":
+		return "nothing: " + d.missing
 	case !d.write:
 		return "nothing: run with -write"
 	case !d.mayWrite():
@@ -249,8 +250,8 @@ func (d *doctor) sayWhatIsLeft() {
 	fmt.Fprintln(d.out, ". The API has no call to delete them.")
 }
 
-// summary prints what the lines come to. Its error is the first line that keeps the client from
-// being used as it is.
+// summary prints the numbers of lines. Its error is the first line that differs and that the client
+// does not cope with.
 func (d *doctor) summary() (wrong error) {
 	count := map[string]int{}
 	for _, l := range d.lines {

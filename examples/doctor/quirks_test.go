@@ -102,58 +102,61 @@ func TestOffline(t *testing.T) {
 		`action [0-9a-f]{24}, submitted; action [0-9a-f]{24}, created only`, r.output)
 }
 
+// quirks are the quirks of the simulator, and the lines that differ for them.
+var quirks = []struct {
+	quirk    string
+	differ   []string
+	account  []string // lines about the account that differ too
+	webhooks bool
+}{
+	{quirk: "NoApplicantByUser", differ: []string{"applicant-by-user"}},
+	{quirk: "NoApplicantByID", differ: []string{"applicant-by-id"}},
+	{quirk: "ApplicantWithoutReview", differ: []string{"applicant-review"}, account: []string{"approved"}},
+	{quirk: "RefuseMinimal", differ: []string{"create-minimal"}},
+	{quirk: "EmptyAnswers", differ: []string{"create-answer", "submit-answer"}},
+	{quirk: "OKAnswers", differ: []string{"create-answer", "submit-answer"}},
+	{quirk: "ConflictOnDuplicate", differ: []string{"duplicate-external-id"}},
+	{quirk: "SameOnDuplicate", differ: []string{"duplicate-external-id"}},
+	{quirk: "BareList", differ: []string{"list-envelope"}},
+	{quirk: "ListWithoutTotal", differ: []string{"list-total"}},
+	{quirk: "OffsetZero", differ: []string{"list-offset"}},
+	{quirk: "OldestFirst", differ: []string{"list-order"}},
+	{quirk: "ListWithoutExternalIDs", differ: []string{"list-external-ids"}},
+	{quirk: "WithoutExternalIDs", differ: []string{"action-external-id", "list-external-ids"}},
+	{quirk: "WithoutLevels", differ: []string{"action-level"}},
+	{quirk: "WithoutStatus", differ: []string{"action-status"}},
+	{quirk: "RootReviewResult", differ: []string{"action-result"}},
+	{quirk: "ISODates", differ: []string{"action-dates"}},
+	{quirk: "OddTypes", differ: []string{"member-types"}},
+	{quirk: "StringImageIDs", differ: []string{"image-id-number"}},
+	{quirk: "ImagesByObjectID", differ: []string{"image-by-image-id"}},
+	{quirk: "RefusePreview", differ: []string{"image-preview"}},
+	{quirk: "OctetStreamImages", differ: []string{"image-media-type"}},
+	{quirk: "RefuseSubType", differ: []string{"image-sub-type"}},
+	{quirk: "AcceptDuplicateImages", differ: []string{"image-duplicate"}},
+	{quirk: "ConflictOnSubmit", differ: []string{"submit-again"}},
+	{quirk: "TokenAlone", differ: []string{"token-answer"}},
+	{quirk: "RefuseTTL", differ: []string{"link-ttl", "token-ttl"}},
+	{quirk: "RefuseLocale", differ: []string{"link-locale"}},
+	{quirk: "BareErrors", differ: []string{"error-body", "error-signature", "error-timestamp", "image-duplicate"}},
+	{quirk: "ErrorsWithoutCode", differ: []string{"error-signature", "error-timestamp", "image-duplicate"}},
+	{quirk: "ForbidUnknownAction", differ: []string{"error-unknown-action"}},
+	{quirk: "UnknownLevelIs400", differ: []string{"error-unknown-level"}},
+	{quirk: "StrictAccept", differ: []string{"accept-header"}},
+	{quirk: "NoDate", differ: []string{"date-header"}},
+	{quirk: "UnsignedWebhooks", differ: []string{"webhook-algorithm", "webhook-digest"}, webhooks: true},
+	{quirk: "WebhooksWithoutAlgorithm", differ: []string{"webhook-algorithm"}, webhooks: true},
+	{quirk: "WebhookISODates", differ: []string{"webhook-dates"}, webhooks: true},
+	{quirk: "CompactWebhooks", differ: []string{"webhook-layout"}, webhooks: true},
+	{quirk: "RedeliveryNewTime", differ: []string{"webhook-redelivery-time"}, webhooks: true},
+	{quirk: "RedeliveryNewCorrelation", differ: []string{"webhook-redelivery-correlation"}, webhooks: true},
+}
+
 // Each quirk of the simulator makes one assumption wrong, and the line of that assumption differs.
 func TestQuirks(t *testing.T) {
 	t.Parallel()
 	covered := map[string]bool{}
-	for _, c := range []struct {
-		quirk    string
-		differ   []string
-		account  []string // lines about the account that differ too
-		webhooks bool
-	}{
-		{quirk: "NoApplicantByUser", differ: []string{"applicant-by-user"}},
-		{quirk: "NoApplicantByID", differ: []string{"applicant-by-id"}},
-		{quirk: "ApplicantWithoutReview", differ: []string{"applicant-review"}, account: []string{"approved"}},
-		{quirk: "RefuseMinimal", differ: []string{"create-minimal"}},
-		{quirk: "EmptyAnswers", differ: []string{"create-answer", "submit-answer"}},
-		{quirk: "OKAnswers", differ: []string{"create-answer", "submit-answer"}},
-		{quirk: "ConflictOnDuplicate", differ: []string{"duplicate-external-id"}},
-		{quirk: "SameOnDuplicate", differ: []string{"duplicate-external-id"}},
-		{quirk: "BareList", differ: []string{"list-envelope"}},
-		{quirk: "ListWithoutTotal", differ: []string{"list-total"}},
-		{quirk: "OffsetZero", differ: []string{"list-offset"}},
-		{quirk: "OldestFirst", differ: []string{"list-order"}},
-		{quirk: "ListWithoutExternalIDs", differ: []string{"list-external-ids"}},
-		{quirk: "WithoutExternalIDs", differ: []string{"action-external-id", "list-external-ids"}},
-		{quirk: "WithoutLevels", differ: []string{"action-level"}},
-		{quirk: "WithoutStatus", differ: []string{"action-status"}},
-		{quirk: "RootReviewResult", differ: []string{"action-result"}},
-		{quirk: "ISODates", differ: []string{"action-dates"}},
-		{quirk: "OddTypes", differ: []string{"member-types"}},
-		{quirk: "StringImageIDs", differ: []string{"image-id-number"}},
-		{quirk: "ImagesByObjectID", differ: []string{"image-by-image-id"}},
-		{quirk: "RefusePreview", differ: []string{"image-preview"}},
-		{quirk: "OctetStreamImages", differ: []string{"image-media-type"}},
-		{quirk: "RefuseSubType", differ: []string{"image-sub-type"}},
-		{quirk: "AcceptDuplicateImages", differ: []string{"image-duplicate"}},
-		{quirk: "ConflictOnSubmit", differ: []string{"submit-again"}},
-		{quirk: "TokenAlone", differ: []string{"token-answer"}},
-		{quirk: "RefuseTTL", differ: []string{"link-ttl", "token-ttl"}},
-		{quirk: "RefuseLocale", differ: []string{"link-locale"}},
-		{quirk: "BareErrors", differ: []string{"error-body", "error-signature", "error-timestamp", "image-duplicate"}},
-		{quirk: "ErrorsWithoutCode", differ: []string{"error-signature", "error-timestamp", "image-duplicate"}},
-		{quirk: "ForbidUnknownAction", differ: []string{"error-unknown-action"}},
-		{quirk: "UnknownLevelIs400", differ: []string{"error-unknown-level"}},
-		{quirk: "StrictAccept", differ: []string{"accept-header"}},
-		{quirk: "NoDate", differ: []string{"date-header"}},
-		{quirk: "UnsignedWebhooks", differ: []string{"webhook-algorithm", "webhook-digest"}, webhooks: true},
-		{quirk: "WebhooksWithoutAlgorithm", differ: []string{"webhook-algorithm"}, webhooks: true},
-		{quirk: "WebhookISODates", differ: []string{"webhook-dates"}, webhooks: true},
-		{quirk: "CompactWebhooks", differ: []string{"webhook-layout"}, webhooks: true},
-		{quirk: "RedeliveryNewTime", differ: []string{"webhook-redelivery-time"}, webhooks: true},
-		{quirk: "RedeliveryNewCorrelation", differ: []string{"webhook-redelivery-correlation"}, webhooks: true},
-	} {
+	for _, c := range quirks {
 		for _, id := range c.differ {
 			covered[id] = true
 		}
@@ -193,4 +196,19 @@ func TestWebhookSHA1(t *testing.T) {
 	require.Equal(t, []string{"webhook-algorithm"}, r.differing(), r.output)
 	require.Equal(t, holds, r.verdicts["webhook-digest"])
 	require.NotContains(t, r.output, strings.ToLower(simulator.DefaultWebhookSecret))
+}
+
+// An action that create does not return and the list does not tell apart is not guessed: nothing is
+// uploaded to an action that may be somebody else's.
+func TestUnknownAction(t *testing.T) {
+	t.Parallel()
+	var cfg simulator.Config
+	cfg.Quirks.EmptyAnswers, cfg.Quirks.WithoutExternalIDs = true, true
+	server, o := account(t, cfg)
+	r := run(t, t.Context(), o)
+	require.Equal(t, holds, r.verdicts["create-minimal"], r.output)
+	require.Equal(t, notSeen, r.verdicts["submit-answer"])
+	require.Len(t, server.Actions(), 1)
+	require.Empty(t, server.Images(server.Actions()[0].ID))
+	require.Contains(t, r.output, "perhaps an action with the external id "+server.Actions()[0].ExternalActionID)
 }

@@ -72,8 +72,10 @@ func (s *shapes) keepDelivery(kind string, header http.Header, body []byte) {
 func (s *shapes) hideValues(value any) {
 	switch value := value.(type) {
 	case map[string]any:
-		for _, member := range value {
-			s.hideValues(member)
+		for name, member := range value {
+			if text, ok := member.(string); !ok || name != "errorName" || !errorName.MatchString(text) {
+				s.hideValues(member)
+			}
 		}
 	case []any:
 		for _, element := range value {
@@ -90,7 +92,7 @@ func (s *shapes) hideValues(value any) {
 	}
 }
 
-// clean takes hidden values out of what goes into the report: a net below shapes that have none.
+// clean removes hidden values from the report. The shapes should have none.
 func (s *shapes) clean(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -154,8 +156,7 @@ func anyMap(m map[string]any) map[string]any {
 	return m
 }
 
-// shapeOf is a JSON value with types in place of values. What holds answers and personal data of
-// people, whose names may be data too, is opaque.
+// shapeOf returns a JSON value with types in place of values. It leaves out opaqueNames.
 func shapeOf(name string, value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -179,6 +180,9 @@ func shapeOf(name string, value any) any {
 		if form := dateForm(value); strings.HasPrefix(form, "0000-") {
 			return "date " + form
 		}
+		if name == "errorName" && errorName.MatchString(value) {
+			return "text " + value
+		}
 		if name == "reviewStatus" || name == "reviewAnswer" || name == "answer" {
 			return "text " + known(value)
 		}
@@ -187,11 +191,15 @@ func shapeOf(name string, value any) any {
 		}
 		return "text"
 	}
+	if number, ok := value.(json.Number); ok && (name == "code" || name == "errorCode") && len(number) <= 5 {
+		return "number " + number.String()
+	}
 	return kind(value)
 }
 
 var (
 	hexDigits   = regexp.MustCompile(`^[0-9a-f]{24,64}$`)
+	errorName   = regexp.MustCompile(`^[a-z]+(-[a-z]+)+( [a-z]+)?$`) // such as duplicate-document
 	plainName   = regexp.MustCompile(`^[a-z][A-Za-z]{0,29}$`)
 	plainHeader = regexp.MustCompile(`^[A-Za-z][A-Za-z-]{0,39}$`)
 	dateLike    = regexp.MustCompile(`^0000-00-00[ T]00:00:00(\.0{1,9})?(Z|[+-]00:?00)?$`)

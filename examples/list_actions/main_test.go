@@ -11,8 +11,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// What somebody has put into an id stays in its cell and is nothing to a
-// terminal.
+// The text of an id stays in its cell and does not control the terminal.
 func TestPrintTable(t *testing.T) {
 	t.Parallel()
 	action := &idngo.Action{ID: "1\r2", ExternalActionID: "tab\there\nnewline\x1b[31mred \u202edər Жұмыс"}
@@ -26,7 +25,7 @@ func TestPrintTable(t *testing.T) {
 	require.NotContains(t, lines[1], "\x9b")
 }
 
-// A table that was not written is a failure, as on a full disk.
+// A table that cannot be written, as on a full disk, is an error.
 func TestPrintTableFails(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()

@@ -22,8 +22,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain looks at everything that was logged by all tests: nothing of it may
-// tell who somebody is, or open anything.
+// TestMain checks everything that the tests have logged: it must show no person and
+// no secret.
 func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
@@ -40,21 +40,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// What the SDKs report, as the specification shows it, is a hint to look and
-// nothing else: whatever it is, only the service's own verdict counts.
+// A report of an SDK, in the form of the specification, only makes the backend fetch
+// the action. The verdict of the service counts, whatever the report is.
 func TestResults(t *testing.T) {
 	t.Parallel()
 	verdicts := []struct {
 		outcome *simulator.Outcome // nil: none yet
 		status  string
 	}{
-		{nil, "pending"},
-		{&simulator.Outcome{OnHold: true}, "pending"},
-		{&simulator.Outcome{Answer: "GREEN"}, "approved"},
-		{&simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}, "rejected"},
-		{&simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"}, "retry"},
-		{&simulator.Outcome{Answer: "YELLOW"}, "rejected"},
-		{&simulator.Outcome{Answer: "ERROR"}, "error"},
+		{status: "pending"},
+		{outcome: &simulator.Outcome{OnHold: true}, status: "pending"},
+		{outcome: &simulator.Outcome{Answer: "GREEN"}, status: "approved"},
+		{outcome: &simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "FINAL"}, status: "rejected"},
+		{outcome: &simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY"}, status: "retry"},
+		{outcome: &simulator.Outcome{Answer: "YELLOW"}, status: "rejected"},
+		{outcome: &simulator.Outcome{Answer: "ERROR"}, status: "error"},
 	}
 	reports := map[string]string{ // %s is the action's id
 		"Android, ActionCompleted":           `{"actionId":"%s","type":"FaceAuth","answer":"GREEN","payload":{"a":{"b":[1]}}}`,
@@ -160,7 +160,7 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-// What belongs to somebody else, or was never started here, does not exist.
+// The action of another user, or one that was never started here, is not found.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -176,7 +176,11 @@ func TestOwners(t *testing.T) {
 		app *app
 		id  string
 	}{
-		{s.penny, id}, {s.bond, elsewhere.ID}, {s.bond, "0123456789abcdef01234567"}, {s.bond, "%2e%2e"}, {s.bond, strings.Repeat("x", 4000)},
+		{
+			app: s.penny, id: id,
+		}, {
+			app: s.bond, id: elsewhere.ID,
+		}, {app: s.bond, id: "0123456789abcdef01234567"}, {app: s.bond, id: "%2e%2e"}, {app: s.bond, id: strings.Repeat("x", 4000)},
 	} {
 		for _, endpoint := range []string{"GET ", "POST /result", "POST /token"} {
 			method, path, _ := strings.Cut(endpoint, " ")
@@ -269,7 +273,7 @@ func TestLevels(t *testing.T) {
 	s.backend.actions.actions[id] = a
 	status, got := s.bond.call("GET", "/actions/"+id, "")
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, answer{Error: "IDnGO's action is not what was asked for"}, got)
+	require.Equal(t, answer{Error: "IDnGO has returned another action"}, got)
 	require.Zero(t, s.approved.Load())
 
 	restarted := s.restart()
@@ -279,7 +283,7 @@ func TestLevels(t *testing.T) {
 	require.Len(t, s.simulator.Actions(), 1)
 }
 
-// However often an app asks, and whatever gets lost, there is one action.
+// There is one action, however often an app asks and whatever is lost.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{
@@ -354,18 +358,27 @@ func TestRefusals(t *testing.T) {
 		key                string
 		status             int
 	}{
-		"nobody":                {&app{s: s}, "POST", "/actions", `{"purpose":"payout"}`, key, 401},
-		"nobody looks":          {&app{s: s, session: "demo-blofeld"}, "GET", "/actions/" + id, "", "", 401},
-		"no key":                {s.bond, "POST", "/actions", `{"purpose":"payout"}`, "", 400},
-		"a long key":            {s.bond, "POST", "/actions", `{"purpose":"payout"}`, strings.Repeat("k", 65), 400},
-		"unknown purpose":       {s.bond, "POST", "/actions", `{"purpose":"licence"}`, key, 400},
-		"a level":               {s.bond, "POST", "/actions", `{"level":"action-liveness"}`, key, 400},
-		"no body":               {s.bond, "POST", "/actions", ``, key, 400},
-		"no JSON":               {s.bond, "POST", "/actions", `purpose=payout`, key, 400},
-		"half of it":            {s.bond, "POST", "/actions", `{"purpose":"pay`, key, 400},
-		"too much":              {s.bond, "POST", "/actions", `{"purpose":"` + strings.Repeat("payout", 20_000) + `"}`, key, 413},
-		"too much of a result":  {s.bond, "POST", "/actions/" + id + "/result", `{"payload":"` + strings.Repeat("x", 100_000) + `"}`, "", 413},
-		"a result that is none": {s.bond, "POST", "/actions/" + id + "/result", `{"answer":1}`, "", 400},
+		"nobody":       {app: &app{s: s}, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: key, status: 401},
+		"nobody looks": {app: &app{s: s, session: "demo-blofeld"}, method: "GET", path: "/actions/" + id, status: 401},
+		"no key":       {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, status: 400},
+		"a long key": {
+			app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: strings.Repeat("k", 65),
+			status: 400,
+		},
+		"unknown purpose": {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"licence"}`, key: key, status: 400},
+		"a level":         {app: s.bond, method: "POST", path: "/actions", body: `{"level":"action-liveness"}`, key: key, status: 400},
+		"no body":         {app: s.bond, method: "POST", path: "/actions", body: ``, key: key, status: 400},
+		"no JSON":         {app: s.bond, method: "POST", path: "/actions", body: `purpose=payout`, key: key, status: 400},
+		"half of it":      {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"pay`, key: key, status: 400},
+		"too much": {
+			app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"` + strings.Repeat("payout", 20_000) + `"}`,
+			key: key, status: 413,
+		},
+		"too much of a result": {
+			app: s.bond, method: "POST", path: "/actions/" + id + "/result",
+			body: `{"payload":"` + strings.Repeat("x", 100_000) + `"}`, status: 413,
+		},
+		"a result that is none": {app: s.bond, method: "POST", path: "/actions/" + id + "/result", body: `{"answer":1}`, status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -386,9 +399,18 @@ func TestServiceFailures(t *testing.T) {
 		status int
 		text   string
 	}{
-		"rate limited":  {simulator.Fault{Kind: simulator.FaultStatus, Status: 429, Operation: "GetAction"}, 503, "try again later"},
-		"down":          {simulator.Fault{Kind: simulator.FaultHTML, Operation: "GetAction"}, 502, "the verification is not available"},
-		"not an answer": {simulator.Fault{Kind: simulator.FaultGarbage, Operation: "GetAction"}, 502, "the verification is not available"},
+		"rate limited": {
+			fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429, Operation: "GetAction"}, status: 503,
+			text: "try again later",
+		},
+		"down": {
+			fault: simulator.Fault{Kind: simulator.FaultHTML, Operation: "GetAction"}, status: 502,
+			text: "the verification is not available",
+		},
+		"not an answer": {
+			fault: simulator.Fault{Kind: simulator.FaultGarbage, Operation: "GetAction"}, status: 502,
+			text: "the verification is not available",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

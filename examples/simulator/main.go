@@ -215,7 +215,7 @@ func (o *options) serve() error {
 }
 
 // isLoopback reports whether an address to listen on is reached from this machine
-// alone. What cannot be told is left to the simulator to refuse.
+// alone. It accepts an unknown form, which the simulator refuses later.
 func isLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "localhost" {

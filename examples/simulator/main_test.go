@@ -55,7 +55,7 @@ func refused(t *testing.T, cmd *exec.Cmd) (stderr string, code int) {
 	return said.String(), cmd.ProcessState.ExitCode()
 }
 
-// What would be ignored, or taken for something else, is refused.
+// A flag that would be ignored or misunderstood is refused.
 func TestRefusedArguments(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -181,7 +181,7 @@ func TestDeliveryLineGaveUp(t *testing.T) {
 		deliveryLine(simulator.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
 }
 
-// What would fail when the simulator is made is told in one line too.
+// An error of simulator.New is one line too.
 func TestRefusedConfig(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()

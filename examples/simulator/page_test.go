@@ -144,7 +144,7 @@ func TestPage(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 2*width, picture.Width, "nothing sticks out to the side")
 			require.Equal(t, strconv.Itoa(width), b.eval("document.documentElement.scrollWidth"))
-			// What a finger has to hit, and what a browser would zoom in on.
+			// Targets must be large enough for a finger, and no field may make a browser zoom.
 			require.Equal(t, "true", b.eval("[...document.querySelectorAll('.choice, button, input[type=text]')]"+
 				".every(e => e.offsetHeight === 0 || e.offsetHeight >= 44)"))
 			require.Equal(t, "true", b.eval("parseFloat(getComputedStyle(document.getElementById('comment')).fontSize) >= 16"))

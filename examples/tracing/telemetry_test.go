@@ -184,7 +184,7 @@ func TestAttempts(t *testing.T) {
 			for i, want := range []struct {
 				code   codes.Code
 				status int
-			}{{codes.Error, http.StatusServiceUnavailable}, {codes.Error, 0}, {codes.Unset, http.StatusOK}} {
+			}{{code: codes.Error, status: http.StatusServiceUnavailable}, {code: codes.Error}, {code: codes.Unset, status: http.StatusOK}} {
 				require.Equal(t, calls[0].SpanContext.SpanID(), attempts[i].Parent.SpanID())
 				require.Equal(t, trace.SpanKindClient, attempts[i].SpanKind)
 				require.Equal(t, want.code, attempts[i].Status.Code)

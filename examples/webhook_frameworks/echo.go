@@ -33,7 +33,7 @@ func echoRouter(verifier *idngo.WebhookVerifier, handle handleFunc) http.Handler
 const webhookKey = "idngo.webhook"
 
 // echoVerify returns a middleware that lets only signed events pass and keeps them in the context.
-// It must come before anything that reads or binds the body. What comes after it can bind the body.
+// It must come before anything that reads or binds the body. Handlers behind it can bind the body.
 func echoVerify(verifier *idngo.WebhookVerifier) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {

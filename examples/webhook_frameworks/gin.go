@@ -30,7 +30,7 @@ func ginRouter(verifier *idngo.WebhookVerifier, handle handleFunc) http.Handler 
 }
 
 // ginVerify returns a middleware that lets only signed events pass and keeps them in the context.
-// It must come before anything that reads or binds the body. What comes after it can bind the body.
+// It must come before anything that reads or binds the body. Handlers behind it can bind the body.
 func ginVerify(verifier *idngo.WebhookVerifier) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		event, err := verifier.Parse(c.Request)

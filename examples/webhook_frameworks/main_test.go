@@ -118,7 +118,7 @@ func TestRouters(t *testing.T) {
 	}
 }
 
-// What comes after the middleware of echo and of gin can still bind the body.
+// A handler behind the middleware of echo and of gin can bind the body.
 func TestMiddlewareLeavesBody(t *testing.T) {
 	t.Parallel()
 	type bound struct {

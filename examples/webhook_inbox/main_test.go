@@ -35,10 +35,10 @@ import (
 
 const secret = "secret-of-the-webhook"
 
-// patience is for what has to happen in the end. A machine that died was at
-// work on events that River gives to another one after up to a minute: the next
-// leader is elected when the old one's term of 15 s is over, and looks for
-// stuck jobs then and every 30 s.
+// patience is how long the tests wait for the end. River gives the events of a
+// machine that died to another one after up to a minute: it elects the next leader
+// when the term of the old one (15 s) is over, and the leader searches for stuck
+// jobs then and every 30 s.
 const patience = 3 * time.Minute
 
 // TestMain is the tests, or one of the receivers that they start: a process of
@@ -129,18 +129,33 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 		want   string
 		events [][2]string // type, time
 	}{
-		"in order":          {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", late}}},
-		"crosswise":         {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}}},
-		"at once":           {"applicantActionReviewed", [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}}},
-		"at once crosswise": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}}},
-		"on hold at once": {"applicantActionOnHold", [][2]string{
+		"in order": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", late}},
+		},
+		"crosswise": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionReviewed", late}, {"applicantActionPending", early}},
+		},
+		"at once": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionPending", early}, {"applicantActionReviewed", early}},
+		},
+		"at once crosswise": {
+			want:   "applicantActionReviewed",
+			events: [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", early}},
+		},
+		"on hold at once": {want: "applicantActionOnHold", events: [][2]string{
 			{"applicantActionPending", early}, {"applicantActionOnHold", early}, {"applicantActionPending", early},
 		}},
-		"hold, then review": {"applicantActionReviewed", [][2]string{
+		"hold, then review": {want: "applicantActionReviewed", events: [][2]string{
 			{"applicantActionOnHold", early}, {"applicantActionReviewed", early}, {"applicantActionOnHold", early},
 		}},
-		"sent in again": {"applicantActionPending", [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}}},
-		"without times": {"applicantActionReviewed", [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
+		"sent in again": {
+			want:   "applicantActionPending",
+			events: [][2]string{{"applicantActionReviewed", early}, {"applicantActionPending", late}},
+		},
+		"without times": {want: "applicantActionReviewed", events: [][2]string{{"applicantActionReviewed", ""}, {"applicantActionPending", ""}}},
 	} {
 		for _, e := range tt.events {
 			event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"applicantActionId":%q,"type":%q,"createdAtMs":%q}`, name, e[0], e[1]))
@@ -153,7 +168,7 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 	}
 }
 
-// What is not believed, or not stored, is not answered with 200.
+// A delivery that is not verified or not stored is not answered with 200.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.sqlite")
@@ -300,7 +315,7 @@ func (f *fleet) start(kind string) *receiver {
 func (f *fleet) kill(r *receiver, itsJobs string) (inFlight int) {
 	f.t.Helper()
 	f.eventually("a receiver at work", func() bool {
-		// Stopped, it cannot end what it is at between the look and the kill.
+		// A stopped process cannot end its work between the query and the kill.
 		require.NoError(f.t, r.process.Process.Signal(syscall.SIGSTOP))
 		if inFlight = f.count("river_job WHERE state = 'running' AND " + itsJobs); inFlight > 0 {
 			return true
@@ -334,9 +349,9 @@ func (f *fleet) stop() {
 	f.receivers = nil
 }
 
-// deliverAll delivers two events for each action, every one three times, in
-// random order, to random receivers; half-way it calls disaster. Then it looks
-// at the books.
+// deliverAll delivers two events for each action, every one three times, in random
+// order, to random receivers. Half-way it calls disaster. At the end it checks the
+// database.
 func (f *fleet) deliverAll(actions int, disaster func()) {
 	f.t.Helper()
 	const copies = 3
@@ -383,8 +398,8 @@ func (f *fleet) deliverAll(actions int, disaster func()) {
 	f.stop()
 }
 
-// requireEachOnce looks whether each event had its effect once, and whether
-// each action is in the state that its newest event says.
+// requireEachOnce checks that each event had its effect once, and that each action
+// has the state of its newest event.
 func (f *fleet) requireEachOnce(actions int) {
 	f.t.Helper()
 	require.Equal(f.t, 2*actions, f.count("inbox_event"))
@@ -394,9 +409,9 @@ func (f *fleet) requireEachOnce(actions int) {
 	require.Zero(f.t, f.count("action_state WHERE type <> 'applicantActionReviewed' OR answer <> 'GREEN'"))
 }
 
-// send delivers as the service would: what is not answered with 200 in 5 s is
-// delivered again, to another receiver if there is one, until it is. The
-// channel is closed when all have been.
+// send delivers as the service does. It delivers an event again, to another receiver
+// if there is one, until the answer is 200 within 5 s. The channel is closed when all
+// events have been delivered.
 func (f *fleet) send(deliveries [][]byte, onSent func(n int)) <-chan struct{} {
 	queue := make(chan []byte)
 	var senders sync.WaitGroup

@@ -15,9 +15,9 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Without a secret and a database a simulator in this process sends webhooks to
-// main, each three times and not in order, counts their effects, and interrupts
-// main at the end. Leave this file out when you copy main.go.
+// Without a secret and a database, a simulator in this process sends webhooks to main, each three
+// times and not in order. It counts their effects and interrupts main at the end. Leave this file
+// out when you copy main.go.
 func init() {
 	if testing.Testing() {
 		return

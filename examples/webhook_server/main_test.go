@@ -16,7 +16,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// However often, late and crosswise an event arrives, it has its effect once.
+// An event has its effect once, however often, late and out of order it arrives.
 func TestEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const events, deliveries, senders = 500, 10_000, 200
@@ -101,8 +101,8 @@ func TestEachEventOnce(t *testing.T) {
 	require.NotEmpty(t, failed)
 }
 
-// A slow event holds up its own deliveries and no others, and one whose effect
-// panicked is acted on again.
+// A slow event delays only its own deliveries. An event whose effect panicked is
+// acted on again.
 func TestEventsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	slow, release := &idngo.WebhookEvent{Type: "slow"}, make(chan struct{})

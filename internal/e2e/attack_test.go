@@ -285,9 +285,9 @@ func TestAttackHostileJSON(t *testing.T) {
 	}
 }
 
-// Of members that come twice the last one counts, in every answer and in every
-// event, and also if a member of an unexpected type makes the client decode again.
-// So a RED that one reader sees is never a GREEN to another.
+// If a member comes twice, the last one counts, in every answer and every event, also if a member
+// of an unexpected type makes the client decode again. So a RED that one reader sees is never a
+// GREEN to another.
 func TestAttackDuplicateMembers(t *testing.T) {
 	t.Parallel()
 	const red, green = `{"reviewAnswer":"RED"}`, `{"reviewAnswer":"GREEN"}`

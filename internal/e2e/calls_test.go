@@ -28,7 +28,7 @@ type clientCall struct {
 	retry  string // its row in faultnet.Operations
 	clock  string // its row in simulatorCalls
 	route  string // the operation of the simulator that answers it
-	// madeOf are methods that this one calls. What a row leaves empty, these have.
+	// madeOf are methods that this one calls. They have the rows that this one leaves empty.
 	madeOf []string
 }
 

@@ -94,14 +94,14 @@ func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Nu
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
-	flows, processes := 2000, chaosProcesses
+	flows, processes := faultnet.Count(2000, 400, 100), chaosProcesses
 	switch {
 	case *chaosFlows > 0:
 		flows = *chaosFlows
 	case testing.Short():
-		flows, processes = 100, 0
+		processes = 0
 	case race.Enabled:
-		flows = 300
+		flows = min(flows, 300)
 	}
 	seed := rand.Uint64()
 	goroutines := runtime.NumGoroutine()

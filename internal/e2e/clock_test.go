@@ -308,7 +308,7 @@ func TestClockLearnsFromTheCodesOnly(t *testing.T) {
 	}
 }
 
-// What was learned is dropped when the service's clock, or ours, is put right.
+// The learned offset is dropped when the service's clock, or ours, is corrected.
 func TestClockHeals(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}

@@ -174,7 +174,7 @@ func TestCheckCredentialsCorrectsTheClock(t *testing.T) {
 	})
 }
 
-// What it asks for is counted and traced as the endpoint that it calls.
+// Its call is counted and traced as the endpoint GetAction.
 func TestCheckCredentialsIsAGetAction(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network, service := faultnet.NewSimulator(t, simulator.Config{})

@@ -162,7 +162,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 	}
 }
 
-// Of several with one external id, the newest is found.
+// The newest of several actions with one external id is found.
 func TestFindActionFindsTheNewest(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -285,7 +285,7 @@ func TestFindActionOnOddLists(t *testing.T) {
 					assert.Equal(t, tt.is == sentinel, errors.Is(err, sentinel), "%v: %v", sentinel, err)
 				}
 
-				// Whoever cannot be sure that there is none creates none.
+				// EnsureAction creates no action if one may exist.
 				network = faultnet.New(t)
 				network.OnRequest = answerLists(tt.pages, tt.gets)
 				_, _ = network.Client().EnsureAction(t.Context(), "app-1", idngo.CreateActionParams{LevelName: "lvl", ExternalActionID: "ext"})
@@ -495,8 +495,7 @@ func TestEnsureAction(t *testing.T) {
 					}
 				}
 
-				// Whoever calls again, after a crash for example, gets the one
-				// action that there is.
+				// A second call, after a crash for example, gets the same action.
 				require.NoError(t, recorder.SetFaults(nil))
 				again, err := ensure(t, recorder.net.Client())
 				require.NoError(t, err)
@@ -655,7 +654,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "5e02f6b1", action.ID)
 
-		// What an earlier create has left unknown stays so.
+		// The unknown outcome of an earlier create stays unknown.
 		creates, answer := 0, network.OnRequest
 		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			if operationOfRequest(r) == "CreateAction" {

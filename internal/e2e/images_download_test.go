@@ -115,7 +115,7 @@ func (h *hesitating) Read(p []byte) (int, error) {
 	return h.Reader.Read(p)
 }
 
-// Whatever a download ends with, its body is closed and its context is over.
+// At the end of a download, its body is closed and its context has ended.
 func TestDownloadReleasesEverything(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection lost")
@@ -443,8 +443,8 @@ func TestDownloadClosedEarly(t *testing.T) {
 	})
 }
 
-// What a download allocates does not depend on its size. Not parallel: it
-// counts what the process allocates.
+// The allocations of a download do not depend on its size. Not parallel: it counts those of the
+// process.
 //
 //nolint:paralleltest // see above
 func TestDownloadAllocatesTheSameForAnySize(t *testing.T) {

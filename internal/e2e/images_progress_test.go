@@ -23,7 +23,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// What Progress is told, when, and by whom.
+// The calls of Progress: arguments, times and goroutines.
 
 // assertProgress checks what Progress was told over a call whose last attempt,
 // with this number, sent everything.
@@ -60,7 +60,10 @@ func TestProgress(t *testing.T) {
 			size: 1 << 20, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}, {Kind: simulator.FaultStatus, Status: 429}},
 			attempts: 3, ends: 3,
 		},
-		"not read at first": {size: 30 << 20, script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}}, attempts: 2, ends: 1},
+		"not read at first": {
+			size: faultnet.Count(30, 16, 16) << 20, script: []simulator.Fault{{Kind: simulator.FaultEarlyStatus, Status: 429}},
+			attempts: 2, ends: 1,
+		},
 	} {
 		for kind, source := range faultnet.ImageSources(t, faultnet.Noise(tt.size)) {
 			t.Run(name+"/"+kind, func(t *testing.T) {

@@ -102,8 +102,8 @@ func TestImageFileIsOpenedPerAttempt(t *testing.T) {
 	assert.Zero(t, faultnet.OpenFiles(t, path))
 }
 
-// What an upload allocates does not depend on its size. Not parallel: it counts
-// what the process allocates.
+// The allocations of an upload do not depend on its size. Not parallel: it counts those of the
+// process.
 //
 //nolint:paralleltest // see above
 func TestUploadAllocatesTheSameForAnySize(t *testing.T) {

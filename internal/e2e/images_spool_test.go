@@ -105,7 +105,7 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 	assertNothingLeft(t, dir)
 }
 
-// Whatever becomes of an upload, its temporary file is gone.
+// The temporary file of an upload is removed, with any outcome.
 //
 //nolint:paralleltest // it sets the environment
 func TestNoTemporaryFileIsLeft(t *testing.T) {

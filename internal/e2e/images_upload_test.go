@@ -240,8 +240,8 @@ func TestBodyClosedWhileItIsRead(t *testing.T) {
 	assert.Equal(t, 2, response.Attempts)
 }
 
-// net/http may send a request again by itself, on another connection. What it
-// gets then is the same body, and progress does not go back.
+// net/http may send a request again by itself, on another connection. It then gets the same body,
+// and progress does not go back.
 func TestTransportReplaysAnUpload(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(500_000)

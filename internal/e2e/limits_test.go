@@ -213,8 +213,8 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
-// Whatever the first attempt fails with, every body is closed when the call
-// returns, and a goroutine that is left behind would fail the bubble.
+// After any failure of the first attempt, every body is closed when the call returns. A goroutine
+// that is left behind would fail the bubble.
 func TestBodiesAreClosed(t *testing.T) {
 	for _, row := range failureRows() {
 		if row.tls || row.contextEnds > 0 {
@@ -237,7 +237,7 @@ func TestBodiesAreClosed(t *testing.T) {
 	}
 }
 
-// What is short enough is read to its end, so that the connection is kept.
+// A short body is read to its end, so that the connection is kept.
 func TestErrorsKeepTheConnection(t *testing.T) {
 	for size, kept := range map[int]bool{0: true, 100: true, 64 << 10: true, 300 << 10: true, 2 << 20: false} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {

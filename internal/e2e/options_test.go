@@ -108,8 +108,7 @@ func TestRateLimiterRefuses(t *testing.T) {
 		}
 		assert.Zero(t, network.Dialed())
 
-		// What an earlier attempt has brought is not lost, what it has left
-		// unknown stays so.
+		// The answer of an earlier attempt is kept, and an unknown outcome stays unknown.
 		asked := 0
 		client = network.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error {
 			if asked++; asked > 1 {
@@ -183,7 +182,7 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 			assert.NotContains(t, line, "status=")
 		}
 
-		// What is not attempted is not logged.
+		// Only attempts are logged.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.Error(t, faultnet.CreateAction.Call(ctx, client))

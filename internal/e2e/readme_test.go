@@ -143,7 +143,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	assert.Contains(t, log.String(), "paid payout-815\n")
 }
 
-// The README says everything on one page and a half. Its payout service comes on top.
+// The README says everything on at most 220 lines. Its payout service does not count.
 func TestREADMELength(t *testing.T) {
 	t.Parallel()
 	const most = 220
@@ -152,6 +152,35 @@ func TestREADMELength(t *testing.T) {
 		lines -= strings.Count("```go\n"+programs[1]+"```\n\n", "\n")
 	}
 	assert.LessOrEqual(t, lines, most)
+}
+
+// The map has a row for each room.
+func TestMapNamesRooms(t *testing.T) {
+	t.Parallel()
+	text := string(faultnet.ReadFile(t, faultnet.Path(t, "internal", "README.md")))
+	for room := range rooms {
+		if name := strings.TrimPrefix(room, "internal/"); name != "." {
+			assert.Contains(t, text, "\n| `"+name+"` |", "internal/README.md has no row for the room")
+		}
+	}
+}
+
+// testdata/README.md has the source of each fixture.
+func TestFixturesAreExplained(t *testing.T) {
+	t.Parallel()
+	text := string(faultnet.ReadFile(t, faultnet.Testdata(t, "README.md")))
+	for _, pattern := range []string{"*", "models/*", "vectors/*"} {
+		files, err := filepath.Glob(filepath.Join(faultnet.Testdata(t), pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			name := filepath.Base(file)
+			stem := strings.TrimSuffix(strings.TrimSuffix(name, ".json"), ".want")
+			named := strings.Contains(text, "`"+stem+"`") || strings.Contains(text, "`"+name+"`") ||
+				strings.Contains(text, "## "+name)
+			assert.True(t, named || name == "README.md", "testdata/README.md does not name %s", name)
+		}
+	}
 }
 
 // Each test that a document tells a reader to run exists.

@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -212,15 +211,6 @@ func refusingTransport(status int, description string) http.RoundTripper {
 	})
 }
 
-// allocated returns how many bytes a function allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // A refusal allocates at most twice what an answer 200 does, and 1 MiB
 // (azure-sdk-for-go#27486). Not parallel: other tests allocate too.
 func TestRefusalAllocatesLittle(t *testing.T) {
@@ -411,7 +401,7 @@ func TestTimeoutsAreNetErrors(t *testing.T) {
 	}
 }
 
-// What is no image is not handed out as one (go-github#486, minio-go#1561).
+// An answer that is no image is an error (go-github#486, minio-go#1561).
 func TestOnlyAnImageIsAnImage(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status      int
@@ -727,25 +717,26 @@ func TestSeveralBadArguments(t *testing.T) {
 		words []string
 	}{
 		"CreateAction": {
-			err:   second(client.CreateAction(ctx, "", idngo.CreateActionParams{Email: "\xff"})),
-			words: []string{"applicantID", "LevelName", "ExternalActionID", "Email"},
+			err:   second(client.CreateAction(faultnet.NilContext, "", idngo.CreateActionParams{Email: "\xff"}, nil)),
+			words: []string{"applicantID", "LevelName", "ExternalActionID", "Email", "context", "request option"},
 		},
 		"EnsureAction": {
-			err:   second(client.EnsureAction(ctx, "..", idngo.CreateActionParams{Extra: map[string]any{"email": 1}})),
-			words: []string{"applicantID", "LevelName", "ExternalActionID", "Extra"},
+			err:   second(client.EnsureAction(ctx, "..", idngo.CreateActionParams{Extra: map[string]any{"email": 1}}, nil)),
+			words: []string{"applicantID", "LevelName", "ExternalActionID", "Extra", "request option"},
 		},
-		"FindAction": {err: second(client.FindAction(ctx, "", "")), words: []string{"applicantID", "externalActionID"}},
+		"FindAction": {err: second(client.FindAction(ctx, "", "", nil)), words: []string{"applicantID", "externalActionID", "request option"}},
 		"ListActions": {
 			err: second(client.ListActions(ctx, "", idngo.ListActionsParams{Limit: -1})), words: []string{"applicantID", "Limit"},
 		},
 		"WaitForReview": {
-			err: second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1})), words: []string{"actionID", "WaitParams"},
+			err:   second(client.WaitForReview(ctx, "", idngo.WaitParams{MinInterval: -1}, nil)),
+			words: []string{"actionID", "WaitParams", "request option"},
 		},
 		"ConfirmAction": {
-			err: second(client.ConfirmAction(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
+			err: second(client.ConfirmAction(faultnet.NilContext, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
 		},
 		"RequireApproved": {
-			err: second(client.RequireApproved(ctx, "", idngo.ActionExpectation{})), words: []string{"actionID", "ApplicantID"},
+			err: second(client.RequireApproved(ctx, "", idngo.ActionExpectation{}, nil)), words: []string{"actionID", "ApplicantID"},
 		},
 		"CreateAccessToken": {
 			err: second(client.CreateAccessToken(ctx, idngo.AccessTokenParams{TTL: -1})), words: []string{"UserID", "LevelName", "TTL"},
@@ -763,8 +754,8 @@ func TestSeveralBadArguments(t *testing.T) {
 		},
 		"Do": {err: client.Do(ctx, "", "x", nil, make(chan int), 1), words: []string{"method", "path", "body", "out"}},
 		"GetAction": {
-			err:   second(client.GetAction(faultnet.NilContext, "a1", nil, idngo.WithHeader("Host", "x"))),
-			words: []string{"context", "request option", "header"},
+			err:   second(client.GetAction(faultnet.NilContext, "", nil, idngo.WithHeader("Host", "x"))),
+			words: []string{"actionID", "context", "request option", "header"},
 		},
 		"NewClient": {
 			err: second(idngo.NewClient(

@@ -255,7 +255,7 @@ func TestClientsShareAPool(t *testing.T) {
 	require.Eventually(t, func() bool { return open.Load() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-// Who replaces http.DefaultTransport gets the calls, whenever that was (httpmock#22,
+// A replaced http.DefaultTransport gets the calls, also if it is replaced later (httpmock#22,
 // gock#21).
 func TestReplacedDefaultTransport(t *testing.T) { //nolint:paralleltest // it replaces what is global
 	const base = "https://replaced.test"

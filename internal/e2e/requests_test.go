@@ -157,7 +157,7 @@ func TestGoldenRequests(t *testing.T) {
 
 // FuzzRequests makes every call with any ids and names, through net/http's own
 // writer and reader of requests, and has the simulator judge the signature of what
-// arrives. What it is asked for must be what was meant.
+// arrives. The service must get what the caller has passed.
 func FuzzRequests(f *testing.F) {
 	f.Add("63e096c51b6b4030f2e01154", "payout-4711", "action-liveness", "JamesBond007", "kk")
 	f.Add("a/b;c d", "-;applicantId=x", "уровень 1/2 + &=?#%", "304775ty@b", "")

@@ -689,7 +689,7 @@ func TestDelayAfterClockIsTheFirst(t *testing.T) {
 	})
 }
 
-// What was once unknown stays unknown, whatever the later attempts say.
+// An unknown outcome stays unknown after any later attempt.
 func TestUnknownStaysUnknown(t *testing.T) {
 	unknown := map[string]func(http.ResponseWriter){
 		"503": faultnet.Refusal(503, 0), "408": faultnet.Refusal(408, 0), "lost": faultnet.CutConnection,
@@ -886,8 +886,8 @@ func TestEveryAttemptIsFreshlySigned(t *testing.T) {
 	}
 }
 
-// Whether bytes were written is what httptrace says. Who says nothing counts as
-// having written.
+// httptrace reports whether bytes were written. A transport that reports nothing counts as having
+// written.
 func TestWhatARoundTripperReports(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	trace := func(r *http.Request, events string) {

@@ -161,7 +161,7 @@ func TestRuleLayout(t *testing.T) {
 	for name := range rootFiles {
 		want = append(want, name, strings.TrimSuffix(name, ".go")+"_test.go")
 	}
-	// What a build or a test run leaves behind does not count.
+	// Files that a build or a test run leaves behind do not count.
 	ignored := strings.Fields(string(faultnet.ReadFile(t, faultnet.Path(t, ".gitignore"))))
 	entries, err := os.ReadDir(faultnet.Path(t))
 	require.NoError(t, err)

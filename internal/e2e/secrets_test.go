@@ -283,7 +283,7 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 			faultnet.WriteRaw(w, "HTTP/1.1 302 Found\r\nLocation: https://"+line(echo)+"/\r\nContent-Length: 0\r\n\r\n")
 		},
 		"redirect to a sound host": func(w http.ResponseWriter, echo string) {
-			// Of what was sent, what can stand in a host.
+			// The values that can be part of a host.
 			host := "x"
 			for _, word := range append(markPattern.FindAllString(echo, -1), signaturePattern.FindAllString(echo, -1)...) {
 				if word == hiddenLocale || word == hiddenSegment || len(word) == 64 {

@@ -54,10 +54,7 @@ func TestConnectionsAreReused(t *testing.T) {
 // counts the connections of the server.
 func reuseConnections(t *testing.T, protocol string) {
 	const goroutines = 256
-	calls := 20_000
-	if testing.Short() {
-		calls = 2_000 // the default would still open more than a thousand
-	}
+	calls := faultnet.Count(20_000, 4_000, 2_000) // the default of net/http would open more than a thousand for 2,000
 	var opened, wrongProtocol atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != protocol {

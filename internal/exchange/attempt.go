@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -10,8 +9,8 @@ import (
 	"github.com/idngo-go/idngo/internal/formbody"
 )
 
-// An attempt is what other goroutines tell of an exchange while it runs: how long nothing has
-// moved, and whether anything was written. It is a formbody.Pacer.
+// An attempt is the state of an exchange that other goroutines report while it runs: how long there
+// was no progress, and whether anything was written. It is a formbody.Pacer.
 type attempt struct {
 	ctx     context.Context // ends when the timeout expires
 	cancel  context.CancelFunc
@@ -93,9 +92,3 @@ func (e TimeoutError) Temporary() bool { return true }
 
 // Is matches context.DeadlineExceeded.
 func (e TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// isTimeout reports whether a timeout or the deadline of a context is the cause of err.
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
-}

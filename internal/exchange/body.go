@@ -3,34 +3,38 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"time"
 )
 
 const (
-	// trusted is the declared length of an answer up to which room is made at once. The service is
+	// trusted is the largest declared length of an answer that is allocated at once. The service is
 	// trusted more than a sender of webhooks.
 	trusted = 1 << 20
-	// maxDrain and drainTime limit what is read of an answer that nobody wants any more, so that
-	// its connection can be used again.
+	// maxDrain and drainTime limit how much of an unwanted answer is read, so that its connection
+	// can be used again.
 	maxDrain  = 256 << 10
 	drainTime = time.Second
 )
 
-// ReadBody reads a body to its end. declared is its announced length, -1 if unknown: a hint, for
-// which room is made at once up to trust bytes. A body above limit is ErrTooLarge, before anything
-// is read if it is declared so. With an error it returns what was read, one byte above the limit at
-// most.
+// errImpossibleRead is the error of a body that counts bytes that it cannot have read.
+var errImpossibleRead = errors.New("the body returned an impossible count")
+
+// ReadBody reads a body to its end. declared is its declared length, -1 if unknown. Up to trust
+// bytes of it are allocated at once. ReadBody returns ErrTooLarge for a body above limit, before it
+// reads anything if declared is above limit. With an error it returns the bytes that it has read,
+// at most one above the limit.
 func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	if declared > limit {
 		return nil, ErrTooLarge
 	}
-	const least, unannounced = 512, 4 << 10
+	const unannounced = 4 << 10
 	limit = min(limit, math.MaxInt64-1)
 	size := int64(unannounced)
 	if declared >= 0 && declared <= trust {
-		size = max(declared+1, least) // one more, to see the end without growing
+		size = declared + 1 // one more, to see the end without growing
 	}
 	size = min(size, limit+1)
 	buffer := make([]byte, 0, size)
@@ -48,6 +52,9 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 			free = free[:left+1]
 		}
 		n, err := r.Read(free)
+		if n < 0 || n > len(free) {
+			return buffer, errImpossibleRead
+		}
 		buffer = buffer[:len(buffer)+n]
 		switch {
 		case int64(len(buffer)) > limit:
@@ -60,8 +67,8 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	}
 }
 
-// Replay returns a body that starts with what was read before and goes on with rest. Closing it
-// closes closer.
+// Replay returns a body that starts with the bytes that were read before and continues with rest.
+// Closing it closes closer.
 func Replay(read []byte, rest io.Reader, closer io.Closer) io.ReadCloser {
 	return struct {
 		io.Reader

@@ -2,17 +2,23 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/retry"
 )
 
 // Bodies of every size around those at which the buffer grows, with lengths that are declared
@@ -80,3 +86,211 @@ func TestReplay(t *testing.T) {
 type closerFunc func() error
 
 func (f closerFunc) Close() error { return f() }
+
+// openTestStream makes an exchange whose answer is a stream of body. declared is its length, -1 if
+// unknown.
+func openTestStream(ctx context.Context, t *testing.T, declared int64, body func(req *http.Request) io.ReadCloser) (*Answer, *Failure) {
+	t.Helper()
+	request := simpleRequest()
+	request.Stream = true
+	return newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+		res, err := respond(200, nil, body(req))(req)
+		res.ContentLength = declared
+		return res, err
+	})).Do(ctx, request)
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789", 1000) // above every limit of the request
+	for name, test := range map[string]struct {
+		body     io.Reader
+		declared int64
+		want     string
+		err      error // of reading to the end
+		empty    bool
+	}{
+		"of unknown length":   {body: strings.NewReader(long), declared: -1, want: long},
+		"of a known length":   {body: strings.NewReader(long), declared: 10_000, want: long},
+		"a byte at a time":    {body: iotest.OneByteReader(strings.NewReader("abc")), declared: 3, want: "abc"},
+		"the end with a byte": {body: iotest.DataErrReader(strings.NewReader("abc")), declared: 3, want: "abc"},
+		"nothing at first":    {body: io.MultiReader(&nothingOnce{}, strings.NewReader("abc")), declared: -1, want: "abc"},
+		"empty":               {body: strings.NewReader(""), empty: true},
+		"cut off":             {body: strings.NewReader("abc"), declared: 4, want: "abc", err: io.ErrUnexpectedEOF},
+		"broken": {
+			body: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errBroken)), declared: -1, want: "abc", err: errBroken,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spy := &bodySpy{Reader: test.body}
+			answer, failure := openTestStream(t.Context(), t, test.declared, func(*http.Request) io.ReadCloser { return spy })
+			require.Nil(t, failure)
+			assert.Nil(t, answer.Content)
+			stream := answer.Stream
+			assert.Equal(t, test.empty, stream.Empty())
+			got, err := io.ReadAll(stream)
+			assert.Equal(t, test.want, string(got))
+			require.ErrorIs(t, err, test.err)
+			if test.err != nil {
+				_, again := stream.Read(make([]byte, 1))
+				assert.Equal(t, err, again, "the error stays")
+				failure := stream.Failure()
+				assert.Equal(t, retry.Lost, failure.Kind)
+				assert.True(t, failure.Written)
+				assert.Equal(t, test.err, failure.Err)
+				assert.Same(t, answer.Sent, failure.Sent)
+			}
+			assert.Zero(t, spy.closed)
+			require.NoError(t, stream.Close())
+			assert.Equal(t, 1, spy.closed)
+		})
+	}
+}
+
+// nothingOnce is a reader that returns no byte and no error before it ends.
+type nothingOnce struct{ done bool }
+
+func (r *nothingOnce) Read([]byte) (int, error) {
+	if r.done {
+		return 0, io.EOF
+	}
+	r.done = true
+	return 0, nil
+}
+
+// Without a first byte there is no stream, and the exchange can be made again.
+func TestStream_without_a_first_byte(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body     func(req *http.Request) io.Reader
+		declared int64
+		err      error
+		took     time.Duration
+	}{
+		"broken":  {body: func(*http.Request) io.Reader { return iotest.ErrReader(errBroken) }, declared: -1, err: errBroken},
+		"cut off": {body: func(*http.Request) io.Reader { return strings.NewReader("") }, declared: 1, err: io.ErrUnexpectedEOF},
+		"no progress": {
+			body: func(req *http.Request) io.Reader { return hangingBody(req, "") }, declared: -1,
+			err: TimeoutError(testTimeout), took: testTimeout,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var spy *bodySpy
+				began := time.Now()
+				answer, failure := openTestStream(t.Context(), t, test.declared, func(req *http.Request) io.ReadCloser {
+					spy = &bodySpy{Reader: test.body(req)}
+					return spy
+				})
+				assert.Nil(t, answer)
+				require.NotNil(t, failure)
+				assert.Equal(t, test.took, time.Since(began))
+				assert.Equal(t, retry.Lost, failure.Kind)
+				assert.Equal(t, test.err, failure.Err)
+				assert.Equal(t, 200, failure.Response.StatusCode)
+				assert.Equal(t, 1, spy.closed)
+			})
+		})
+	}
+}
+
+// Only the time inside of Read counts for the timeout, and each Read has all of it.
+func TestStream_timeout_without_progress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answer, failure := openTestStream(t.Context(), t, -1, func(req *http.Request) io.ReadCloser {
+			slow := readerFunc(func(p []byte) (int, error) {
+				time.Sleep(testTimeout - time.Second)
+				return copy(p, "x"), nil
+			})
+			return io.NopCloser(io.MultiReader(io.LimitReader(slow, 3), hangingBody(req, "")))
+		})
+		require.Nil(t, failure)
+		stream := answer.Stream
+		one := make([]byte, 1)
+		for range 3 {
+			time.Sleep(time.Hour) // the caller takes its time
+			n, err := stream.Read(one)
+			require.NoError(t, err)
+			assert.Equal(t, 1, n)
+		}
+		began := time.Now()
+		_, err := stream.Read(one)
+		require.Error(t, err)
+		assert.Equal(t, testTimeout, time.Since(began))
+		assert.Equal(t, TimeoutError(testTimeout), stream.Failure().Err)
+		assert.Equal(t, retry.Lost, stream.Failure().Kind)
+		require.NoError(t, stream.Close())
+	})
+}
+
+func TestStream_ends_with_the_context(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		answer, failure := openTestStream(ctx, t, -1, func(req *http.Request) io.ReadCloser { return hangingBody(req, "a") })
+		require.Nil(t, failure)
+		time.AfterFunc(time.Second, func() { cancel(errBroken) })
+		got, err := io.ReadAll(answer.Stream)
+		require.Error(t, err)
+		assert.Equal(t, "a", string(got))
+		assert.Equal(t, retry.Ended, answer.Stream.Failure().Kind)
+		require.ErrorIs(t, answer.Stream.Failure().Err, errBroken)
+		require.NoError(t, answer.Stream.Close())
+	})
+}
+
+// Close ends the exchange. Discard first reads what is left, so that the connection can be used
+// again, but not all of an endless body, and not for long.
+func TestStream_ends(t *testing.T) {
+	t.Parallel()
+	closeStream := func(s *Stream) { _ = s.Close() }
+	for name, test := range map[string]struct {
+		end  func(*Stream)
+		body func(req *http.Request) io.Reader
+		read int64
+		took time.Duration
+	}{
+		"Close": {end: closeStream, body: func(*http.Request) io.Reader { return endless{} }, read: 512},
+		"Discard": {
+			end: (*Stream).Discard, body: func(*http.Request) io.Reader { return io.LimitReader(endless{}, 5000) }, read: 5000,
+		},
+		"Discard of endless": {end: (*Stream).Discard, body: func(*http.Request) io.Reader { return endless{} }, read: 512 + maxDrain},
+		"Discard of a slow one": {
+			end: (*Stream).Discard, body: func(req *http.Request) io.Reader { return hangingBody(req, "abc") }, read: 3, took: drainTime,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var spy *bodySpy
+				var sent context.Context
+				answer, failure := openTestStream(t.Context(), t, -1, func(req *http.Request) io.ReadCloser {
+					spy, sent = &bodySpy{Reader: test.body(req)}, req.Context()
+					return spy
+				})
+				require.Nil(t, failure)
+				require.NoError(t, sent.Err(), "the exchange goes on")
+				began := time.Now()
+				test.end(answer.Stream)
+				assert.Equal(t, test.took, time.Since(began))
+				assert.Equal(t, test.read, spy.read)
+				assert.Equal(t, 1, spy.closed)
+				require.Error(t, sent.Err())
+			})
+		})
+	}
+}
+
+// A refusal is not streamed.
+func TestStream_of_a_refusal(t *testing.T) {
+	t.Parallel()
+	request := simpleRequest()
+	request.Stream = true
+	answer, failure := newExchanger(t, respond(404, nil, io.NopCloser(strings.NewReader("gone")))).Do(t.Context(), request)
+	require.Nil(t, failure)
+	assert.Nil(t, answer.Stream)
+	assert.Equal(t, "gone", string(answer.Content))
+}

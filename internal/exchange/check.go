@@ -16,6 +16,9 @@ import (
 // allows http for any host, not only for loopback.
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
 	u, err := url.Parse(text)
+	if err == nil {
+		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // it is not sent
+	}
 	switch {
 	case err != nil:
 		return "", "is not a URL"
@@ -157,20 +160,19 @@ func ValidHeaderValue(s string) bool {
 
 // EncodeQuery encodes a query. Each name is followed by its value. An empty value is left out.
 func EncodeQuery(pairs ...string) string {
-	var query strings.Builder
+	query := make([]byte, 0, 256)
 	for i := 0; i < len(pairs); i += 2 {
 		name, value := pairs[i], pairs[i+1]
 		if value == "" {
 			continue
 		}
-		if query.Len() > 0 {
-			query.WriteByte('&')
+		if len(query) > 0 {
+			query = append(query, '&')
 		}
-		query.WriteString(name)
-		query.WriteByte('=')
-		query.WriteString(EscapeSpaces(url.QueryEscape(value)))
+		query = append(append(query, name...), '=')
+		query = append(query, EscapeSpaces(url.QueryEscape(value))...)
 	}
-	return query.String()
+	return string(query)
 }
 
 // EscapeSpaces writes a space of an encoded query as %20, which every server reads as a space. A

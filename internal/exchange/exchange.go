@@ -1,9 +1,8 @@
 // Package exchange makes one signed HTTP exchange: it builds a request, stamps and signs it, sends
 // it and receives the answer within limits.
 //
-// It helps net/http where a client that signs needs help: a timeout that counts time without
-// progress, whether anything was written, redirects that are not followed, bodies that are read
-// within bounds.
+// It adds to net/http what a client that signs needs: a timeout without progress, a report whether
+// anything was written, redirects that are not followed, and limits for bodies.
 //
 // It knows requests and answers of any status. It must not know what a call means, whether it is
 // made again, or how its error is worded.
@@ -66,7 +65,7 @@ func (e *Exchanger) CloseIdleConnections() { e.http.CloseIdleConnections() }
 type Request struct {
 	Method string
 	URL    string // absolute, escaped
-	// UserAgent, Accept and ContentType are sent where they are not empty.
+	// UserAgent, Accept and ContentType are sent if they are not empty, Accept not with Stream.
 	UserAgent, Accept, ContentType string
 	// Header is sent too and replaces those three.
 	Header http.Header
@@ -160,6 +159,9 @@ func (e *Exchanger) prepare(attempt *attempt, request *Request) (*http.Request, 
 		return nil, errBadURL // err shows the URL
 	}
 	values := [...]string{request.UserAgent, request.Accept, request.ContentType}
+	if request.Stream {
+		values[1] = "" // a media type that is not known beforehand
+	}
 	for i, key := range [...]string{"User-Agent", "Accept", "Content-Type"} {
 		if values[i] != "" {
 			req.Header[key] = values[i : i+1 : i+1]
@@ -229,8 +231,9 @@ func receive(ctx context.Context, attempt *attempt, request *Request, answer *An
 		_ = res.Body.Close() // 101: it is the bare connection, which no context ends
 		return answer, nil
 	case !ok:
-		content, _ := ReadBody(res.Body, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
-		answer.Content = content[:min(int64(len(content)), request.MaxErrorBody)]
+		// Not a byte more: the rest may be slow to come.
+		limited := io.LimitReader(res.Body, request.MaxErrorBody)
+		answer.Content, _ = ReadBody(limited, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
 		discard(res.Body, attempt.Cancel)
 		return answer, nil
 	}
@@ -301,7 +304,7 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	default:
 		failure.Kind = retry.Classify(err, written)
 	}
-	if isTimeout(failure.Err) {
+	if a.expired.Load() { // not at a deadline of the caller's, which may be short on purpose
 		a.watch.timedOut()
 	}
 	return failure

@@ -36,7 +36,7 @@ func TestHeaderValue(t *testing.T) {
 	}
 }
 
-// Whatever becomes of it, the body can be read from its first byte afterwards.
+// The body can be read from its first byte afterwards, also after an error.
 func TestReadRequest(t *testing.T) {
 	t.Parallel()
 	errLost := errors.New("lost")

@@ -79,8 +79,8 @@ func Tune(t *http.Transport) *http.Transport {
 	return t
 }
 
-// sharedTransport is the transport of clients that have none of their own: the shared pool or, when
-// somebody has replaced http.DefaultTransport, as mocks and tracers do, what it was replaced by.
+// sharedTransport is the transport of clients that have none of their own. It uses the shared pool.
+// If somebody has replaced http.DefaultTransport, as mocks and tracers do, it uses that.
 type sharedTransport struct{}
 
 // pool returns the shared pool, nil if another transport is in use.

@@ -106,20 +106,20 @@ func TestContentTypeAndDefaultName(t *testing.T) {
 	t.Parallel()
 	jpeg, png := "\xff\xd8\xff\xe0", "\x89PNG\x0d\x0a\x1a\x0a"
 	for name, c := range map[string]struct{ file, given, bytes, wantType, wantName string }{
-		"the caller's":               {"a.jpg", "image/x-own; q=1", png, "image/x-own; q=1", "a.jpg"},
-		"by extension":               {"a.jpg", "", png, "image/jpeg", "a.jpg"},
-		"by extension, capitals":     {"A.JPEG", "", png, "image/jpeg", "A.JPEG"},
-		"video":                      {"a.mov", "", "x", "video/quicktime", "a.mov"},
-		"pdf":                        {"a.b.pdf", "", "x", "application/pdf", "a.b.pdf"},
-		"by Go's own table":          {"a.json", "", "x", "application/json", "a.json"},
-		"unknown extension":          {"a.idngo-unknown", "", jpeg, "image/jpeg", "a.idngo-unknown"},
-		"no extension":               {"a", "", png, "image/png", "a"},
-		"only a dot":                 {"a.", "", png, "image/png", "a."},
-		"no name":                    {"", "", jpeg, "image/jpeg", "image.jpg"},
-		"a path without name":        {"//", "", png, "image/png", "image.png"},
-		"no name, the caller's type": {"", "IMAGE/TIFF; a=b", jpeg, "IMAGE/TIFF; a=b", "image.tiff"},
-		"no name, nothing known":     {"", "", "\x01\x02", "application/octet-stream", "image"},
-		"no name, no bytes":          {"", "", "", "text/plain; charset=utf-8", "image"},
+		"the caller's":               {file: "a.jpg", given: "image/x-own; q=1", bytes: png, wantType: "image/x-own; q=1", wantName: "a.jpg"},
+		"by extension":               {file: "a.jpg", bytes: png, wantType: "image/jpeg", wantName: "a.jpg"},
+		"by extension, capitals":     {file: "A.JPEG", bytes: png, wantType: "image/jpeg", wantName: "A.JPEG"},
+		"video":                      {file: "a.mov", bytes: "x", wantType: "video/quicktime", wantName: "a.mov"},
+		"pdf":                        {file: "a.b.pdf", bytes: "x", wantType: "application/pdf", wantName: "a.b.pdf"},
+		"by Go's own table":          {file: "a.json", bytes: "x", wantType: "application/json", wantName: "a.json"},
+		"unknown extension":          {file: "a.idngo-unknown", bytes: jpeg, wantType: "image/jpeg", wantName: "a.idngo-unknown"},
+		"no extension":               {file: "a", bytes: png, wantType: "image/png", wantName: "a"},
+		"only a dot":                 {file: "a.", bytes: png, wantType: "image/png", wantName: "a."},
+		"no name":                    {bytes: jpeg, wantType: "image/jpeg", wantName: "image.jpg"},
+		"a path without name":        {file: "//", bytes: png, wantType: "image/png", wantName: "image.png"},
+		"no name, the caller's type": {given: "IMAGE/TIFF; a=b", bytes: jpeg, wantType: "IMAGE/TIFF; a=b", wantName: "image.tiff"},
+		"no name, nothing known":     {bytes: "\x01\x02", wantType: "application/octet-stream", wantName: "image"},
+		"no name, no bytes":          {wantType: "text/plain; charset=utf-8", wantName: "image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -55,20 +55,20 @@ func TestSourceErrorsComeThrough(t *testing.T) {
 		content Content
 		want    error
 	}{
-		"open": {Content{Size: 5, Open: func() (io.ReadCloser, error) { return nil, broken }}, broken},
-		"at once": {opens(5, func() io.Reader {
+		"open": {content: Content{Size: 5, Open: func() (io.ReadCloser, error) { return nil, broken }}, want: broken},
+		"at once": {content: opens(5, func() io.Reader {
 			return iotest.ErrReader(broken)
-		}), broken},
-		"in the middle": {opens(5, func() io.Reader {
+		}), want: broken},
+		"in the middle": {content: opens(5, func() io.Reader {
 			return io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken))
-		}), broken},
-		"with the last bytes": {opens(5, func() io.Reader { return &dataAnd{"12345", broken} }), broken},
-		"after the last byte": {opens(5, func() io.Reader {
+		}), want: broken},
+		"with the last bytes": {content: opens(5, func() io.Reader { return &dataAnd{"12345", broken} }), want: broken},
+		"after the last byte": {content: opens(5, func() io.Reader {
 			return io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(broken))
-		}), broken},
-		"nothing for ever": {opens(5, func() io.Reader { return constant(0) }), io.ErrNoProgress},
-		"below zero":       {opens(5, func() io.Reader { return constant(-1) }), errInvalidRead},
-		"more than asked":  {opens(5, func() io.Reader { return constant(1 << 20) }), errInvalidRead},
+		}), want: broken},
+		"nothing for ever": {content: opens(5, func() io.Reader { return constant(0) }), want: io.ErrNoProgress},
+		"below zero":       {content: opens(5, func() io.Reader { return constant(-1) }), want: errInvalidRead},
+		"more than asked":  {content: opens(5, func() io.Reader { return constant(1 << 20) }), want: errInvalidRead},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

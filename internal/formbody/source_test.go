@@ -17,18 +17,18 @@ func TestFileIsWatchedBetweenReaders(t *testing.T) {
 		change func(path string) error
 		want   error
 	}{
-		"unchanged":   {func(string) error { return nil }, nil},
-		"other bytes": {func(p string) error { return os.WriteFile(p, pattern(1000), 0o600) }, nil}, // for the server to find
-		"grown":       {func(p string) error { return os.Truncate(p, 1001) }, ErrChanged},
-		"shrunk":      {func(p string) error { return os.Truncate(p, 999) }, ErrChanged},
-		"emptied":     {func(p string) error { return os.Truncate(p, 0) }, ErrChanged},
-		"removed":     {os.Remove, fs.ErrNotExist},
-		"now a directory": {func(p string) error {
+		"unchanged":   {change: func(string) error { return nil }},
+		"other bytes": {change: func(p string) error { return os.WriteFile(p, pattern(1000), 0o600) }}, // for the server to find
+		"grown":       {change: func(p string) error { return os.Truncate(p, 1001) }, want: ErrChanged},
+		"shrunk":      {change: func(p string) error { return os.Truncate(p, 999) }, want: ErrChanged},
+		"emptied":     {change: func(p string) error { return os.Truncate(p, 0) }, want: ErrChanged},
+		"removed":     {change: os.Remove, want: fs.ErrNotExist},
+		"now a directory": {change: func(p string) error {
 			if err := os.Remove(p); err != nil {
 				return err
 			}
 			return os.Mkdir(p, 0o700)
-		}, ErrChanged},
+		}, want: ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

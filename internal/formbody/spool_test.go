@@ -90,21 +90,30 @@ func TestSpoolLeavesNothing(t *testing.T) {
 		start func(t *testing.T) (context.Context, io.Reader)
 		want  error
 	}{
-		"fails at once":   {func(t *testing.T) (context.Context, io.Reader) { return t.Context(), iotest.ErrReader(broken) }, broken},
-		"fails in memory": {func(t *testing.T) (context.Context, io.Reader) { return t.Context(), &dataAnd{"123", broken} }, broken},
-		"fails in file":   {func(t *testing.T) (context.Context, io.Reader) { return t.Context(), over(iotest.ErrReader(broken)) }, broken},
-		"gives nothing":   {func(t *testing.T) (context.Context, io.Reader) { return t.Context(), over(constant(0)) }, io.ErrNoProgress},
-		"miscounts":       {func(t *testing.T) (context.Context, io.Reader) { return t.Context(), constant(1 << 30) }, errInvalidRead},
-		"cancelled before": {cancelled(func(cancel context.CancelFunc) io.Reader {
+		"fails at once": {
+			start: func(t *testing.T) (context.Context, io.Reader) { return t.Context(), iotest.ErrReader(broken) },
+			want:  broken,
+		},
+		"fails in memory": {start: func(t *testing.T) (context.Context, io.Reader) { return t.Context(), &dataAnd{"123", broken} }, want: broken},
+		"fails in file": {
+			start: func(t *testing.T) (context.Context, io.Reader) { return t.Context(), over(iotest.ErrReader(broken)) },
+			want:  broken,
+		},
+		"gives nothing": {
+			start: func(t *testing.T) (context.Context, io.Reader) { return t.Context(), over(constant(0)) },
+			want:  io.ErrNoProgress,
+		},
+		"miscounts": {start: func(t *testing.T) (context.Context, io.Reader) { return t.Context(), constant(1 << 30) }, want: errInvalidRead},
+		"cancelled before": {start: cancelled(func(cancel context.CancelFunc) io.Reader {
 			cancel()
 			return over(strings.NewReader(""))
-		}), context.Canceled},
-		"cancelled in memory": {cancelled(func(cancel context.CancelFunc) io.Reader {
+		}), want: context.Canceled},
+		"cancelled in memory": {start: cancelled(func(cancel context.CancelFunc) io.Reader {
 			return &beforeRead{io.NopCloser(endless{}), cancel}
-		}), context.Canceled},
-		"cancelled in file": {cancelled(func(cancel context.CancelFunc) io.Reader {
+		}), want: context.Canceled},
+		"cancelled in file": {start: cancelled(func(cancel context.CancelFunc) io.Reader {
 			return over(&beforeRead{io.NopCloser(endless{}), cancel})
-		}), context.Canceled},
+		}), want: context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tempDir(t)
@@ -175,7 +184,7 @@ func TestSpoolCleanupDuringRead(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrClosed)
 }
 
-// What Windows does: it removes no open file.
+// Windows removes no open file.
 func TestTempFileThatStillHasItsName(t *testing.T) {
 	dir := tempDir(t)
 	f, err := os.CreateTemp("", "idngo-*")

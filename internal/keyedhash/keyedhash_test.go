@@ -23,9 +23,9 @@ func TestSet(t *testing.T) {
 		newHash func() hash.Hash
 		digest  string
 	}{
-		"SHA-1":   {sha1.New, "f6e92ffe371718694d46e28436f76589312df8db"},
-		"SHA-256": {sha256.New, "7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0"},
-		"SHA-512": {sha512.New, "3aae08986027051ca0656d87c4c95f1f15d3ecaf23cf239e5a43fd03a8af2822" +
+		"SHA-1":   {newHash: sha1.New, digest: "f6e92ffe371718694d46e28436f76589312df8db"},
+		"SHA-256": {newHash: sha256.New, digest: "7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0"},
+		"SHA-512": {newHash: sha512.New, digest: "3aae08986027051ca0656d87c4c95f1f15d3ecaf23cf239e5a43fd03a8af2822" +
 			"3a06be1f97624caefd55475c84673773dc10e895a1ab885a3548c58bd7af9ebf"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestPool(t *testing.T) {
 	wg.Wait()
 }
 
-// What the runtime refuses by a panic is an error of New.
+// New returns an error where the runtime would panic.
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := New(func() hash.Hash { panic("not allowed in FIPS 140-only mode") }, nil)

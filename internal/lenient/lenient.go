@@ -105,6 +105,25 @@ func SetIDs(data []byte, ids map[string]*string) {
 	}
 }
 
+// Room returns an empty list with room for as many items as data has members of the
+// given name, 16 at most. encoding/json grows a list from one item on, and copies
+// more than it keeps. Call Used after decoding.
+func Room[Item any](data []byte, member string) []Item {
+	const most = 16
+	if count := bytes.Count(data, []byte(`"`+member+`"`)); count > 0 {
+		return make([]Item, 0, min(count, most))
+	}
+	return nil
+}
+
+// Used returns a list made by Room, nil if nothing was decoded into it.
+func Used[Item any](list []Item) []Item {
+	if len(list) == 0 && cap(list) > 0 {
+		return nil
+	}
+	return list
+}
+
 // ClearNull makes a JSON null nil. encoding/json keeps it as the text null.
 func ClearNull(raw *json.RawMessage) {
 	if IsNull(*raw) {
@@ -267,9 +286,9 @@ func unquote(data []byte) (string, error) {
 
 func validUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// Members returns members of a JSON object in the order of the names: those of texts if they are
-// strings, those of numbers if they are strings or numbers, as they are written. It returns "" for
-// any other member, and for every member if the text is no object.
+// Members returns members of a JSON object in the order of the names. A member of texts must be a
+// string. A member of numbers may be a string or a number, and is returned as it is written. It
+// returns "" for any other member, and for every member if the text is no object.
 func Members(data []byte, texts, numbers []string) []string {
 	values := make([]string, len(texts)+len(numbers))
 	var members map[string]json.RawMessage

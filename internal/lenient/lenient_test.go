@@ -387,3 +387,30 @@ func TestWholeNumberAtItsLimits(t *testing.T) {
 		assert.Equal(t, want, WholeNumber(text), text)
 	}
 }
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, data string
+		room       int
+		used       []int
+	}{
+		{name: "absent", data: `{}`},
+		{name: "absent, but named", data: `{"text":"id","id":1}`, room: 2},
+		{name: "null", data: `{"list":null,"id":1}`, room: 1},
+		{name: "empty", data: `{"list":[],"id":1}`, room: 1, used: []int{}},
+		{name: "of a wrong type", data: `{"list":{"id":1}}`, room: 1},
+		{name: "some", data: `{"list":[1,2,3],"id":1}`, room: 1, used: []int{1, 2, 3}},
+		{name: "many", data: `{"text":[` + strings.Repeat(`"id",`, 100) + `"id"]}`, room: 16},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			answer := struct {
+				List []int `json:"list"`
+			}{Room[int]([]byte(tt.data), "id")}
+			assert.Equal(t, tt.room, cap(answer.List))
+			_ = json.Unmarshal([]byte(tt.data), &answer)
+			assert.Equal(t, tt.used, Used(answer.List))
+		})
+	}
+}

@@ -1,5 +1,5 @@
-// Package oneline is an error that fits a line of a log: it names the method that was called, joins
-// its causes in one text, and prints nothing else under any verb.
+// Package oneline is an error for one line of a log. It names the method that was called, joins its
+// causes in one text, and prints nothing else under any verb.
 //
 // It knows errors and words that it is given. It must not know what a call is, or which errors can
 // match.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // A reading is one of the texts with one kind of escapes undone.
@@ -87,6 +88,30 @@ func (w windows) has(piece uint64) bool {
 	}
 	bit := w.hash(piece)
 	return w.bits[bit/64]>>(bit%64)&1 != 0
+}
+
+// A filter rejects most values that no text holds, at little cost.
+type filter struct {
+	pieces windows // of four bytes, of all readings
+	all    bool    // every value passes: a text has characters that were replaced
+	cut    bool    // a text goes on behind what is searched
+}
+
+func newFilter(readings []reading) (f filter) {
+	var plain []byte
+	for _, r := range readings {
+		plain = append(append(plain, r.plain...), 0, 0, 0, 0)
+		f.all = f.all || bytes.ContainsRune(r.plain, utf8.RuneError)
+		f.cut = f.cut || r.known < math.MaxInt
+	}
+	f.pieces = newWindows(string(plain), 4)
+	return f
+}
+
+// passes reports whether a text may hold value, of four bytes at least.
+func (f *filter) passes(value []byte) bool {
+	return f.all || f.pieces.has(uint64(binary.LittleEndian.Uint32(value))) &&
+		(f.cut || f.pieces.has(uint64(binary.LittleEndian.Uint32(value[len(value)-4:]))))
 }
 
 // mayHold reports whether a text may hold value, of four bytes at least: it holds the first and the

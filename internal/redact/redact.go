@@ -1,7 +1,7 @@
-// Package redact takes what a call has sent out of a text that is to be shown.
+// Package redact removes the values that a call has sent from a text before it is shown.
 //
-// A value that was sent is found as it is and as URLs, JSON, HTML and Go's %q write it. Values
-// below four characters stay: they would take words apart.
+// It finds a value as it is and as URLs, JSON, HTML and Go's %q write it. It keeps values below
+// four characters, since they may be parts of words.
 //
 // The texts are short and what was sent may be large. A Redactor therefore indexes the texts and
 // then reads what was sent once, without copying it.
@@ -26,15 +26,15 @@ import (
 	"unicode/utf8"
 )
 
-// Mark stands where a value was.
+// Mark replaces a value.
 const Mark = "[redacted]"
 
 const (
 	// shortest is the number of characters from which a value is taken out.
 	shortest = 4
-	// shown is the length that texts are cut to. A longer text is searched up to twice that. Of a
-	// value that goes on where the search ends, its beginning tells that it stands there, so that no
-	// value is shown by half.
+	// shown is the length that texts are cut to. A longer text is searched up to twice that. A
+	// value that begins before the end of the search is found by its beginning, so that no half of
+	// it is shown.
 	shown = 1 << 10
 	// searched is the length of a value that is more than any text has.
 	searched = 2*shown + 1
@@ -43,9 +43,9 @@ const (
 // A Redactor takes values out of some texts. It is for one goroutine.
 type Redactor struct {
 	texts    []string
-	readings []reading       // of all texts, one for each way to read them
-	longest  int             // of the texts, in bytes
-	replaced bool            // a text has what stands for invalid UTF-8
+	readings []reading // of all texts, one for each way to read them
+	longest  int       // of the texts, in bytes
+	filter   filter
 	searched map[string]bool // values that were searched for in full
 	spans    []span
 	scratch  []byte
@@ -64,9 +64,7 @@ func New(texts ...string) *Redactor {
 		r.longest = max(r.longest, len(text))
 		r.readings = append(r.readings, readings(i, text, cut)...)
 	}
-	for _, reading := range r.readings {
-		r.replaced = r.replaced || bytes.ContainsRune(reading.plain, utf8.RuneError)
-	}
+	r.filter = newFilter(r.readings)
 	return r
 }
 
@@ -142,8 +140,8 @@ func (r *Redactor) Headers(header map[string][]string) {
 	}
 }
 
-// Header takes out the value of a header, and its parts at commas, semicolons and spaces. Of a part
-// name=value it takes out the value too.
+// Header takes out the value of a header, and its parts at commas, semicolons and spaces. It also
+// takes out the value of a part name=value.
 func (r *Redactor) Header(value string) {
 	r.Value(value)
 	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' }) {
@@ -191,7 +189,7 @@ func (r *Redactor) unescaped(text string, unescape func(string) (string, error))
 }
 
 // Body takes out each string and number of a JSON or NDJSON body, but for the names of members, and
-// each value of a form. Of any other body it takes out the whole.
+// each value of a form. It takes out any other body as a whole.
 func (r *Redactor) Body(body []byte) {
 	if r.longest == 0 {
 		return
@@ -252,9 +250,16 @@ func (r *Redactor) form(body []byte) {
 }
 
 func (r *Redactor) formValue(value []byte, escaped bool) {
-	r.bytes(value)
+	r.filtered(value)
 	if escaped {
-		r.bytes(r.decode(value, "%+", percent))
+		r.filtered(r.decode(value, "%+", percent))
+	}
+}
+
+// filtered is bytes for a value that most likely stands in no text.
+func (r *Redactor) filtered(value []byte) {
+	if len(value) >= shortest && r.filter.passes(value) {
+		r.bytes(value)
 	}
 }
 
@@ -267,7 +272,7 @@ func (r *Redactor) json(body []byte) {
 		case c == '"':
 			literal, escaped := stringLiteral(body[i+1:])
 			after := i + 1 + len(literal) + 1
-			if len(literal) >= shortest && !isName(body, after) {
+			if len(literal) >= shortest && (escaped || r.filter.passes(literal)) && !isName(body, after) {
 				r.literal(literal, escaped)
 			}
 			i = after
@@ -276,7 +281,7 @@ func (r *Redactor) json(body []byte) {
 			for end < len(body) && isNumeric(body[end]) {
 				end++
 			}
-			r.bytes(body[i:end])
+			r.filtered(body[i:end])
 			i = end
 		default:
 			i++
@@ -286,22 +291,37 @@ func (r *Redactor) json(body []byte) {
 
 // stringLiteral returns the inside of the string that begins text.
 func stringLiteral(text []byte) (literal []byte, escaped bool) {
-	for i := 0; i < len(text); {
+	const few = 32 // bytes that are read one by one: most strings are short
+	for i, c := range text[:min(len(text), few)] {
+		switch c {
+		case '"':
+			return text[:i], false
+		case '\\':
+			return longLiteral(text, i)
+		}
+	}
+	return longLiteral(text, min(len(text), few))
+}
+
+// longLiteral is stringLiteral for a text whose first bytes, up to from, have no quote and no
+// backslash.
+func longLiteral(text []byte, from int) (literal []byte, escaped bool) {
+	for i := from; i < len(text); {
 		next := bytes.IndexByte(text[i:], '"')
 		if next < 0 {
-			return text, bytes.IndexByte(text, '\\') >= 0
+			break
 		}
 		end := i + next
 		backslashes := 0
-		for end-backslashes > 0 && text[end-backslashes-1] == '\\' {
+		for end-backslashes > from && text[end-backslashes-1] == '\\' {
 			backslashes++
 		}
 		if backslashes%2 == 0 {
-			return text[:end], bytes.IndexByte(text[:end], '\\') >= 0
+			return text[:end], bytes.IndexByte(text[from:end], '\\') >= 0
 		}
 		i = end + 1
 	}
-	return text, false
+	return text, bytes.IndexByte(text[from:], '\\') >= 0
 }
 
 // isName reports whether a colon follows, which makes a string the name of a member.
@@ -322,15 +342,15 @@ func (r *Redactor) literal(literal []byte, escaped bool) {
 	if escaped {
 		literal = r.decode(literal, `\`, backslash)
 	}
-	r.bytes(literal)
+	r.filtered(literal)
 }
 
-// decode undoes the escapes of value in a buffer that is used again. Of a long value it decodes no
-// more than a text can hold.
+// decode undoes the escapes of value in a buffer that is used again. It decodes no more of a long
+// value than a text can hold.
 func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	r.scratch = r.scratch[:0]
 	for len(value) > 0 && len(r.scratch) < searched {
-		next := bytes.IndexAny(value[:min(len(value), searched)], signs)
+		next := indexSign(value[:min(len(value), searched)], signs)
 		if next < 0 {
 			next = min(len(value), searched)
 		}
@@ -347,6 +367,19 @@ func (r *Redactor) decode(value []byte, signs string, decode decoder) []byte {
 	return r.scratch
 }
 
+// indexSign returns the place of the first of one or two signs, -1 if there is none.
+func indexSign(text []byte, signs string) int {
+	if len(signs) == 1 {
+		return bytes.IndexByte(text, signs[0])
+	}
+	for i, c := range text {
+		if c == signs[0] || c == signs[1] {
+			return i
+		}
+	}
+	return -1
+}
+
 // bytes is Value for a piece of a body.
 func (r *Redactor) bytes(value []byte) {
 	value = value[:min(len(value), searched)]
@@ -354,7 +387,7 @@ func (r *Redactor) bytes(value []byte) {
 		return
 	}
 	r.search(value)
-	if r.replaced && !utf8.Valid(value) {
+	if r.filter.all && !utf8.Valid(value) {
 		r.search([]byte(string([]rune(string(value))))) // as JSON carries it
 	}
 }
@@ -365,10 +398,10 @@ func isNumeric(c byte) bool {
 	return isDigit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+var quoted = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*(?:"|$)`)
 
-// Quoted empties what a text quotes. Errors of the standard library quote what the other side has
-// sent: headers, status lines and addresses.
+// Quoted empties what a text quotes, also a quote that was cut. Errors of the standard library
+// quote what the other side has sent: headers, status lines and addresses.
 func Quoted(text string) string { return quoted.ReplaceAllString(text, `"…"`) }
 
 // OneLine makes a foreign text fit for a line of a log: it is cut at 300 bytes, and what does not
@@ -391,7 +424,7 @@ func OneLine(text string) string {
 }
 
 // PathError takes the path out of the error of a file system, since a path may be named after a
-// person. Of a file that does not exist it leaves the last element. Other errors stay as they are.
+// person. It leaves the last element of a file that does not exist. Other errors stay as they are.
 func PathError(err error) error {
 	var withPath *fs.PathError
 	if !errors.As(err, &withPath) {
@@ -401,17 +434,19 @@ func PathError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		text = withPath.Op + " " + OneLine(filepath.Base(withPath.Path)) + ": " + withPath.Err.Error()
 	}
-	return &pathlessError{text, err}
+	return Reword(err, text)
 }
 
-// A pathlessError is an error in other words.
-type pathlessError struct {
+// Reword returns err with another text.
+func Reword(err error, text string) error { return &reworded{text, err} }
+
+type reworded struct {
 	text string
 	err  error
 }
 
-func (e *pathlessError) Error() string { return e.text }
-func (e *pathlessError) Unwrap() error { return e.err }
+func (e *reworded) Error() string { return e.text }
+func (e *reworded) Unwrap() error { return e.err }
 
 // Names takes out the keys of every map within value, at every depth, as JSON writes them. It
 // follows what encoding/json follows, so that a value that encoding/json can encode has an end.

@@ -1,5 +1,5 @@
-// Package retry decides whether a call is made again and after what wait, and waits. What it
-// decides depends on its arguments alone.
+// Package retry decides whether a call is made again and after what wait, and waits. Its decisions
+// depend only on its arguments.
 //
 // It knows kinds of failures, statuses and delays. It must not know a request, an answer, or the
 // words for what has failed.
@@ -190,11 +190,13 @@ func (t *Tries) Next(failed Failure, left time.Duration, random func() float64) 
 	t.Unknown = t.Unknown || t.HasEffect && OutcomeUnknown(failed)
 	verdict := Decide(failed, t.Idempotent)
 	switch {
-	case verdict == Stop, t.Made >= t.Policy.MaxAttempts, failed.RetryAfter > t.Policy.MaxRetryAfter:
+	case verdict == Stop, t.Made >= t.Policy.MaxAttempts:
 		return 0, false, true
 	case verdict == AgainAtOnce:
 		again, t.clockTried = !t.clockTried, true
 		return 0, again, true
+	case failed.RetryAfter > t.Policy.MaxRetryAfter:
+		return 0, false, true
 	}
 	delay = Delay(t.waits, t.Policy.MinDelay, t.Policy.MaxDelay, random())
 	least := max(delay, failed.RetryAfter)

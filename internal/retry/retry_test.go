@@ -32,32 +32,41 @@ func TestDecide(t *testing.T) {
 		notIdempotent retry.Verdict
 		unknown       bool
 	}{
-		{"refused on this side", retry.Failure{Kind: retry.Local}, retry.Stop, retry.Stop, false},
-		{"nothing was written", retry.Failure{Kind: retry.NotSent}, retry.Again, retry.Again, false},
-		{"certificate or host", retry.Failure{Kind: retry.Unreachable}, retry.Stop, retry.Stop, false},
-		{"lost", retry.Failure{Kind: retry.Lost}, retry.Again, retry.Stop, true},
-		{"context ended before", retry.Failure{Kind: retry.Ended}, retry.Stop, retry.Stop, false},
-		{"context ended after", retry.Failure{Kind: retry.Ended, Written: true}, retry.Stop, retry.Stop, true},
-		{"2xx that cannot be used", retry.Failure{Kind: retry.Unusable}, retry.Stop, retry.Stop, true},
-		{"408", status(408), retry.Again, retry.Stop, true},
-		{"500", status(500), retry.Again, retry.Stop, true},
-		{"501", status(501), retry.Stop, retry.Stop, false},
-		{"502", status(502), retry.Again, retry.Stop, true},
-		{"503 with Retry-After", after(503), retry.Again, retry.Stop, true},
-		{"504", status(504), retry.Again, retry.Stop, true},
-		{"599", status(599), retry.Again, retry.Stop, true},
-		{"429", status(429), retry.Again, retry.Again, false},
-		{"429 with Retry-After", after(429), retry.Again, retry.Again, false},
-		{"409", status(409), retry.Stop, retry.Stop, false},
-		{"409 with Retry-After", after(409), retry.Again, retry.Again, false},
-		{"401", status(401), retry.Stop, retry.Stop, false},
-		{"401 from a clock", retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}, retry.AgainAtOnce, retry.AgainAtOnce, false},
-		{"400", status(400), retry.Stop, retry.Stop, false},
-		{"403", status(403), retry.Stop, retry.Stop, false},
-		{"404", status(404), retry.Stop, retry.Stop, false},
-		{"404 with Retry-After", after(404), retry.Stop, retry.Stop, false},
-		{"413", status(413), retry.Stop, retry.Stop, false},
-		{"307", status(307), retry.Stop, retry.Stop, false},
+		{name: "refused on this side", failure: retry.Failure{Kind: retry.Local}, idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "nothing was written", failure: retry.Failure{Kind: retry.NotSent}, idempotent: retry.Again, notIdempotent: retry.Again},
+		{name: "certificate or host", failure: retry.Failure{Kind: retry.Unreachable}, idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "lost", failure: retry.Failure{Kind: retry.Lost}, idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "context ended before", failure: retry.Failure{Kind: retry.Ended}, idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{
+			name: "context ended after", failure: retry.Failure{Kind: retry.Ended, Written: true}, idempotent: retry.Stop,
+			notIdempotent: retry.Stop, unknown: true,
+		},
+		{
+			name: "2xx that cannot be used", failure: retry.Failure{Kind: retry.Unusable}, idempotent: retry.Stop,
+			notIdempotent: retry.Stop, unknown: true,
+		},
+		{name: "408", failure: status(408), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "500", failure: status(500), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "501", failure: status(501), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "502", failure: status(502), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "503 with Retry-After", failure: after(503), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "504", failure: status(504), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "599", failure: status(599), idempotent: retry.Again, notIdempotent: retry.Stop, unknown: true},
+		{name: "429", failure: status(429), idempotent: retry.Again, notIdempotent: retry.Again},
+		{name: "429 with Retry-After", failure: after(429), idempotent: retry.Again, notIdempotent: retry.Again},
+		{name: "409", failure: status(409), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "409 with Retry-After", failure: after(409), idempotent: retry.Again, notIdempotent: retry.Again},
+		{name: "401", failure: status(401), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{
+			name: "401 from a clock", failure: retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true},
+			idempotent: retry.AgainAtOnce, notIdempotent: retry.AgainAtOnce,
+		},
+		{name: "400", failure: status(400), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "403", failure: status(403), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "404", failure: status(404), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "404 with Retry-After", failure: after(404), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "413", failure: status(413), idempotent: retry.Stop, notIdempotent: retry.Stop},
+		{name: "307", failure: status(307), idempotent: retry.Stop, notIdempotent: retry.Stop},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,16 +87,16 @@ func TestClassify(t *testing.T) {
 		written bool
 		want    retry.Kind
 	}{
-		{"dial", dial, false, retry.NotSent},
-		{"reset", dial, true, retry.Lost},
-		{"unknown host", &net.DNSError{IsNotFound: true}, false, retry.Unreachable},
-		{"resolver hiccup", &net.DNSError{IsTemporary: true}, false, retry.NotSent},
-		{"verification", &tls.CertificateVerificationError{Err: errors.New("x")}, false, retry.Unreachable},
-		{"authority", x509.UnknownAuthorityError{}, false, retry.Unreachable},
-		{"host name", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}, false, retry.Unreachable},
-		{"expired", x509.CertificateInvalidError{Reason: x509.Expired}, false, retry.Unreachable},
-		{"no roots", x509.SystemRootsError{}, false, retry.Unreachable},
-		{"plain HTTP on a TLS port", tls.RecordHeaderError{Msg: "x"}, false, retry.NotSent},
+		{name: "dial", err: dial, want: retry.NotSent},
+		{name: "reset", err: dial, written: true, want: retry.Lost},
+		{name: "unknown host", err: &net.DNSError{IsNotFound: true}, want: retry.Unreachable},
+		{name: "resolver hiccup", err: &net.DNSError{IsTemporary: true}, want: retry.NotSent},
+		{name: "verification", err: &tls.CertificateVerificationError{Err: errors.New("x")}, want: retry.Unreachable},
+		{name: "authority", err: x509.UnknownAuthorityError{}, want: retry.Unreachable},
+		{name: "host name", err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}, want: retry.Unreachable},
+		{name: "expired", err: x509.CertificateInvalidError{Reason: x509.Expired}, want: retry.Unreachable},
+		{name: "no roots", err: x509.SystemRootsError{}, want: retry.Unreachable},
+		{name: "plain HTTP on a TLS port", err: tls.RecordHeaderError{Msg: "x"}, want: retry.NotSent},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,21 +128,24 @@ func TestAfter(t *testing.T) {
 		want               time.Duration
 		ok                 bool
 	}{
-		{"absent", "", "", 0, false},
-		{"seconds", "7", "", 7 * time.Second, true},
-		{"zero", "0", "", 0, true},
-		{"blanks around", "  7 ", "", 7 * time.Second, true},
-		{"too many seconds", "99999999999999999999", "", math.MaxInt64, true},
-		{"all that a Duration holds", "9223372036", "", 9223372036 * time.Second, true},
-		{"more than a Duration holds", "9300000000", "", math.MaxInt64, true},
-		{"negative", "-1", "", 0, false},
-		{"fraction", "1.5", "", 0, false},
-		{"word", "soon", "", 0, false},
-		{"date against the answer's Date", "Sun, 22 Nov 2026 12:00:30 GMT", "Sun, 22 Nov 2026 12:00:00 GMT", 30 * time.Second, true},
-		{"date without Date", "Sun, 22 Nov 2026 10:00:09 GMT", "", 9 * time.Second, true},
-		{"date that passed", "Sun, 22 Nov 2026 09:00:00 GMT", "", 0, true},
-		{"RFC 850", "Sunday, 22-Nov-26 10:00:09 GMT", "", 9 * time.Second, true},
-		{"asctime", "Sun Nov 22 10:00:09 2026", "", 9 * time.Second, true},
+		{name: "absent"},
+		{name: "seconds", header: "7", want: 7 * time.Second, ok: true},
+		{name: "zero", header: "0", ok: true},
+		{name: "blanks around", header: "  7 ", want: 7 * time.Second, ok: true},
+		{name: "too many seconds", header: "99999999999999999999", want: math.MaxInt64, ok: true},
+		{name: "all that a Duration holds", header: "9223372036", want: 9223372036 * time.Second, ok: true},
+		{name: "more than a Duration holds", header: "9300000000", want: math.MaxInt64, ok: true},
+		{name: "negative", header: "-1"},
+		{name: "fraction", header: "1.5"},
+		{name: "word", header: "soon"},
+		{
+			name: "date against the answer's Date", header: "Sun, 22 Nov 2026 12:00:30 GMT",
+			date: "Sun, 22 Nov 2026 12:00:00 GMT", want: 30 * time.Second, ok: true,
+		},
+		{name: "date without Date", header: "Sun, 22 Nov 2026 10:00:09 GMT", want: 9 * time.Second, ok: true},
+		{name: "date that passed", header: "Sun, 22 Nov 2026 09:00:00 GMT", ok: true},
+		{name: "RFC 850", header: "Sunday, 22-Nov-26 10:00:09 GMT", want: 9 * time.Second, ok: true},
+		{name: "asctime", header: "Sun Nov 22 10:00:09 2026", want: 9 * time.Second, ok: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,6 +157,164 @@ func TestAfter(t *testing.T) {
 			assert.Equal(t, tt.ok, ok)
 			assert.Equal(t, tt.want, got)
 		})
+	}
+}
+
+// halfway is a random number that makes the delays of easyPolicy 75, 150, 300 and 300 ms.
+func halfway() float64 { return 0.5 }
+
+func easyPolicy(attempts int) retry.Policy {
+	return retry.Policy{
+		MaxAttempts: attempts, MinDelay: 100 * time.Millisecond, MaxDelay: 400 * time.Millisecond, MaxRetryAfter: 10 * time.Second,
+	}
+}
+
+func TestTries_one_failure(t *testing.T) {
+	t.Parallel()
+	const noDeadline = time.Duration(math.MaxInt64)
+	tooMany := func(after time.Duration) retry.Failure {
+		return retry.Failure{Kind: retry.Answered, Status: 429, HasRetryAfter: true, RetryAfter: after}
+	}
+	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}
+	lost, notSent := retry.Failure{Kind: retry.Lost}, retry.Failure{Kind: retry.NotSent}
+	for name, test := range map[string]struct {
+		tries   retry.Tries
+		failed  retry.Failure
+		left    time.Duration
+		delay   time.Duration
+		again   bool
+		late    bool // the wait would not end in time
+		unknown bool
+	}{
+		"idempotent": {
+			tries: retry.Tries{Idempotent: true}, failed: lost, left: noDeadline, delay: 75 * time.Millisecond, again: true,
+		},
+		"not sent": {
+			tries: retry.Tries{HasEffect: true}, failed: notSent, left: noDeadline, delay: 75 * time.Millisecond, again: true,
+		},
+		"not idempotent":           {tries: retry.Tries{HasEffect: true}, failed: lost, left: noDeadline, unknown: true},
+		"the last attempt":         {tries: retry.Tries{Idempotent: true, Made: 2}, failed: lost, left: noDeadline},
+		"unknown from before":      {tries: retry.Tries{Unknown: true, Made: 2}, failed: notSent, left: noDeadline, unknown: true},
+		"a clock that was wrong":   {failed: wrongClock, left: noDeadline, again: true},
+		"Retry-After below ours":   {failed: tooMany(time.Millisecond), left: noDeadline, delay: 75 * time.Millisecond, again: true},
+		"Retry-After of zero":      {failed: tooMany(0), left: noDeadline, delay: 75 * time.Millisecond, again: true},
+		"Retry-After is spread":    {failed: tooMany(4 * time.Second), left: noDeadline, delay: 4200 * time.Millisecond, again: true},
+		"Retry-After at its limit": {failed: tooMany(10 * time.Second), left: noDeadline, delay: 10500 * time.Millisecond, again: true},
+		"Retry-After above it":     {failed: tooMany(10*time.Second + 1), left: noDeadline},
+		"no time to spread":        {failed: tooMany(4 * time.Second), left: 4100 * time.Millisecond, delay: 4 * time.Second, again: true},
+		"no time for Retry-After":  {failed: tooMany(4 * time.Second), left: 4 * time.Second, delay: 4 * time.Second, late: true},
+		"no time for the delay":    {failed: notSent, left: 75 * time.Millisecond, delay: 75 * time.Millisecond, late: true},
+		"just enough time":         {failed: notSent, left: 75*time.Millisecond + 1, delay: 75 * time.Millisecond, again: true},
+		"after the deadline":       {failed: notSent, left: -1, delay: 75 * time.Millisecond, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tries, made := test.tries, test.tries.Made
+			tries.Policy = easyPolicy(3)
+			delay, again, inTime := tries.Next(test.failed, test.left, halfway)
+			assert.Equal(t, test.delay, delay)
+			assert.Equal(t, test.again, again)
+			assert.Equal(t, !test.late, inTime)
+			assert.Equal(t, test.unknown, tries.Unknown)
+			assert.Equal(t, made+1, tries.Made)
+		})
+	}
+}
+
+// The delays grow with the waits. An attempt that follows at once does not count as one, and
+// happens once in a call.
+func TestTries_of_one_call(t *testing.T) {
+	t.Parallel()
+	lost := retry.Failure{Kind: retry.Lost}
+	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}
+	tries := retry.Tries{Policy: easyPolicy(10), Idempotent: true}
+	for i, step := range []struct {
+		failed retry.Failure
+		delay  time.Duration
+		again  bool
+	}{
+		{failed: lost, delay: 75 * time.Millisecond, again: true},
+		{failed: wrongClock, again: true},
+		{failed: lost, delay: 150 * time.Millisecond, again: true},
+		{failed: lost, delay: 300 * time.Millisecond, again: true},
+		{failed: lost, delay: 300 * time.Millisecond, again: true},
+		{failed: wrongClock},
+	} {
+		delay, again, inTime := tries.Next(step.failed, math.MaxInt64, halfway)
+		assert.Equal(t, step.delay, delay, "step %d", i)
+		assert.Equal(t, step.again, again, "step %d", i)
+		assert.True(t, inTime, "step %d", i)
+	}
+	assert.Equal(t, 6, tries.Made)
+}
+
+func TestPolicy_WithDefaults(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		policy, want retry.Policy
+		problem      string
+	}{
+		"zero": {
+			want: retry.Policy{MaxAttempts: 3, MinDelay: 500 * time.Millisecond, MaxDelay: 8 * time.Second, MaxRetryAfter: time.Minute},
+		},
+		"all set": {policy: easyPolicy(7), want: easyPolicy(7)},
+		"a short MaxDelay": {
+			policy: retry.Policy{MaxDelay: time.Millisecond},
+			want:   retry.Policy{MaxAttempts: 3, MinDelay: time.Millisecond, MaxDelay: time.Millisecond, MaxRetryAfter: time.Minute},
+		},
+		"a long MinDelay": {
+			policy: retry.Policy{MinDelay: time.Hour},
+			want:   retry.Policy{MaxAttempts: 3, MinDelay: time.Hour, MaxDelay: time.Hour, MaxRetryAfter: time.Minute},
+		},
+		"MinDelay above MaxDelay": {policy: retry.Policy{MinDelay: 2, MaxDelay: 1}, problem: "has a MinDelay above its MaxDelay"},
+		"negative attempts":       {policy: retry.Policy{MaxAttempts: -1}, problem: "has a negative field"},
+		"negative MinDelay":       {policy: retry.Policy{MinDelay: -1}, problem: "has a negative field"},
+		"negative MaxDelay":       {policy: retry.Policy{MaxDelay: -1}, problem: "has a negative field"},
+		"negative MaxRetryAfter":  {policy: retry.Policy{MaxRetryAfter: -1}, problem: "has a negative field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, problem := test.policy.WithDefaults()
+			assert.Equal(t, test.problem, problem)
+			if problem == "" {
+				assert.Equal(t, test.want, got)
+			}
+		})
+	}
+}
+
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		asked  time.Duration
+		random float64
+		want   time.Duration
+	}{
+		"nothing asked":    {random: 0.9},
+		"not at all":       {asked: time.Minute, want: time.Minute},
+		"halfway":          {asked: time.Minute, random: 0.5, want: 63 * time.Second},
+		"no overflow":      {asked: math.MaxInt64, random: 0.5, want: math.MaxInt64},
+		"near an overflow": {asked: math.MaxInt64 - 1, random: 0.5, want: math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, retry.Spread(test.asked, test.random))
+		})
+	}
+}
+
+func TestPasses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]struct{ plain, withRetryAfter bool }{
+		400: {}, 401: {}, 403: {}, 404: {}, 413: {}, 501: {}, 307: {},
+		408: {plain: true, withRetryAfter: true},
+		409: {withRetryAfter: true},
+		429: {plain: true, withRetryAfter: true},
+		500: {plain: true, withRetryAfter: true},
+		503: {plain: true, withRetryAfter: true},
+	} {
+		assert.Equal(t, want.plain, retry.Passes(status, false), "%d", status)
+		assert.Equal(t, want.withRetryAfter, retry.Passes(status, true), "%d with Retry-After", status)
 	}
 }
 

@@ -86,60 +86,95 @@ func TestRefusals(t *testing.T) {
 		status               int
 		change               change
 	}{
-		"unknown path":             {"GET", "/resources/nothing", "", 404, nil},
-		"no id":                    {"GET", "/resources/applicantActions//one", "", 404, nil},
-		"bad escape":               {"GET", "/resources/applicantActions/" + id + "/oneX", "", 404, nil},
-		"escaped matrix":           {"GET", "/resources/applicantActions/-%3BapplicantId%3D" + simulator.DefaultApplicantID, "", 404, nil},
-		"wrong method":             {"GET", createTarget, "", 405, nil},
-		"put":                      {"PUT", action + "/one", "", 405, nil},
-		"no Content-Type":          {"POST", createTarget, ok, 415, header("Content-Type", "")},
-		"other Content-Type":       {"POST", createTarget, ok, 415, header("Content-Type", "text/json")},
-		"no Content-Type, no body": {"POST", action + "/review/status/pending", "", 415, header("Content-Type", "")},
-		"JSON as an image":         {"POST", action + "/images", ok, 415, nil},
-		"no boundary":              {"POST", action + "/images", ok, 400, header("Content-Type", "multipart/form-data")},
-		"no Accept":                {"GET", action + "/one", "", 405, header("Accept", "")},
-		"Accept everything":        {"GET", action + "/one", "", 405, header("Accept", "*/*")},
-		"Accept with quality":      {"GET", action + "/one", "", 200, header("Accept", "text/plain, application/json;q=0.9")},
-		"Accept JSON of an image":  {"GET", action + "/images/1", "", 405, header("Accept", "application/json")},
-		"malformed query":          {"GET", listTarget + "?limit=1;offset=0", "", 400, nil},
-		"parameter twice":          {"GET", listTarget + "?limit=1&limit=1", "", 400, nil},
-		"no level":                 {"POST", strings.Split(createTarget, "?")[0], ok, 400, nil},
-		"empty level":              {"POST", strings.Split(createTarget, "?")[0] + "?levelName=", ok, 400, nil},
-		"unknown level":            {"POST", strings.Split(createTarget, "?")[0] + "?levelName=x", ok, 404, nil},
-		"level to escape":          {"POST", strings.Split(createTarget, "?")[0] + "?levelName=a/%D0%B1%20c", ok, 200, nil},
-		"unknown applicant":        {"POST", "/resources/applicantActions/-/forApplicant/x?levelName=action-liveness", ok, 404, nil},
-		"no body":                  {"POST", createTarget, "", 400, nil},
-		"not JSON":                 {"POST", createTarget, "{", 400, nil},
-		"JSON null":                {"POST", createTarget, "null", 400, nil},
-		"two values":               {"POST", createTarget, ok + ok, 400, nil},
-		"no external id":           {"POST", createTarget, "{}", 400, nil},
-		"external id a number":     {"POST", createTarget, `{"externalActionId":1}`, 400, nil},
-		"huge JSON":                {"POST", createTarget, strings.Repeat(" ", 1<<20+1), 413, nil},
-		"questionnaires":           {"POST", createTarget, `{"externalActionId":"b","questionnaires":{}}`, 400, nil},
-		"questionnaire's id":       {"POST", createTarget, `{"externalActionId":"b","questionnaires":[{}]}`, 400, nil},
-		"item without a value":     {"POST", createTarget, body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{}}}}}]}`), 400, nil},
-		"item with both":           {"POST", createTarget, body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"value":"1","values":[]}}}}}]}`), 400, nil},
-		"value a number":           {"POST", createTarget, body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"value":1}}}}}]}`), 400, nil},
-		"values a string":          {"POST", createTarget, body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"values":"1"}}}}}]}`), 400, nil},
-		"unknown action":           {"GET", "/resources/applicantActions/x/one", "", 404, nil},
-		"id cut at semicolon":      {"GET", action + ";x=1/one", "", 200, nil},
-		"submit unknown":           {"POST", "/resources/applicantActions/x/review/status/pending", "", 404, nil},
-		"image of unknown action":  {"GET", "/resources/applicantActions/x/images/1", "", 404, nil},
-		"unknown image":            {"GET", action + "/images/1", "", 404, nil},
-		"preview":                  {"GET", action + "/images/1?preview=yes", "", 400, nil},
-		"list of unknown":          {"GET", "/resources/applicantActions/-;applicantId=x", "", 404, nil},
-		"limit":                    {"GET", listTarget + "?limit=-1", "", 400, nil},
-		"offset":                   {"GET", listTarget + "?offset=one", "", 400, nil},
-		"order":                    {"GET", listTarget + "?order=id", "", 400, nil},
-		"token without user":       {"POST", "/resources/accessTokens?levelName=action-liveness", "", 400, nil},
-		"token without level":      {"POST", "/resources/accessTokens?userId=JamesBond007", "", 400, nil},
-		"token for unknown user":   {"POST", "/resources/accessTokens?levelName=action-liveness&userId=x", "", 404, nil},
-		"token for unknown level":  {"POST", "/resources/accessTokens?levelName=x&userId=JamesBond007", "", 404, nil},
-		"token ttl":                {"POST", "/resources/accessTokens?levelName=action-liveness&userId=JamesBond007&ttlInSecs=0", "", 400, nil},
-		"link without user":        {"POST", link + "?externalActionId=a", "", 400, nil},
-		"link without action":      {"POST", link + "?externalUserId=JamesBond007", "", 400, nil},
-		"link ttl":                 {"POST", link + "?externalUserId=JamesBond007&externalActionId=a&ttlInSecs=x", "", 400, nil},
-		"link for escaped level":   {"POST", "/resources/sdkIntegrations/levels/a%2F%D0%B1%20c/websdkLink?externalUserId=JamesBond007&externalActionId=a", "", 200, nil},
+		"unknown path": {method: "GET", target: "/resources/nothing", status: 404},
+		"no id":        {method: "GET", target: "/resources/applicantActions//one", status: 404},
+		"bad escape":   {method: "GET", target: "/resources/applicantActions/" + id + "/oneX", status: 404},
+		"escaped matrix": {
+			method: "GET", target: "/resources/applicantActions/-%3BapplicantId%3D" + simulator.DefaultApplicantID, status: 404,
+		},
+		"wrong method":             {method: "GET", target: createTarget, status: 405},
+		"put":                      {method: "PUT", target: action + "/one", status: 405},
+		"no Content-Type":          {method: "POST", target: createTarget, body: ok, status: 415, change: header("Content-Type", "")},
+		"other Content-Type":       {method: "POST", target: createTarget, body: ok, status: 415, change: header("Content-Type", "text/json")},
+		"no Content-Type, no body": {method: "POST", target: action + "/review/status/pending", status: 415, change: header("Content-Type", "")},
+		"JSON as an image":         {method: "POST", target: action + "/images", body: ok, status: 415},
+		"no boundary": {
+			method: "POST", target: action + "/images", body: ok, status: 400,
+			change: header("Content-Type", "multipart/form-data"),
+		},
+		"no Accept":         {method: "GET", target: action + "/one", status: 405, change: header("Accept", "")},
+		"Accept everything": {method: "GET", target: action + "/one", status: 405, change: header("Accept", "*/*")},
+		"Accept with quality": {
+			method: "GET", target: action + "/one", status: 200, change: header("Accept", "text/plain, application/json;q=0.9"),
+		},
+		"Accept JSON of an image": {method: "GET", target: action + "/images/1", status: 405, change: header("Accept", "application/json")},
+		"malformed query":         {method: "GET", target: listTarget + "?limit=1;offset=0", status: 400},
+		"parameter twice":         {method: "GET", target: listTarget + "?limit=1&limit=1", status: 400},
+		"no level":                {method: "POST", target: strings.Split(createTarget, "?")[0], body: ok, status: 400},
+		"empty level":             {method: "POST", target: strings.Split(createTarget, "?")[0] + "?levelName=", body: ok, status: 400},
+		"unknown level":           {method: "POST", target: strings.Split(createTarget, "?")[0] + "?levelName=x", body: ok, status: 404},
+		"level to escape": {
+			method: "POST", target: strings.Split(createTarget, "?")[0] + "?levelName=a/%D0%B1%20c", body: ok, status: 200,
+		},
+		"unknown applicant": {
+			method: "POST", target: "/resources/applicantActions/-/forApplicant/x?levelName=action-liveness", body: ok,
+			status: 404,
+		},
+		"no body":              {method: "POST", target: createTarget, status: 400},
+		"not JSON":             {method: "POST", target: createTarget, body: "{", status: 400},
+		"JSON null":            {method: "POST", target: createTarget, body: "null", status: 400},
+		"two values":           {method: "POST", target: createTarget, body: ok + ok, status: 400},
+		"no external id":       {method: "POST", target: createTarget, body: "{}", status: 400},
+		"external id a number": {method: "POST", target: createTarget, body: `{"externalActionId":1}`, status: 400},
+		"huge JSON":            {method: "POST", target: createTarget, body: strings.Repeat(" ", 1<<20+1), status: 413},
+		"questionnaires":       {method: "POST", target: createTarget, body: `{"externalActionId":"b","questionnaires":{}}`, status: 400},
+		"questionnaire's id":   {method: "POST", target: createTarget, body: `{"externalActionId":"b","questionnaires":[{}]}`, status: 400},
+		"item without a value": {
+			method: "POST", target: createTarget,
+			body:   body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{}}}}}]}`),
+			status: 400,
+		},
+		"item with both": {
+			method: "POST", target: createTarget,
+			body:   body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"value":"1","values":[]}}}}}]}`),
+			status: 400,
+		},
+		"value a number": {
+			method: "POST", target: createTarget,
+			body:   body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"value":1}}}}}]}`),
+			status: 400,
+		},
+		"values a string": {
+			method: "POST", target: createTarget,
+			body:   body(`{"externalActionId":"b","questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"values":"1"}}}}}]}`),
+			status: 400,
+		},
+		"unknown action":          {method: "GET", target: "/resources/applicantActions/x/one", status: 404},
+		"id cut at semicolon":     {method: "GET", target: action + ";x=1/one", status: 200},
+		"submit unknown":          {method: "POST", target: "/resources/applicantActions/x/review/status/pending", status: 404},
+		"image of unknown action": {method: "GET", target: "/resources/applicantActions/x/images/1", status: 404},
+		"unknown image":           {method: "GET", target: action + "/images/1", status: 404},
+		"preview":                 {method: "GET", target: action + "/images/1?preview=yes", status: 400},
+		"list of unknown":         {method: "GET", target: "/resources/applicantActions/-;applicantId=x", status: 404},
+		"limit":                   {method: "GET", target: listTarget + "?limit=-1", status: 400},
+		"offset":                  {method: "GET", target: listTarget + "?offset=one", status: 400},
+		"order":                   {method: "GET", target: listTarget + "?order=id", status: 400},
+		"token without user":      {method: "POST", target: "/resources/accessTokens?levelName=action-liveness", status: 400},
+		"token without level":     {method: "POST", target: "/resources/accessTokens?userId=JamesBond007", status: 400},
+		"token for unknown user":  {method: "POST", target: "/resources/accessTokens?levelName=action-liveness&userId=x", status: 404},
+		"token for unknown level": {method: "POST", target: "/resources/accessTokens?levelName=x&userId=JamesBond007", status: 404},
+		"token ttl": {
+			method: "POST", target: "/resources/accessTokens?levelName=action-liveness&userId=JamesBond007&ttlInSecs=0",
+			status: 400,
+		},
+		"link without user":   {method: "POST", target: link + "?externalActionId=a", status: 400},
+		"link without action": {method: "POST", target: link + "?externalUserId=JamesBond007", status: 400},
+		"link ttl":            {method: "POST", target: link + "?externalUserId=JamesBond007&externalActionId=a&ttlInSecs=x", status: 400},
+		"link for escaped level": {
+			method: "POST",
+			target: "/resources/sdkIntegrations/levels/a%2F%D0%B1%20c/websdkLink?externalUserId=JamesBond007&externalActionId=a",
+			status: 200,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changes []change
@@ -164,7 +199,8 @@ func TestRefusals(t *testing.T) {
 func TestQuestionnairesComeBackAsTheyWere(t *testing.T) {
 	_, c := start(t, simulator.Config{ReviewDelay: -1})
 	const answers = `[{"id":"q","sections":{"s":{"items":{"a":{"values":["EUR","USD"]},"b":{"value":"text"},"c":{"value":null}}}}}]`
-	r := c.do("POST", strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelQuestionnaire, 1), []byte(`{"externalActionId":"q1","questionnaires":`+answers+`}`))
+	target := strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelQuestionnaire, 1)
+	r := c.do("POST", target, []byte(`{"externalActionId":"q1","questionnaires":`+answers+`}`))
 	require.Equal(t, 200, r.status)
 	assert.Contains(t, string(r.body), `"questionnaires":`+answers)
 	a := c.get(r.json(t)["id"].(string))
@@ -177,7 +213,8 @@ func TestQuestionnairesComeBackAsTheyWere(t *testing.T) {
 
 func TestEmailLevel(t *testing.T) {
 	_, c := start(t, simulator.Config{ReviewDelay: -1})
-	r := c.do("POST", strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelEmail, 1), []byte(`{"externalActionId":"e","email":"a@example.com"}`))
+	target := strings.Replace(createTarget, simulator.LevelFaceAuth, simulator.LevelEmail, 1)
+	r := c.do("POST", target, []byte(`{"externalActionId":"e","email":"a@example.com"}`))
 	done := c.submit(r.json(t)["id"].(string)).json(t)
 	assert.Equal(t, "EMAIL_CONFIRMATION", at(t, done, "checks", 0, "checkType"))
 }
@@ -270,7 +307,8 @@ func TestQuirks(t *testing.T) {
 		assert.Equal(t, 409, c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`)).status)
 		assert.Len(t, s.Actions(), 1)
 		require.NoError(t, s.AddApplicant("another", "other"))
-		assert.Equal(t, 200, c.do("POST", "/resources/applicantActions/-/forApplicant/another?levelName=action-liveness", []byte(`{"externalActionId":"a"}`)).status)
+		const target = "/resources/applicantActions/-/forApplicant/another?levelName=action-liveness"
+		assert.Equal(t, 200, c.do("POST", target, []byte(`{"externalActionId":"a"}`)).status)
 	})
 }
 
@@ -319,7 +357,9 @@ func TestAccessToken(t *testing.T) {
 	token := r["token"].(string)
 	record, ok := s.AccessToken(token)
 	assert.True(t, ok)
-	assert.Equal(t, simulator.AccessTokenRecord{UserID: "JamesBond007", ExternalActionID: "a1", LevelName: "action-liveness", ExpiresAt: clock.Add(time.Minute)}, record)
+	assert.Equal(t, simulator.AccessTokenRecord{
+		UserID: "JamesBond007", ExternalActionID: "a1", LevelName: "action-liveness", ExpiresAt: clock.Add(time.Minute),
+	}, record)
 
 	bare := c.do("POST", "/resources/accessTokens?userId=JamesBond007&levelName=action-liveness", nil).json(t)
 	assert.NotContains(t, bare, "externalActionId")
@@ -349,12 +389,26 @@ func TestReviews(t *testing.T) {
 		liveness, match string
 		result          string
 	}{
-		"green":    {simulator.Outcome{}, "GREEN", "GREEN", `{"reviewAnswer":"GREEN"}`},
-		"red":      {simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY", ModerationComment: "m", ClientComment: "c"}, "GREEN", "RED", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY","moderationComment":"m","clientComment":"c"}`},
-		"dead":     {simulator.Outcome{Answer: "RED", LivenessFailed: true, RejectType: "FINAL"}, "RED", "", `{"reviewAnswer":"RED","reviewRejectType":"FINAL"}`},
-		"by label": {simulator.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}}, "RED", "", `{"reviewAnswer":"RED","rejectLabels":["FRAUDULENT_LIVENESS"]}`},
-		"error":    {simulator.Outcome{Answer: "ERROR"}, "ERROR", "", `{"reviewAnswer":"ERROR"}`},
-		"yellow":   {simulator.Outcome{Answer: "YELLOW"}, "YELLOW", "YELLOW", `{"reviewAnswer":"YELLOW"}`},
+		"green": {outcome: simulator.Outcome{}, liveness: "GREEN", match: "GREEN", result: `{"reviewAnswer":"GREEN"}`},
+		"red": {
+			outcome: simulator.Outcome{
+				Answer: "RED", RejectLabels: []string{"BAD_FACE_MATCHING"}, RejectType: "RETRY", ModerationComment: "m",
+				ClientComment: "c",
+			},
+			liveness: "GREEN", match: "RED",
+			result: `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY",` +
+				`"moderationComment":"m","clientComment":"c"}`,
+		},
+		"dead": {
+			outcome: simulator.Outcome{Answer: "RED", LivenessFailed: true, RejectType: "FINAL"}, liveness: "RED",
+			result: `{"reviewAnswer":"RED","reviewRejectType":"FINAL"}`,
+		},
+		"by label": {
+			outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"FRAUDULENT_LIVENESS"}}, liveness: "RED",
+			result: `{"reviewAnswer":"RED","rejectLabels":["FRAUDULENT_LIVENESS"]}`,
+		},
+		"error":  {outcome: simulator.Outcome{Answer: "ERROR"}, liveness: "ERROR", result: `{"reviewAnswer":"ERROR"}`},
+		"yellow": {outcome: simulator.Outcome{Answer: "YELLOW"}, liveness: "YELLOW", match: "YELLOW", result: `{"reviewAnswer":"YELLOW"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := start(t, simulator.Config{ReviewDelay: -1})
@@ -436,9 +490,13 @@ func TestRequestRecords(t *testing.T) {
 	var seen records
 	_, c := start(t, simulator.Config{OnRequest: seen.add})
 	c.create("a")
-	assert.Equal(t, simulator.Request{Operation: "CreateAction", Method: "POST", Target: createTarget, Status: 200, Signature: simulator.VerdictOK}, seen.last())
+	assert.Equal(t, simulator.Request{
+		Operation: "CreateAction", Method: "POST", Target: createTarget, Status: 200, Signature: simulator.VerdictOK,
+	}, seen.last())
 	c.do("GET", "/nothing", nil)
-	assert.Equal(t, simulator.Request{Operation: "Unknown", Method: "GET", Target: "/nothing", Status: 404, Signature: simulator.VerdictOK}, seen.last())
+	assert.Equal(t, simulator.Request{
+		Operation: "Unknown", Method: "GET", Target: "/nothing", Status: 404, Signature: simulator.VerdictOK,
+	}, seen.last())
 	r := c.do("GET", listTarget, nil, func(r *http.Request) { r.Header.Set("X-App-Access-Sig", "00") })
 	assert.Equal(t, 401, r.status)
 	assert.Regexp(t, `^\d{10}GET`+listTarget+`$`, seen.last().StringToSign)

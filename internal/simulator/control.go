@@ -93,9 +93,9 @@ func secure(p *reply) *reply {
 	return p.with("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// refuseStranger refuses what another page can send from the developer's browser: a
-// request with another Origin, and one with a Host that is not the simulator's (a name
-// that was made to resolve to this machine).
+// refuseStranger refuses requests that another page can send from the developer's browser. They
+// have another Origin, or a Host that is not the simulator's: a name that was made to resolve to
+// this machine.
 func (s *Server) refuseStranger(r *http.Request, path string) *reply {
 	if !s.isOwnHost(r) {
 		return refusal(http.StatusForbidden, "This Host is not the simulator's own: ask under localhost or an IP address, or allow the name")

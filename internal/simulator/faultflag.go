@@ -14,7 +14,7 @@ import (
 //	item   = what [ "@" call ] ( "=" probability | "#" count ) | "seed=" number
 //	what   = status [ "-after" | "-early" ] [ ":" seconds ] | kind [ ":" delay ]
 //
-// How often is a probability from 0 to 1, or a count: the next so many requests.
+// How often is a probability from 0 to 1, or a count of the next requests.
 //
 //	reset-after@CreateAction#1   the next create is done, and its answer is lost
 //	429:2@GetAction#3            the next three get 429 with Retry-After: 2
@@ -25,10 +25,9 @@ import (
 //	slow:2s=0.1                  with a delay
 //	seed=7                       the seed of the probabilities
 //
-// The calls are named as the client names its operations. The counts come before
-// the probabilities, each counts down by itself, and the first one that is for a
-// call strikes. Nothing between two commas is skipped, so that "" is no faults at
-// all.
+// The calls are named as the client names its operations. The counts come before the probabilities.
+// Each counts down by itself, and the first one for a call is used. An empty item is ignored, so
+// that "" means no faults.
 func ParseFaults(text string) (*Faults, error) {
 	f := &Faults{}
 	for item := range strings.SplitSeq(text, ",") {

@@ -15,10 +15,10 @@ import (
 // FaultKind is a way in which a request goes wrong on purpose.
 type FaultKind string
 
-// All kinds. "Before the effect": the request was read and its signature
-// checked, and nothing was done. "After the effect": what was asked for has
-// been done, only the answer suffers. A request with a wrong signature gets its
-// 401 and no fault, those before the body was read aside.
+// All kinds. "Before the effect" means that the request was read and its signature checked, but
+// nothing was done. "After the effect" means that the call was carried out and only the answer has
+// a fault. A request with a wrong signature gets its 401 and no fault, except one before the body
+// is read.
 const (
 	FaultNone FaultKind = ""
 
@@ -32,7 +32,7 @@ const (
 
 	FaultHTML FaultKind = "html" // an error page of a gateway before the effect; 502 unless Status says else
 
-	// The rest comes after the effect, with the answer's own status.
+	// The other kinds come after the effect, with the status of the answer.
 	FaultSlowHeaders     FaultKind = "slow-headers"     // nothing for Delay
 	FaultSlowBody        FaultKind = "slow-body"        // the body in eight pieces over Delay
 	FaultTruncate        FaultKind = "truncate"         // half the body of what Content-Length says
@@ -51,26 +51,26 @@ var faultKinds = []FaultKind{
 type Fault struct {
 	Kind FaultKind
 
-	// Operation is the one call that it is for, such as "AddImage"; "" is any.
+	// Operation is the call that the fault is for, such as "AddImage". "" means any call.
 	Operation string
 
 	Status     int    // of the status kinds and FaultHTML, 300 to 599; default 503, for FaultHTML 502
 	RetryAfter string // of the status kinds and FaultHTML: the header's value; "" is no header
 
-	// Delay is how slow the slow kinds are (default 1 s) and how far the date
-	// of FaultWrongDate is off, to either side (default 1 h). With any other
-	// kind it is waited before the fault shows.
+	// Delay is the delay of the slow kinds (default 1 s), and the error of the date of
+	// FaultWrongDate, in both directions (default 1 h). Any other kind waits for it before the
+	// fault.
 	Delay time.Duration
 }
 
-// Chance is a fault that strikes by chance. The probabilities of all chances
+// Chance is a fault that happens by chance. The probabilities of all chances
 // for one operation add up to at most 1, since a request has one fault.
 type Chance struct {
 	Fault
 	Probability float64
 }
 
-// Count is a fault that strikes the next N requests that it is for.
+// Count is a fault of the next N requests that it is for.
 type Count struct {
 	Fault
 	N int
@@ -83,13 +83,12 @@ type Faults struct {
 	Chances    []Chance
 	Counts     []Count // each counts down by itself; the first that suits a request strikes
 
-	// Script is what happens to the next requests, one after the other. An
-	// entry that names an operation waits for it. FaultNone spares a request.
+	// Script has the faults of the next requests, one after the other. An entry with an operation
+	// waits for it. FaultNone means no fault for a request.
 	Script []Fault
 }
 
-// SetFaults puts other faults in place, nil none. What is left of a script is
-// forgotten.
+// SetFaults replaces the faults; nil means none. It forgets the rest of a script.
 func (s *Server) SetFaults(f *Faults) error {
 	if f == nil {
 		f = &Faults{}

@@ -29,13 +29,16 @@ func TestStatusFaults(t *testing.T) {
 		status int
 		effect int
 	}{
-		"before":        {simulator.Fault{Kind: simulator.FaultStatus}, 503, 0},
-		"429":           {simulator.Fault{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "7"}, 429, 0},
-		"409":           {simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "Sun, 01 Mar 2026 12:00:00 GMT"}, 409, 0},
-		"after":         {simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 502}, 502, 1},
-		"early":         {simulator.Fault{Kind: simulator.FaultEarlyStatus}, 503, 0},
-		"HTML":          {simulator.Fault{Kind: simulator.FaultHTML, RetryAfter: "7"}, 502, 0},
-		"HTML with 200": {simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, 403, 0},
+		"before": {fault: simulator.Fault{Kind: simulator.FaultStatus}, status: 503},
+		"429":    {fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "7"}, status: 429},
+		"409": {
+			fault:  simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "Sun, 01 Mar 2026 12:00:00 GMT"},
+			status: 409,
+		},
+		"after":         {fault: simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 502}, status: 502, effect: 1},
+		"early":         {fault: simulator.Fault{Kind: simulator.FaultEarlyStatus}, status: 503},
+		"HTML":          {fault: simulator.Fault{Kind: simulator.FaultHTML, RetryAfter: "7"}, status: 502},
+		"HTML with 200": {fault: simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, status: 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := start(t, simulator.Config{})
@@ -109,10 +112,10 @@ func TestSlowFaults(t *testing.T) {
 			fault         simulator.Fault
 			headers, body time.Duration
 		}{
-			"headers":            {simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: time.Minute}, time.Minute, 0},
-			"headers by default": {simulator.Fault{Kind: simulator.FaultSlowHeaders}, time.Second, 0},
-			"body":               {simulator.Fault{Kind: simulator.FaultSlowBody, Delay: time.Minute}, 0, time.Minute},
-			"body by default":    {simulator.Fault{Kind: simulator.FaultSlowBody}, 0, time.Second},
+			"headers":            {fault: simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: time.Minute}, headers: time.Minute},
+			"headers by default": {fault: simulator.Fault{Kind: simulator.FaultSlowHeaders}, headers: time.Second},
+			"body":               {fault: simulator.Fault{Kind: simulator.FaultSlowBody, Delay: time.Minute}, body: time.Minute},
+			"body by default":    {fault: simulator.Fault{Kind: simulator.FaultSlowBody}, body: time.Second},
 		} {
 			script(t, s, test.fault)
 			begin := time.Now()
@@ -177,7 +180,9 @@ func TestTruncatedBodies(t *testing.T) {
 
 func TestOddAnswers(t *testing.T) {
 	s, c := start(t, simulator.Config{})
-	script(t, s, simulator.Fault{Kind: simulator.FaultGarbage}, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}, simulator.Fault{Kind: simulator.FaultWrongDate})
+	script(t, s, simulator.Fault{Kind: simulator.FaultGarbage}, simulator.Fault{
+		Kind: simulator.FaultWrongDate, Delay: -time.Hour,
+	}, simulator.Fault{Kind: simulator.FaultWrongDate})
 	r := c.do("POST", createTarget, []byte(`{"externalActionId":"a"}`))
 	assert.Equal(t, 200, r.status)
 	assert.Equal(t, "application/json", r.header.Get("Content-Type"))
@@ -242,7 +247,9 @@ func TestWrongSignatureHasNoFault(t *testing.T) {
 func TestScript(t *testing.T) {
 	s, c := start(t, simulator.Config{Faults: &simulator.Faults{
 		Operations: []string{"CreateAction", "GetAction"},
-		Chances:    []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 500, Operation: "GetAction"}, Probability: 1}},
+		Chances: []simulator.Chance{{
+			Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 500, Operation: "GetAction"}, Probability: 1,
+		}},
 		Script: []simulator.Fault{
 			{Kind: simulator.FaultNone},
 			{Kind: simulator.FaultStatus, Status: 429, Operation: "CreateAction"},
@@ -283,7 +290,8 @@ func TestChancesAreReproducible(t *testing.T) {
 }
 
 func TestParseFaults(t *testing.T) {
-	got, err := simulator.ParseFaults(" 429=0.1, 409:2=0.05,503-after=0.02,502-early@AddImage=0.03,reset-after=0.05,,slow=0.1,slow-body:250ms=0.1,wrong-date:-10m=0.1,html=0,seed=7")
+	got, err := simulator.ParseFaults(" 429=0.1, 409:2=0.05,503-after=0.02," +
+		"502-early@AddImage=0.03,reset-after=0.05,,slow=0.1,slow-body:250ms=0.1,wrong-date:-10m=0.1,html=0,seed=7")
 	require.NoError(t, err)
 	fault := func(p float64, f simulator.Fault) simulator.Chance { return simulator.Chance{Fault: f, Probability: p} }
 	assert.Equal(t, &simulator.Faults{Seed: 7, Chances: []simulator.Chance{

@@ -23,12 +23,15 @@ func TestUnknownOnes(t *testing.T) {
 	t.Parallel()
 	const create = "/resources/applicantActions/-/forApplicant/5e5f9ab10a975a6e224dc286?levelName=some-level-name"
 	requests := []struct{ name, method, target, body string }{
-		{"create", "POST", create, `{"externalActionId":"a"}`},
-		{"list", "GET", "/resources/applicantActions/-;applicantId=5e5f9ab10a975a6e224dc286", ""},
-		{"token", "POST", "/resources/accessTokens?userId=alice&levelName=some-level-name", ""},
-		{"link", "POST", "/resources/sdkIntegrations/levels/some-level/websdkLink?externalUserId=304775ty&externalActionId=actionID123", ""},
-		{"get applicant", "GET", "/resources/applicants/5e5f9ab10a975a6e224dc286/one", ""},
-		{"find applicant", "GET", "/resources/applicants/-;externalUserId=alice%40example.com/one", ""},
+		{name: "create", method: "POST", target: create, body: `{"externalActionId":"a"}`},
+		{name: "list", method: "GET", target: "/resources/applicantActions/-;applicantId=5e5f9ab10a975a6e224dc286"},
+		{name: "token", method: "POST", target: "/resources/accessTokens?userId=alice&levelName=some-level-name"},
+		{
+			name: "link", method: "POST",
+			target: "/resources/sdkIntegrations/levels/some-level/websdkLink?externalUserId=304775ty&externalActionId=actionID123",
+		},
+		{name: "get applicant", method: "GET", target: "/resources/applicants/5e5f9ab10a975a6e224dc286/one"},
+		{name: "find applicant", method: "GET", target: "/resources/applicants/-;externalUserId=alice%40example.com/one"},
 	}
 	t.Run("are_known_and_approved", func(t *testing.T) {
 		_, c := start(t, simulator.Config{})
@@ -110,12 +113,12 @@ func TestLevelsByName(t *testing.T) {
 	s, c := start(t, simulator.Config{})
 	require.NoError(t, s.AddLevel("payment-email", "custom"))
 	for _, test := range []struct{ level, body, kind string }{
-		{"some-level-name", `{}`, "selfieAuth"},
-		{"some-level-name", `{"questionnaires":[{"id":"q","sections":{}}]}`, "questionnaire"},
-		{"My-Questionnaire", `{}`, "questionnaire"},
-		{"confirm-EMAIL", `{}`, "email"},
-		{"source-check", `{}`, "paymentMethod"},
-		{"payment-email", `{}`, "custom"},
+		{level: "some-level-name", body: `{}`, kind: "selfieAuth"},
+		{level: "some-level-name", body: `{"questionnaires":[{"id":"q","sections":{}}]}`, kind: "questionnaire"},
+		{level: "My-Questionnaire", body: `{}`, kind: "questionnaire"},
+		{level: "confirm-EMAIL", body: `{}`, kind: "email"},
+		{level: "source-check", body: `{}`, kind: "paymentMethod"},
+		{level: "payment-email", body: `{}`, kind: "custom"},
 	} {
 		body := strings.Replace(test.body, "{", `{"externalActionId":"a",`, 1)
 		body = strings.Replace(body, ",}", "}", 1)
@@ -132,17 +135,23 @@ func TestOutcomeByExternalID(t *testing.T) {
 		external, review string
 		image            bool
 	}{
-		{"pay-1", `{"reviewAnswer":"GREEN"}`, true},
-		{"pay-1", `{"reviewAnswer":"ERROR","moderationComment":"There is no image to compare"}`, false},
-		{"pay#1", `{"reviewAnswer":"GREEN"}`, true},
-		{"pay#RED", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY"}`, true},
-		{"pay#RED", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY"}`, false},
-		{"pay#RED:FORGERY,PEP", `{"reviewAnswer":"RED","rejectLabels":["FORGERY","PEP"],"reviewRejectType":"RETRY"}`, true},
-		{"pay#RED-FINAL:FORGERY", `{"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL"}`, true},
-		{"pay#RED-FINAL", `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"FINAL"}`, true},
-		{"#ERROR", `{"reviewAnswer":"ERROR"}`, true},
-		{"pay#GREEN", `{"reviewAnswer":"ERROR","moderationComment":"There is no image to compare"}`, false},
-		{"pay#onHold", `null`, true},
+		{external: "pay-1", review: `{"reviewAnswer":"GREEN"}`, image: true},
+		{external: "pay-1", review: `{"reviewAnswer":"ERROR","moderationComment":"There is no image to compare"}`},
+		{external: "pay#1", review: `{"reviewAnswer":"GREEN"}`, image: true},
+		{external: "pay#RED", review: `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY"}`, image: true},
+		{external: "pay#RED", review: `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"RETRY"}`},
+		{
+			external: "pay#RED:FORGERY,PEP",
+			review:   `{"reviewAnswer":"RED","rejectLabels":["FORGERY","PEP"],"reviewRejectType":"RETRY"}`, image: true,
+		},
+		{external: "pay#RED-FINAL:FORGERY", review: `{"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL"}`, image: true},
+		{
+			external: "pay#RED-FINAL",
+			review:   `{"reviewAnswer":"RED","rejectLabels":["BAD_FACE_MATCHING"],"reviewRejectType":"FINAL"}`, image: true,
+		},
+		{external: "#ERROR", review: `{"reviewAnswer":"ERROR"}`, image: true},
+		{external: "pay#GREEN", review: `{"reviewAnswer":"ERROR","moderationComment":"There is no image to compare"}`},
+		{external: "pay#onHold", review: `null`, image: true},
 	} {
 		t.Run(fmt.Sprint(test.external, test.image), func(t *testing.T) {
 			t.Parallel()
@@ -436,19 +445,19 @@ func TestWrongSignaturesAreExplained(t *testing.T) {
 	host := strings.TrimPrefix(c.base, "http://")
 	path, _, _ := strings.Cut(target, "?")
 	for _, test := range []struct{ note, signed string }{
-		{"without the body", "TPOST" + target},
-		{"without the query", "TPOST" + path + body},
-		{"without query and body", "TPOST" + path},
-		{"method in lowercase", "Tpost" + target + body},
-		{"without the method", "T" + target + body},
-		{"without the timestamp", "POST" + target + body},
-		{"unescaped target", "TPOST" + strings.ReplaceAll(target, "%20", " ") + body},
-		{"+ for a space", "TPOST" + strings.ReplaceAll(target, "%20", "+") + body},
-		{"with the host", "TPOST" + host + target + body},
-		{"scheme and host", "TPOST" + c.base + target + body},
-		{"without the path prefix", "TPOST" + target[len("/v1"):] + body},
-		{"without the leading slash", "TPOST" + target[1:] + body},
-		{"", "something else"},
+		{note: "without the body", signed: "TPOST" + target},
+		{note: "without the query", signed: "TPOST" + path + body},
+		{note: "without query and body", signed: "TPOST" + path},
+		{note: "method in lowercase", signed: "Tpost" + target + body},
+		{note: "without the method", signed: "T" + target + body},
+		{note: "without the timestamp", signed: "POST" + target + body},
+		{note: "unescaped target", signed: "TPOST" + strings.ReplaceAll(target, "%20", " ") + body},
+		{note: "+ for a space", signed: "TPOST" + strings.ReplaceAll(target, "%20", "+") + body},
+		{note: "with the host", signed: "TPOST" + host + target + body},
+		{note: "scheme and host", signed: "TPOST" + c.base + target + body},
+		{note: "without the path prefix", signed: "TPOST" + target[len("/v1"):] + body},
+		{note: "without the leading slash", signed: "TPOST" + target[1:] + body},
+		{signed: "something else"},
 	} {
 		r := c.do("POST", target, []byte(body), func(r *http.Request) {
 			signed := strings.Replace(test.signed, "T", r.Header.Get("X-App-Access-Ts"), 1)
@@ -481,8 +490,18 @@ func TestFaultsInMemory(t *testing.T) {
 		fault  string
 		status int // 0: an error
 	}{
-		{"503", 503}, {"503-after", 503}, {"503-early", 503}, {"reset", 0}, {"reset-after", 0}, {"reset-early", 0}, {"html", 502},
-		{"slow:1m", 200}, {"slow-body:1m", 200}, {"truncate", 200}, {"truncate-chunked", 200}, {"wrong-date", 200}, {"garbage", 200},
+		{
+			fault: "503", status: 503,
+		}, {
+			fault: "503-after", status: 503,
+		}, {fault: "503-early", status: 503}, {fault: "reset"}, {fault: "reset-after"}, {fault: "reset-early"}, {fault: "html", status: 502},
+		{
+			fault: "slow:1m", status: 200,
+		}, {
+			fault: "slow-body:1m", status: 200,
+		}, {
+			fault: "truncate", status: 200,
+		}, {fault: "truncate-chunked", status: 200}, {fault: "wrong-date", status: 200}, {fault: "garbage", status: 200},
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			t.Parallel()

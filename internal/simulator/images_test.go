@@ -36,23 +36,25 @@ func TestUploadRefusals(t *testing.T) {
 		parts []part
 		code  any
 	}{
-		"nothing":                   {nil, nil},
-		"no metadata":               {[]part{file}, nil},
-		"no content":                {[]part{metadata(selfie)}, nil},
-		"metadata twice":            {[]part{metadata(selfie), metadata(selfie), file}, nil},
-		"content twice":             {[]part{metadata(selfie), file, file}, nil},
-		"another part":              {[]part{metadata(selfie), {`form-data; name="x"`, "", "x"}, file}, nil},
-		"metadata no JSON":          {[]part{metadata("selfie"), file}, nil},
-		"metadata huge":             {[]part{metadata(strings.Repeat(" ", 65<<10) + selfie), file}, nil},
-		"no document type":          {[]part{metadata(`{"country":"GBR"}`), file}, nil},
-		"no country":                {[]part{metadata(`{"idDocType":"SELFIE"}`), file}, nil},
-		"country of two letters":    {[]part{metadata(`{"idDocType":"SELFIE","country":"GB"}`), file}, nil},
-		"country in small letters":  {[]part{metadata(`{"idDocType":"SELFIE","country":"gbr"}`), file}, nil},
-		"content without a name":    {[]part{metadata(selfie), {`form-data; name="content"`, "image/jpeg", "x"}}, nil},
-		"content with an empty one": {[]part{metadata(selfie), content("", "image/jpeg", "x")}, nil},
-		"content without a type":    {[]part{metadata(selfie), content("x", "", "x")}, nil},
-		"content of an odd type":    {[]part{metadata(selfie), content("x", "image;;", "x")}, nil},
-		"content empty":             {[]part{metadata(selfie), content("x", "image/jpeg", "")}, 1003.0},
+		"nothing":                  {parts: nil, code: nil},
+		"no metadata":              {parts: []part{file}},
+		"no content":               {parts: []part{metadata(selfie)}},
+		"metadata twice":           {parts: []part{metadata(selfie), metadata(selfie), file}},
+		"content twice":            {parts: []part{metadata(selfie), file, file}},
+		"another part":             {parts: []part{metadata(selfie), {disposition: `form-data; name="x"`, content: "x"}, file}},
+		"metadata no JSON":         {parts: []part{metadata("selfie"), file}},
+		"metadata huge":            {parts: []part{metadata(strings.Repeat(" ", 65<<10) + selfie), file}},
+		"no document type":         {parts: []part{metadata(`{"country":"GBR"}`), file}},
+		"no country":               {parts: []part{metadata(`{"idDocType":"SELFIE"}`), file}},
+		"country of two letters":   {parts: []part{metadata(`{"idDocType":"SELFIE","country":"GB"}`), file}},
+		"country in small letters": {parts: []part{metadata(`{"idDocType":"SELFIE","country":"gbr"}`), file}},
+		"content without a name": {parts: []part{
+			metadata(selfie), {disposition: `form-data; name="content"`, contentType: "image/jpeg", content: "x"},
+		}},
+		"content with an empty one": {parts: []part{metadata(selfie), content("", "image/jpeg", "x")}},
+		"content without a type":    {parts: []part{metadata(selfie), content("x", "", "x")}},
+		"content of an odd type":    {parts: []part{metadata(selfie), content("x", "image;;", "x")}},
+		"content empty":             {parts: []part{metadata(selfie), content("x", "image/jpeg", "")}, code: 1003.0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.addParts(id, test.parts...)
@@ -81,16 +83,32 @@ func TestImagesComeBack(t *testing.T) {
 		fileName, contentType, bytes string
 		wantName, wantType, wantKind string
 	}{
-		"jpeg":             {"лицо/a.jpg", "application/octet-stream", jpeg(t), "лицо/a.jpg", "image/jpeg", "jpg"},
-		"pdf":              {`q\"uote.pdf`, "image/jpeg", "%PDF-1.7 ...", `q"uote.pdf`, "application/pdf", "pdf"},
-		"unknown":          {"x.heic", "image/heic", "\x00\x01", "x.heic", "image/heic", ""},
-		"a byte":           {"x", "image/png", "x", "x", "image/png", "png"},
-		"exactly a piece":  {"x", "video/mp4", string(random[:32<<10]), "x", "video/mp4", "mp4"},
-		"exactly a second": {"x", "video/webm", string(random[:(32+256)<<10]), "x", "video/webm", "webm"},
-		"many pieces":      {"x", "video/quicktime", string(random), "x", "video/quicktime", "mov"},
+		"jpeg": {
+			fileName: "лицо/a.jpg", contentType: "application/octet-stream", bytes: jpeg(t), wantName: "лицо/a.jpg",
+			wantType: "image/jpeg", wantKind: "jpg",
+		},
+		"pdf": {
+			fileName: `q\"uote.pdf`, contentType: "image/jpeg", bytes: "%PDF-1.7 ...", wantName: `q"uote.pdf`,
+			wantType: "application/pdf", wantKind: "pdf",
+		},
+		"unknown": {fileName: "x.heic", contentType: "image/heic", bytes: "\x00\x01", wantName: "x.heic", wantType: "image/heic"},
+		"a byte":  {fileName: "x", contentType: "image/png", bytes: "x", wantName: "x", wantType: "image/png", wantKind: "png"},
+		"exactly a piece": {
+			fileName: "x", contentType: "video/mp4", bytes: string(random[:32<<10]), wantName: "x", wantType: "video/mp4",
+			wantKind: "mp4",
+		},
+		"exactly a second": {
+			fileName: "x", contentType: "video/webm", bytes: string(random[:(32+256)<<10]), wantName: "x",
+			wantType: "video/webm", wantKind: "webm",
+		},
+		"many pieces": {
+			fileName: "x", contentType: "video/quicktime", bytes: string(random), wantName: "x", wantType: "video/quicktime",
+			wantKind: "mov",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := c.addParts(id, content(test.fileName, test.contentType, test.bytes), metadata(`{"idDocType":"PASSPORT","idDocSubType":"FRONT_SIDE","country":"KAZ"}`))
+			passport := metadata(`{"idDocType":"PASSPORT","idDocSubType":"FRONT_SIDE","country":"KAZ"}`)
+			r := c.addParts(id, content(test.fileName, test.contentType, test.bytes), passport)
 			require.Equal(t, 200, r.status, "%s", r.body)
 			image := r.json(t)
 			assert.Equal(t, test.wantName, image["imageFileName"])
@@ -98,7 +116,9 @@ func TestImagesComeBack(t *testing.T) {
 			assert.Equal(t, "FRONT_SIDE", at(t, image, "idDocDef", "idDocSubType"))
 			assert.Equal(t, float64(len(test.bytes)), image["fileSize"])
 			number := fmt.Sprintf("%.0f", image["imageId"])
-			for _, target := range []string{number, number + "?preview=false", number + "?preview=true", fmt.Sprintf("%.0f", image["resizedImageId"])} {
+			for _, target := range []string{
+				number, number + "?preview=false", number + "?preview=true", fmt.Sprintf("%.0f", image["resizedImageId"]),
+			} {
 				got := c.do("GET", "/resources/applicantActions/"+id+"/images/"+target, nil, header("Accept", "*/*"))
 				assert.Equal(t, 200, got.status)
 				assert.Equal(t, test.bytes, string(got.body))

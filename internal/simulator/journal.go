@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// What the journal keeps of the last requests and deliveries.
+// The limits of the journal of requests and deliveries.
 const (
 	maxEntries  = 500     // of each
 	maxAttempts = 20      // of one delivery, the last ones

@@ -61,7 +61,7 @@ func (a *action) record() ActionRecord {
 // changed marks an action as changed. The mutex is held.
 func (s *Server) changed(a *action) { a.revision = s.journal.changed() }
 
-// What goes over the wire.
+// The types on the wire.
 type (
 	wireAction struct {
 		ID               string          `json:"id"`

@@ -17,7 +17,8 @@ import (
 
 func (c *client) link(t testing.TB, external string) string {
 	t.Helper()
-	r := c.do("POST", "/resources/sdkIntegrations/levels/action-liveness/websdkLink?externalUserId=JamesBond007&ttlInSecs=60&externalActionId="+external, nil)
+	const path = "/resources/sdkIntegrations/levels/action-liveness/websdkLink"
+	r := c.do("POST", path+"?externalUserId=JamesBond007&ttlInSecs=60&externalActionId="+external, nil)
 	require.Equal(t, 200, r.status, "%s", r.body)
 	return r.json(t)["url"].(string)
 }
@@ -82,8 +83,8 @@ func TestPageFiles(t *testing.T) {
 	assert.Equal(t, 405, c.do("GET", "/idensic/l/api/session", nil).status)
 }
 
-// TestPageKeepsItsPolicy searches for what the policy would block, and for what
-// could turn data into markup.
+// TestPageKeepsItsPolicy searches the pages for parts that the policy would block,
+// and for parts that could turn data into markup.
 func TestPageKeepsItsPolicy(t *testing.T) {
 	for _, name := range []string{"page/page", "console/console"} {
 		html, err := os.ReadFile(name + ".html")
@@ -103,13 +104,15 @@ func TestPageDecides(t *testing.T) {
 		result simulator.Outcome
 		events []string
 	}{
-		"approve": {nil, "completed", simulator.Outcome{Answer: "GREEN"}, []string{"Pending", "Reviewed"}},
-		"error":   {nil, "completed", simulator.Outcome{Answer: "ERROR"}, []string{"Pending", "Reviewed"}},
-		"hold":    {nil, "onHold", simulator.Outcome{}, []string{"Pending", "OnHold"}},
+		"approve": {status: "completed", result: simulator.Outcome{Answer: "GREEN"}, events: []string{"Pending", "Reviewed"}},
+		"error":   {status: "completed", result: simulator.Outcome{Answer: "ERROR"}, events: []string{"Pending", "Reviewed"}},
+		"hold":    {status: "onHold", result: simulator.Outcome{}, events: []string{"Pending", "OnHold"}},
 		"reject": {
-			map[string]any{"rejectLabels": []string{"BAD_SELFIE", "OTHER"}, "final": true, "comment": "<b>Нет</b>"}, "completed",
-			simulator.Outcome{Answer: "RED", RejectLabels: []string{"BAD_SELFIE", "OTHER"}, RejectType: "FINAL", ModerationComment: "<b>Нет</b>"},
-			[]string{"Pending", "Reviewed"},
+			body: map[string]any{"rejectLabels": []string{"BAD_SELFIE", "OTHER"}, "final": true, "comment": "<b>Нет</b>"}, status: "completed",
+			result: simulator.Outcome{
+				Answer: "RED", RejectLabels: []string{"BAD_SELFIE", "OTHER"}, RejectType: "FINAL", ModerationComment: "<b>Нет</b>",
+			},
+			events: []string{"Pending", "Reviewed"},
 		},
 	} {
 		t.Run(outcome, func(t *testing.T) {
@@ -168,16 +171,19 @@ func TestPageRefusals(t *testing.T) {
 		change change
 		status int
 	}{
-		"form of another site":  {approve(), header("Content-Type", "text/plain"), 415},
-		"script of another":     {approve(), header("Origin", "https://evil.example"), 403},
-		"opaque origin":         {approve(), header("Origin", "null"), 403},
-		"no outcome":            {map[string]any{}, nil, 400},
-		"unknown outcome":       {map[string]any{"outcome": "maybe"}, nil, 400},
-		"label":                 {map[string]any{"outcome": "reject", "rejectLabels": []string{"<b>"}}, nil, 400},
-		"too many labels":       {map[string]any{"outcome": "reject", "rejectLabels": strings.Split(strings.Repeat("A,", 20)+"A", ",")}, nil, 400},
-		"comment":               {map[string]any{"outcome": "reject", "comment": strings.Repeat("ы", 501)}, nil, 400},
-		"huge":                  {map[string]any{"outcome": "approve", "x": strings.Repeat("x", 65<<10)}, nil, 400},
-		"another kind of thing": {map[string]any{"outcome": 1}, nil, 400},
+		"form of another site": {body: approve(), change: header("Content-Type", "text/plain"), status: 415},
+		"script of another":    {body: approve(), change: header("Origin", "https://evil.example"), status: 403},
+		"opaque origin":        {body: approve(), change: header("Origin", "null"), status: 403},
+		"no outcome":           {body: map[string]any{}, status: 400},
+		"unknown outcome":      {body: map[string]any{"outcome": "maybe"}, status: 400},
+		"label":                {body: map[string]any{"outcome": "reject", "rejectLabels": []string{"<b>"}}, status: 400},
+		"too many labels": {
+			body:   map[string]any{"outcome": "reject", "rejectLabels": strings.Split(strings.Repeat("A,", 20)+"A", ",")},
+			status: 400,
+		},
+		"comment":               {body: map[string]any{"outcome": "reject", "comment": strings.Repeat("ы", 501)}, status: 400},
+		"huge":                  {body: map[string]any{"outcome": "approve", "x": strings.Repeat("x", 65<<10)}, status: 400},
+		"another kind of thing": {body: map[string]any{"outcome": 1}, status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changes []change

@@ -13,7 +13,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   [][]byte // in pieces, since images are kept so
-	text   string   // the description of a refusal
+	text   string   // of a refusal
 }
 
 // errorBody is the vendor's error.

@@ -68,8 +68,8 @@ func ParseOutcome(text string) (Outcome, error) {
 }
 
 // suffixOutcome returns the outcome at the end of an external action id, such as
-// "pay-1#RED:FORGERY", or nil. Malformed labels are an error, since the verdict would
-// surprise whoever wrote them.
+// "pay-1#RED:FORGERY", or nil. Malformed labels are an error, since the verdict would be
+// unexpected.
 func suffixOutcome(externalActionID string) (*Outcome, error) {
 	at := strings.LastIndexByte(externalActionID, '#')
 	if at < 0 {
@@ -89,9 +89,8 @@ func suffixOutcome(externalActionID string) (*Outcome, error) {
 	return &o, nil
 }
 
-// Review decides an action as a person would, whatever its status: one that
-// was never submitted becomes pending first, a review that was to come does
-// not, and a verdict that was given is replaced.
+// Review decides an action as a person does, in any status. An action that was not submitted
+// becomes pending first. Review cancels a review that waits, and replaces a verdict.
 func (s *Server) Review(actionID string, o Outcome) error {
 	if err := o.complete(); err != nil {
 		return fmt.Errorf("simulator: %w", err)
@@ -161,7 +160,7 @@ func (s *Server) startReview(a *action) {
 			defer s.tasks.Done()
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			// A person may have been faster by a hair.
+			// A person may have decided at the same moment.
 			if a.timer != nil && !s.closed {
 				a.timer = nil
 				s.review(a)
@@ -227,7 +226,8 @@ func (s *Server) decide(a *action, o Outcome) {
 	s.notify(a, eventReviewed)
 }
 
-// check makes the checks that lead to a verdict. A face match needs passed liveness.
+// check makes the checks that lead to a verdict. It makes a face match only after
+// liveness has passed.
 func (s *Server) check(a *action, o Outcome) []wireCheck {
 	made := func(kind, answer string) wireCheck {
 		return wireCheck{

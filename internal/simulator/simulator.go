@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What a simulator has when nothing else is configured. All of it is made up.
+// The defaults of a simulator. All of them are made up.
 const (
 	DefaultAppToken      = "sbx:QmFzaWxUaHltZTA3.c2FuZGJveC1vbmx5LW5vdC1hLXNlY3JldA"
 	DefaultSecretKey     = "simulatorSecretKey0123456789abcdef"
@@ -49,7 +49,7 @@ const (
 	ActionPaymentMethod = "paymentMethod"
 )
 
-// Config is what a simulator is made of. The zero Config is a useful one.
+// Config configures a simulator. The zero Config is useful.
 type Config struct {
 	AppToken, SecretKey string // defaults: DefaultAppToken, DefaultSecretKey
 

@@ -84,7 +84,9 @@ func TestSignatureVectors(t *testing.T) {
 			wrong := ask(v.RequestURI, append([]byte("x"), body...))
 			assert.Equal(t, simulator.VerdictSignature, wrong.Signature)
 			changed := append([]byte("x"), body...)
-			assert.Equal(t, fmt.Sprintf("%s%s%s<body: %d bytes, SHA-256 %x>", v.Timestamp, v.Method, v.RequestURI, len(changed), sha256.Sum256(changed)), wrong.StringToSign)
+			want := fmt.Sprintf("%s%s%s<body: %d bytes, SHA-256 %x>",
+				v.Timestamp, v.Method, v.RequestURI, len(changed), sha256.Sum256(changed))
+			assert.Equal(t, want, wrong.StringToSign)
 
 			wrong = ask(v.RequestURI+"x", body)
 			assert.Equal(t, simulator.VerdictSignature, wrong.Signature)
@@ -109,23 +111,26 @@ func TestCredentials(t *testing.T) {
 		code    float64
 		verdict simulator.Verdict
 	}{
-		"token missing":         {header("X-App-Token", ""), 4006, simulator.VerdictMissing},
-		"signature missing":     {header("X-App-Access-Sig", ""), 4006, simulator.VerdictMissing},
-		"timestamp missing":     {header("X-App-Access-Ts", ""), 4006, simulator.VerdictMissing},
-		"token without a dot":   {header("X-App-Token", "nonsense"), 4000, simulator.VerdictToken},
-		"token unknown":         {header("X-App-Token", "prd:other.private"), 4001, simulator.VerdictToken},
-		"token's private part":  {header("X-App-Token", "sbx:public.other"), 4002, simulator.VerdictToken},
-		"header twice":          {func(r *http.Request) { r.Header.Add("X-App-Token", "again") }, 4005, simulator.VerdictMalformed},
-		"timestamp no number":   {header("X-App-Access-Ts", "soon"), 4005, simulator.VerdictMalformed},
-		"timestamp with a sign": {header("X-App-Access-Ts", "+1772366400"), 4005, simulator.VerdictMalformed},
-		"timestamp in ms":       {header("X-App-Access-Ts", "1772366400000"), 4004, simulator.VerdictTimestamp},
-		"timestamp beyond ms":   {header("X-App-Access-Ts", "9223372036854775807"), 4004, simulator.VerdictTimestamp},
-		"61 s late":             {stamped(-61 * time.Second), 4004, simulator.VerdictTimestamp},
-		"61 s early":            {stamped(61 * time.Second), 4004, simulator.VerdictTimestamp},
-		"signature of another":  {header("X-App-Access-Sig", strings.Repeat("0", 64)), 4003, simulator.VerdictSignature},
-		"signature in capitals": {func(r *http.Request) {
+		"token missing":        {change: header("X-App-Token", ""), code: 4006, verdict: simulator.VerdictMissing},
+		"signature missing":    {change: header("X-App-Access-Sig", ""), code: 4006, verdict: simulator.VerdictMissing},
+		"timestamp missing":    {change: header("X-App-Access-Ts", ""), code: 4006, verdict: simulator.VerdictMissing},
+		"token without a dot":  {change: header("X-App-Token", "nonsense"), code: 4000, verdict: simulator.VerdictToken},
+		"token unknown":        {change: header("X-App-Token", "prd:other.private"), code: 4001, verdict: simulator.VerdictToken},
+		"token's private part": {change: header("X-App-Token", "sbx:public.other"), code: 4002, verdict: simulator.VerdictToken},
+		"header twice": {
+			change: func(r *http.Request) { r.Header.Add("X-App-Token", "again") }, code: 4005,
+			verdict: simulator.VerdictMalformed,
+		},
+		"timestamp no number":   {change: header("X-App-Access-Ts", "soon"), code: 4005, verdict: simulator.VerdictMalformed},
+		"timestamp with a sign": {change: header("X-App-Access-Ts", "+1772366400"), code: 4005, verdict: simulator.VerdictMalformed},
+		"timestamp in ms":       {change: header("X-App-Access-Ts", "1772366400000"), code: 4004, verdict: simulator.VerdictTimestamp},
+		"timestamp beyond ms":   {change: header("X-App-Access-Ts", "9223372036854775807"), code: 4004, verdict: simulator.VerdictTimestamp},
+		"61 s late":             {change: stamped(-61 * time.Second), code: 4004, verdict: simulator.VerdictTimestamp},
+		"61 s early":            {change: stamped(61 * time.Second), code: 4004, verdict: simulator.VerdictTimestamp},
+		"signature of another":  {change: header("X-App-Access-Sig", strings.Repeat("0", 64)), code: 4003, verdict: simulator.VerdictSignature},
+		"signature in capitals": {change: func(r *http.Request) {
 			r.Header.Set("X-App-Access-Sig", strings.ToUpper(r.Header.Get("X-App-Access-Sig")))
-		}, 4003, simulator.VerdictSignature},
+		}, code: 4003, verdict: simulator.VerdictSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.do("GET", listTarget, nil, test.change)
@@ -156,40 +161,43 @@ func TestPathPrefixIsSigned(t *testing.T) {
 	s, c := start(t, simulator.Config{PathPrefix: "/idngo/v1"})
 	assert.Equal(t, 200, c.do("GET", "/idngo/v1"+listTarget, nil).status)
 	assert.Equal(t, 404, c.do("GET", listTarget, nil).status)
-	link := c.do("POST", "/idngo/v1/resources/sdkIntegrations/levels/action-liveness/websdkLink?externalUserId=JamesBond007&externalActionId=a", nil).json(t)["url"]
+	const linkPath = "/idngo/v1/resources/sdkIntegrations/levels/action-liveness/websdkLink"
+	link := c.do("POST", linkPath+"?externalUserId=JamesBond007&externalActionId=a", nil).json(t)["url"]
 	assert.Regexp(t, `^http://127\.0\.0\.1:\d+/idngo/v1/idensic/l/#/[A-Z2-7]{26}$`, link)
 	assert.Equal(t, 1, s.Stats().ByOperation["Unknown"])
 }
 
 func TestBadConfig(t *testing.T) {
 	for name, cfg := range map[string]simulator.Config{
-		"token with a space":    {AppToken: "sbx: x"},
-		"prefix without slash":  {PathPrefix: "idngo"},
-		"prefix with a slash":   {PathPrefix: "/idngo/"},
-		"prefix to escape":      {PathPrefix: "/id ngo"},
-		"limits":                {Limits: simulator.Limits{Actions: -1}},
-		"webhook host":          {WebhookURL: "http://example.com/"},
-		"webhook https host":    {WebhookURL: "https://10.0.0.1/"},
-		"webhook scheme":        {WebhookURL: "ftp://127.0.0.1/"},
-		"webhook user":          {WebhookURL: "http://u:p@127.0.0.1/"},
-		"webhook no URL":        {WebhookURL: "http://%zz"},
-		"webhook algorithm":     {WebhookAlgorithm: "MD5"},
-		"webhook scale":         {WebhookTimeScale: -1},
-		"webhook scale NaN":     {WebhookTimeScale: math.NaN()},
-		"webhook duplicates":    {WebhookDuplicates: 101},
-		"answer":                {Outcome: simulator.Outcome{Answer: "green"}},
-		"reject type":           {Outcome: simulator.Outcome{Answer: "RED", RejectType: "LATER"}},
-		"reject label":          {Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"two words"}}},
-		"fault kind":            {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: "flood"}}}},
-		"fault operation":       {Faults: &simulator.Faults{Script: []simulator.Fault{{Operation: "Dance"}}}},
-		"faults' operations":    {Faults: &simulator.Faults{Operations: []string{"Dance"}}},
-		"fault status":          {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 200}}}},
-		"fault delay":           {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultReset, Delay: -1}}}},
-		"chance kind":           {Faults: &simulator.Faults{Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: "x"}}}}},
-		"chance probability":    {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 1.1}}}},
-		"chance not a number":   {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: math.NaN()}}}},
-		"chances above one":     {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 0.6}, {Probability: 0.6}}}},
-		"chances above one (b)": {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 0.6}, {Fault: simulator.Fault{Operation: "AddImage"}, Probability: 0.6}}}},
+		"token with a space":   {AppToken: "sbx: x"},
+		"prefix without slash": {PathPrefix: "idngo"},
+		"prefix with a slash":  {PathPrefix: "/idngo/"},
+		"prefix to escape":     {PathPrefix: "/id ngo"},
+		"limits":               {Limits: simulator.Limits{Actions: -1}},
+		"webhook host":         {WebhookURL: "http://example.com/"},
+		"webhook https host":   {WebhookURL: "https://10.0.0.1/"},
+		"webhook scheme":       {WebhookURL: "ftp://127.0.0.1/"},
+		"webhook user":         {WebhookURL: "http://u:p@127.0.0.1/"},
+		"webhook no URL":       {WebhookURL: "http://%zz"},
+		"webhook algorithm":    {WebhookAlgorithm: "MD5"},
+		"webhook scale":        {WebhookTimeScale: -1},
+		"webhook scale NaN":    {WebhookTimeScale: math.NaN()},
+		"webhook duplicates":   {WebhookDuplicates: 101},
+		"answer":               {Outcome: simulator.Outcome{Answer: "green"}},
+		"reject type":          {Outcome: simulator.Outcome{Answer: "RED", RejectType: "LATER"}},
+		"reject label":         {Outcome: simulator.Outcome{Answer: "RED", RejectLabels: []string{"two words"}}},
+		"fault kind":           {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: "flood"}}}},
+		"fault operation":      {Faults: &simulator.Faults{Script: []simulator.Fault{{Operation: "Dance"}}}},
+		"faults' operations":   {Faults: &simulator.Faults{Operations: []string{"Dance"}}},
+		"fault status":         {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 200}}}},
+		"fault delay":          {Faults: &simulator.Faults{Script: []simulator.Fault{{Kind: simulator.FaultReset, Delay: -1}}}},
+		"chance kind":          {Faults: &simulator.Faults{Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: "x"}}}}},
+		"chance probability":   {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 1.1}}}},
+		"chance not a number":  {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: math.NaN()}}}},
+		"chances above one":    {Faults: &simulator.Faults{Chances: []simulator.Chance{{Probability: 0.6}, {Probability: 0.6}}}},
+		"chances above one (b)": {Faults: &simulator.Faults{Chances: []simulator.Chance{
+			{Probability: 0.6}, {Fault: simulator.Fault{Operation: "AddImage"}, Probability: 0.6},
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := simulator.New(cfg)
@@ -322,7 +330,10 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 func TestManyClients(t *testing.T) {
 	s, c := start(t, simulator.Config{
 		ReviewDelay: time.Millisecond,
-		Faults:      &simulator.Faults{Seed: 1, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.1}}},
+		Faults: &simulator.Faults{
+			Seed:    1,
+			Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 0.1}},
+		},
 	})
 	const clients, flows = 64, 2
 	var group sync.WaitGroup
@@ -364,7 +375,9 @@ func TestRoomForApplicants(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{KnownOnly: true})
 	for i := range 99_999 {
-		require.NoError(t, s.AddApplicant(fmt.Sprint("applicant-", i), fmt.Sprint("user-", i)))
+		if err := s.AddApplicant("applicant-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)); err != nil {
+			require.NoError(t, err)
+		}
 	}
 	require.ErrorContains(t, s.AddApplicant("applicant-99999", "user-99999"), "there is no room")
 	list := "/resources/applicantActions/-;applicantId=applicant-"

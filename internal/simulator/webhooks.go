@@ -503,8 +503,8 @@ func isPrivate(ip netip.Addr) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 }
 
-// isNear reports whether a host is on this machine or in a private network: a private
-// address, a name without a dot such as a container's, or a name below one that does not
+// isNear reports whether a host is on this machine or in a private network. That is a private
+// address, a name without a dot such as that of a container, or a name below a domain that does not
 // exist on the internet.
 func isNear(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {

@@ -103,7 +103,9 @@ func bubble(t *testing.T, r *receiver, cfg simulator.Config, run func(*testing.T
 func TestWebhookBodies(t *testing.T) {
 	var r receiver
 	clock := time.Date(2026, 3, 1, 12, 34, 56, 789e6, time.UTC)
-	bubble(t, &r, simulator.Config{ManualReview: true, Clock: func() time.Time { return clock }}, func(t *testing.T, s *simulator.Server, c *client) {
+	bubble(t, &r, simulator.Config{
+		ManualReview: true, Clock: func() time.Time { return clock },
+	}, func(t *testing.T, s *simulator.Server, c *client) {
 		c.now = func() time.Time { return clock }
 		id := c.create("дія <1>")
 		require.NoError(t, s.Review(id, simulator.Outcome{OnHold: true}))
@@ -162,7 +164,9 @@ func TestWebhookBodies(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(r.bodies[n]), &made))
 			assert.Regexp(t, `^[0-9a-f]{24}$`, made.InspectionID)
 			assert.Regexp(t, `^req-[0-9a-f-]{36}$`, made.CorrelationID)
-			got := strings.NewReplacer(made.InspectionID, "X", made.CorrelationID, "X", id, "ACTION", simulator.DefaultApplicantID, "APPLICANT").Replace(r.bodies[n])
+			names := strings.NewReplacer(
+				made.InspectionID, "X", made.CorrelationID, "X", id, "ACTION", simulator.DefaultApplicantID, "APPLICANT")
+			got := names.Replace(r.bodies[n])
 			assert.Equal(t, want, got)
 			mac := hmac.New(sha256.New, []byte(simulator.DefaultWebhookSecret))
 			mac.Write([]byte(r.bodies[n]))
@@ -227,7 +231,9 @@ func TestWebhookDuplicates(t *testing.T) {
 
 func TestWebhookShuffle(t *testing.T) {
 	var r receiver
-	bubble(t, &r, simulator.Config{WebhookShuffle: true, WebhookDuplicates: 1, WebhookTimeScale: 0.01}, func(t *testing.T, s *simulator.Server, c *client) {
+	bubble(t, &r, simulator.Config{
+		WebhookShuffle: true, WebhookDuplicates: 1, WebhookTimeScale: 0.01,
+	}, func(t *testing.T, s *simulator.Server, c *client) {
 		for n := range 5 {
 			c.submit(c.create(fmt.Sprint("a", n)))
 		}
@@ -261,7 +267,9 @@ func TestWebhookQueueIsBounded(t *testing.T) {
 
 // TestWebhookOverHTTP is the real thing: sockets, algorithms, a redirect.
 func TestWebhookOverHTTP(t *testing.T) {
-	for name, algorithm := range map[string]func() hash.Hash{"HMAC_SHA1_HEX": sha1.New, "HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New} {
+	for name, algorithm := range map[string]func() hash.Hash{
+		"HMAC_SHA1_HEX": sha1.New, "HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New,
+	} {
 		t.Run(name, func(t *testing.T) {
 			type delivery struct {
 				header http.Header
@@ -277,7 +285,9 @@ func TestWebhookOverHTTP(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			_, c := start(t, simulator.Config{ManualReview: true, WebhookURL: server.URL, WebhookSecret: "s", WebhookAlgorithm: name, WebhookTimeScale: 1e-6})
+			_, c := start(t, simulator.Config{
+				ManualReview: true, WebhookURL: server.URL, WebhookSecret: "s", WebhookAlgorithm: name, WebhookTimeScale: 1e-6,
+			})
 			c.submit(c.create("a"))
 			for range 2 { // the redirect is not followed, but a failure
 				d := <-deliveries
@@ -340,7 +350,9 @@ func TestOnDelivery(t *testing.T) {
 // A hook that takes its time does not keep Close waiting for what it will not do.
 func TestOnDeliveryWhileClosing(t *testing.T) {
 	r := receiver{statuses: []int{500}}
-	bubble(t, &r, simulator.Config{ManualReview: true, OnDelivery: func(simulator.Delivery) { time.Sleep(time.Second) }}, func(t *testing.T, s *simulator.Server, c *client) {
+	bubble(t, &r, simulator.Config{
+		ManualReview: true, OnDelivery: func(simulator.Delivery) { time.Sleep(time.Second) },
+	}, func(t *testing.T, s *simulator.Server, c *client) {
 		begin := time.Now()
 		c.submit(c.create("a"))
 		synctest.Wait()

@@ -1,6 +1,6 @@
 // Package offline lets the examples run on a machine without credentials and
-// without network. Each has an offline.go that calls Start before main begins;
-// main.go knows nothing of it.
+// without network. Each example has an offline.go that calls Start before main
+// begins. main.go does not know of it.
 package offline
 
 import (
@@ -26,10 +26,10 @@ type Setup struct {
 	Webhooks bool   // deliver to IDNGO_WEBHOOK_ADDR, signed with IDNGO_WEBHOOK_SECRET
 }
 
-// Start starts a simulator in this process and fills the environment, so that
-// main finds credentials there. It returns nil, and has done nothing, when
-// there are some already, those named in enough included, or when the program
-// is only asked for its flags.
+// Start starts a simulator in this process and sets the environment, so that main
+// finds credentials there. It does nothing and returns nil if the environment has
+// credentials, or a variable that enough names, or if the program is only asked for
+// its flags.
 func Start(setup Setup, enough ...string) *simulator.Server {
 	for _, name := range append(enough, "IDNGO_APP_TOKEN", "IDNGO_SECRET_KEY") {
 		if os.Getenv(name) != "" {
@@ -66,14 +66,14 @@ func Start(setup Setup, enough ...string) *simulator.Server {
 	return sb
 }
 
-// Client is a client for the simulator, to prepare what an example begins with.
+// Client returns a client for the simulator, to prepare an example.
 func Client() *idngo.Client {
 	client, err := idngo.NewClientFromEnv()
 	Must(err)
 	return client
 }
 
-// JPEG draws a picture of some 40 kB.
+// JPEG returns a picture of about 40 kB.
 func JPEG() []byte {
 	picture := image.NewRGBA(image.Rect(0, 0, 480, 640))
 	for y := range 640 {
@@ -93,9 +93,9 @@ func Must(err error) {
 	}
 }
 
-// freeAddr is a loopback address that main can listen on in a moment. Its port
-// is below those that systems give to outgoing connections, and each process
-// begins elsewhere, so that nothing else is likely to take it in between.
+// freeAddr returns a loopback address that main can listen on in a moment. Its port
+// is below those of outgoing connections, and each process begins at another one, so
+// that nothing else is likely to take it before.
 func freeAddr() string {
 	for try := 0; ; try++ {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+(os.Getpid()+try)%20_000))

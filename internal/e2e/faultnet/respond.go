@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// What Answer answers: an action, an applicant, and the content of an image.
+// The answers of Answer: an action, an applicant, and the content of an image.
 const (
 	ApplicantJSON = `{"id":"app-1","externalUserId":"user-1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"GREEN"}}}`
 	ActionJSON    = `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1","review":{"reviewStatus":"init","levelName":"lvl"}}`

@@ -10,10 +10,12 @@
 //
 //	go test -run '^$' -bench . -benchmem -count 7 . | go -C internal/tools run ./benchratio
 //
-// or give it files. It recognises the GOMAXPROCS suffix that the testing package appends (-2). A
-// benchmark that was run at several values has a row for each. If its name contains "Parallel", a
-// second table compares the CPU time of an operation with that on one CPU. Because of that suffix
-// no benchmark's name may end in a dash and digits of its own.
+// or give it files. A floor that is run a second time, as floor-again, shows the noise. A benchmark
+// whose name begins with Growth and ends with a size has a row in a table of the cost of a unit. It
+// recognises the GOMAXPROCS suffix that the testing package appends (-2). A benchmark that was run
+// at several values has a row for each. If its name contains "Parallel", a second table compares
+// the CPU time of an operation with that on one CPU. Because of that suffix no benchmark's name may
+// end in a dash and digits of its own.
 package main
 
 import (
@@ -147,6 +149,9 @@ func splitName(s string) key {
 	return k
 }
 
+// again ends the name of a floor that is run a second time.
+const again = "-again"
+
 // isVariant tells floor and floor-signed from floorplan.
 func isVariant(part, word string) bool {
 	rest, ok := strings.CutPrefix(part, word)
@@ -169,6 +174,8 @@ func (res *results) median(k key, unit string) (m float64, ok bool) {
 func (res *results) write(w io.Writer) error {
 	b := &strings.Builder{}
 	unpaired := res.writeRatios(b)
+	res.writeNoise(b)
+	res.writeGrowth(b)
 	res.writeScaling(b)
 	res.writeOthers(b)
 	if len(unpaired) > 0 {
@@ -190,7 +197,7 @@ func (res *results) writeRatios(b *strings.Builder) (unpaired []string) {
 		}
 		paired := false
 		for _, f := range res.keys {
-			if f.name != k.name || f.procs != k.procs || !isVariant(f.variant, "floor") {
+			if f.name != k.name || f.procs != k.procs || !isVariant(f.variant, "floor") || strings.HasSuffix(f.variant, again) {
 				continue
 			}
 			paired = true
@@ -220,6 +227,41 @@ func (res *results) cells(b *strings.Builder, k, f key, unit string, compare fun
 	fmt.Fprintf(b, " **%s** | %s / %s |", compare(mine, floor), show(mine), show(floor))
 }
 
+// writeNoise prints how each floor that was run twice compares with itself.
+func (res *results) writeNoise(b *strings.Builder) {
+	head := "\n| noise: the floor against itself | time |\n|---|--:|\n"
+	for _, k := range res.keys {
+		base, twice := strings.CutSuffix(k.variant, again)
+		first, ok := res.median(key{k.name, base, k.procs}, "ns/op")
+		second, ok2 := res.median(k, "ns/op")
+		if !twice || !ok || !ok2 {
+			continue
+		}
+		b.WriteString(head)
+		head = ""
+		fmt.Fprintf(b, "| %s | %s |\n", res.label(k), ratio(second, first))
+	}
+}
+
+// writeGrowth prints what a unit costs in the benchmarks whose name begins with Growth and ends
+// with a size, such as GrowthListActions/1000 and GrowthWebhook/16KiB.
+func (res *results) writeGrowth(b *strings.Builder) {
+	head := "\n| growth | size | time of a unit | bytes of a unit |\n|---|--:|--:|--:|\n"
+	for _, k := range res.keys {
+		name, last, _ := strings.Cut(k.name, "/")
+		name, growing := strings.CutPrefix(name, "Growth")
+		units, err := strconv.Atoi(strings.TrimRight(last, "KMiB"))
+		ns, ok := res.median(k, "ns/op")
+		bytes, ok2 := res.median(k, "B/op")
+		if !growing || err != nil || k.variant != "idngo" || !ok || !ok2 {
+			continue
+		}
+		b.WriteString(head)
+		head = ""
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, last, duration(ns/float64(units)), size(bytes/float64(units)))
+	}
+}
+
 // writeScaling prints the CPU time of an operation of a parallel benchmark on several CPUs and on
 // one.
 func (res *results) writeScaling(b *strings.Builder) {
@@ -228,7 +270,7 @@ func (res *results) writeScaling(b *strings.Builder) {
 		one := key{k.name, k.variant, 1}
 		t1, ok1 := res.median(one, "ns/op")
 		tn, okn := res.median(k, "ns/op")
-		if k.procs == 1 || !strings.Contains(k.name, "Parallel") || !ok1 || !okn {
+		if k.procs == 1 || !strings.Contains(k.name, "Parallel") || strings.HasSuffix(k.variant, again) || !ok1 || !okn {
 			continue
 		}
 		b.WriteString(head)

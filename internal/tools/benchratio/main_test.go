@@ -69,6 +69,29 @@ BenchmarkSignParallel/idngo-2 	 100	  500 ns/op
 	}
 }
 
+func TestNoiseAndGrowth(t *testing.T) {
+	t.Parallel()
+	got := table(t, `
+BenchmarkGrowthWebhook/16KiB/floor-2       	 100	 16000 ns/op	 32768 B/op	 5 allocs/op
+BenchmarkGrowthWebhook/16KiB/idngo-2       	 100	 32000 ns/op	 65536 B/op	 5 allocs/op
+BenchmarkGetAction/floor-2       	 100	 1000 ns/op
+BenchmarkGetAction/idngo-2       	 100	 1000 ns/op
+BenchmarkGetAction/floor-again-2 	 100	 1020 ns/op
+`)
+	for _, want := range []string{
+		"| GetAction | floor | **1.00 ×** |",
+		"| GetAction | 1.02 × |\n",
+		"| Webhook | 16KiB | 2 µs | 4 KiB |\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("missing %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "floor-again") {
+		t.Errorf("a floor run twice is one floor:\n%s", got)
+	}
+}
+
 func TestRejects(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]string{
@@ -108,13 +131,13 @@ func TestFiles(t *testing.T) {
 func TestSplitName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]key{
-		"BenchmarkSign":                          {"Sign", "", 1},
-		"BenchmarkSign-16":                       {"Sign", "", 16},
-		"BenchmarkSign/idngo":                    {"Sign", "idngo", 1},
-		"BenchmarkSign/idngo-pooled-2":           {"Sign", "idngo-pooled", 2},
-		"BenchmarkAddImage/floor-signed/50MiB-2": {"AddImage/50MiB", "floor-signed", 2},
-		"BenchmarkAddImage/50MiB/floor-8":        {"AddImage/50MiB", "floor", 8},
-		"BenchmarkPlan/floorplan":                {"Plan/floorplan", "", 1},
+		"BenchmarkSign":                          {name: "Sign", procs: 1},
+		"BenchmarkSign-16":                       {name: "Sign", procs: 16},
+		"BenchmarkSign/idngo":                    {name: "Sign", variant: "idngo", procs: 1},
+		"BenchmarkSign/idngo-pooled-2":           {name: "Sign", variant: "idngo-pooled", procs: 2},
+		"BenchmarkAddImage/floor-signed/50MiB-2": {name: "AddImage/50MiB", variant: "floor-signed", procs: 2},
+		"BenchmarkAddImage/50MiB/floor-8":        {name: "AddImage/50MiB", variant: "floor", procs: 8},
+		"BenchmarkPlan/floorplan":                {name: "Plan/floorplan", procs: 1},
 	} {
 		if got := splitName(in); got != want {
 			t.Errorf("%s: %+v, want %+v", in, got, want)
@@ -125,18 +148,18 @@ func TestSplitName(t *testing.T) {
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ got, want string }{
-		{duration(0.5), "0.50 ns"},
-		{duration(999), "999 ns"},
-		{duration(12345), "12.3 µs"},
-		{duration(2.5e9), "2.50 s"},
-		{duration(9.9e12), "9900 s"},
-		{size(1536), "1.50 KiB"},
-		{ratio(0, 0), "1.00 ×"},
-		{ratio(1, 0), "∞"},
-		{difference(3, 3), "±0"},
-		{difference(1, 3), "−2"},
-		{difference(40, 3), "+37"},
-		{difference(291440, 341324), "−49884"},
+		{got: duration(0.5), want: "0.50 ns"},
+		{got: duration(999), want: "999 ns"},
+		{got: duration(12345), want: "12.3 µs"},
+		{got: duration(2.5e9), want: "2.50 s"},
+		{got: duration(9.9e12), want: "9900 s"},
+		{got: size(1536), want: "1.50 KiB"},
+		{got: ratio(0, 0), want: "1.00 ×"},
+		{got: ratio(1, 0), want: "∞"},
+		{got: difference(3, 3), want: "±0"},
+		{got: difference(1, 3), want: "−2"},
+		{got: difference(40, 3), want: "+37"},
+		{got: difference(291440, 341324), want: "−49884"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

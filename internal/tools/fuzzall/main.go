@@ -143,7 +143,7 @@ func list(ctx context.Context, command commandFunc, packages []string) ([]target
 	return targets, nil
 }
 
-// What go test prints for a failure that has a cause other than the end of -fuzztime.
+// realFailure matches the output of go test for a failure other than the end of -fuzztime.
 var realFailure = regexp.MustCompile(`Failing input|seed corpus entry|panic|fuzzing process|DATA RACE`)
 
 // deadlineExceeded matches the only line that go test prints when it mistakes the end of -fuzztime

@@ -106,7 +106,7 @@ func run(dir string, targets []string, sample int, seed uint64, limit time.Durat
 	return counts[survived], nil
 }
 
-// What becomes of a mutant.
+// The results of a mutant.
 const survived, killed, noBuild = "SURVIVED", "killed", "no build"
 
 // tryMutant runs the tests of a mutant.

@@ -1,0 +1,21 @@
+package faultnet
+
+import (
+	"os"
+	"testing"
+)
+
+// longRun is the variable with which .ci/run asks for long runs.
+const longRun = "IDNGO_TEST_LONG"
+
+// Count returns how often a test is to do something: in .ci/run, usually, or with
+// -short.
+func Count(long, usual, short int) int {
+	switch {
+	case testing.Short():
+		return short
+	case os.Getenv(longRun) != "":
+		return long
+	}
+	return usual
+}

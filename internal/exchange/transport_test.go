@@ -1,0 +1,194 @@
+package exchange
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idngo-go/idngo/internal/retry"
+)
+
+// idleCounter is a transport that counts the calls of CloseIdleConnections.
+type idleCounter struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *idleCounter) CloseIdleConnections() { c.closed++ }
+
+// These tests change what the process has once, and so none of them is parallel.
+
+func TestSharedPool_is_one(t *testing.T) {
+	first := New(&http.Client{}, newTestSigner(t), nil, testTimeout)
+	second := New(&http.Client{}, newTestSigner(t), nil, testTimeout)
+	require.NotNil(t, first.pool())
+	assert.Same(t, first.pool(), second.pool())
+	assert.True(t, first.standard())
+	assert.NotSame(t, http.DefaultTransport, first.pool().Transport, "the default stays as it is")
+	own := newExchanger(t, respond(200, nil, http.NoBody))
+	assert.Nil(t, own.pool())
+	assert.False(t, own.standard())
+}
+
+// A default transport that somebody replaces later is used as it is.
+func TestSharedPool_default_is_replaced(t *testing.T) {
+	e := New(&http.Client{}, newTestSigner(t), newExchanger(t, nil).clock, testTimeout)
+	replaced := &idleCounter{RoundTripper: respond(203, nil, http.NoBody)}
+	before := http.DefaultTransport
+	http.DefaultTransport = replaced
+	defer func() { http.DefaultTransport = before }()
+	assert.Nil(t, e.pool())
+	assert.False(t, e.standard())
+	answer, failure := e.Do(t.Context(), simpleRequest())
+	require.Nil(t, failure)
+	assert.Equal(t, 203, answer.StatusCode)
+	e.CloseIdleConnections()
+	assert.Equal(t, 1, replaced.closed)
+
+	http.DefaultTransport = &http.Transport{}
+	assert.Nil(t, e.pool(), "another transport of net/http is not the default either")
+	assert.True(t, e.standard())
+}
+
+// Only a pool that has carried HTTP/2 and has answered nobody during an exchange is replaced.
+func TestSharedPool_after_a_timeout(t *testing.T) {
+	before := shared.Load()
+	defer shared.Store(before)
+	for name, test := range map[string]struct {
+		protocol int  // of an answer before the exchange; zero: there was none
+		answered bool // somebody got an answer during the exchange
+		replaced bool
+	}{
+		"HTTP/2":                    {protocol: 2, replaced: true},
+		"HTTP/2, somebody answered": {protocol: 2, answered: true},
+		"HTTP/1.1":                  {protocol: 1},
+		"no answer yet":             {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := newPool()
+			shared.Store(pool)
+			scheme := func(protocol int) string { return "http" + strconv.Itoa(protocol) }
+			answer := func(protocol int) {
+				pool.RegisterProtocol(scheme(protocol), roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+					res, err := respond(200, nil, http.NoBody)(req)
+					res.ProtoMajor = protocol
+					return res, err
+				}))
+			}
+			answer(1)
+			answer(2)
+			ask := func(protocol int) {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, scheme(protocol)+"://host/", nil)
+				require.NoError(t, err)
+				res, err := pool.RoundTrip(req)
+				require.NoError(t, err)
+				require.NoError(t, res.Body.Close())
+			}
+			if test.protocol != 0 {
+				ask(test.protocol)
+			}
+			var watch watch
+			watch.begin(sharedTransport{}.pool())
+			if test.answered {
+				ask(test.protocol)
+			}
+			watch.timedOut()
+			assert.Equal(t, test.replaced, shared.Load() != pool)
+			after := shared.Load()
+			watch.timedOut()
+			assert.Same(t, after, shared.Load(), "not twice")
+		})
+	}
+}
+
+// An attempt that times out reports it to the pool.
+func TestSharedPool_timeout_of_an_exchange(t *testing.T) {
+	before := shared.Load()
+	defer shared.Store(before)
+	pool := newPool()
+	pool.http2.Store(true)
+	pool.RegisterProtocol("hang", roundTripperFunc(hang))
+	shared.Store(pool)
+	e := New(&http.Client{}, newTestSigner(t), newExchanger(t, nil).clock, time.Nanosecond)
+	request := simpleRequest()
+	request.URL = "hang://host/"
+	_, failure := e.Do(t.Context(), request)
+	require.NotNil(t, failure)
+	assert.Equal(t, retry.Lost, failure.Kind)
+	assert.Equal(t, TimeoutError(1), failure.Err)
+	assert.NotSame(t, pool, shared.Load())
+}
+
+func TestWatch_without_a_pool(t *testing.T) {
+	t.Parallel()
+	var none watch
+	none.begin(nil)
+	assert.NotPanics(t, none.timedOut)
+}
+
+func TestTune(t *testing.T) {
+	t.Parallel()
+	transport := &http.Transport{}
+	require.Same(t, transport, Tune(transport))
+	assert.Equal(t, 512, transport.MaxIdleConnsPerHost)
+	assert.GreaterOrEqual(t, transport.MaxIdleConns, transport.MaxIdleConnsPerHost)
+	assert.Equal(t, 10*time.Second, transport.HTTP2.SendPingTimeout)
+	assert.Equal(t, 10*time.Second, transport.HTTP2.PingTimeout)
+}
+
+func TestNew_leaves_the_caller_client(t *testing.T) {
+	t.Parallel()
+	idle := &idleCounter{RoundTripper: respond(200, nil, http.NoBody)}
+	hc := &http.Client{Transport: idle}
+	e := New(hc, newTestSigner(t), nil, testTimeout)
+	assert.Nil(t, hc.CheckRedirect)
+	assert.Same(t, idle, hc.Transport)
+	require.ErrorIs(t, e.http.CheckRedirect(nil, nil), http.ErrUseLastResponse)
+	e.CloseIdleConnections()
+	assert.Equal(t, 1, idle.closed)
+	assert.NotPanics(t, newExchanger(t, respond(200, nil, http.NoBody)).CloseIdleConnections, "a transport that keeps none")
+}
+
+// The address is hidden from http.Client and then shown again. The answer of the transport stays
+// as it is.
+func TestKeepRedirect(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		header http.Header
+		hidden bool
+	}{
+		"a redirect":             {status: 302, header: http.Header{"Location": {"/a", "/b"}, "X-Own": {"c"}}, hidden: true},
+		"one without an address": {status: 302, header: http.Header{"X-Own": {"c"}}},
+		"an address of a 201":    {status: 201, header: http.Header{"Location": {"/a"}}},
+		"no header at all":       {status: 304},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			original := &http.Response{StatusCode: test.status, Header: test.header.Clone(), Body: io.NopCloser(strings.NewReader(""))}
+			keep := keepRedirect{roundTripperFunc(func(*http.Request) (*http.Response, error) { return original, nil })}
+			res, err := keep.RoundTrip(nil)
+			require.NoError(t, err)
+			assert.Equal(t, test.hidden, res != original)
+			if test.hidden {
+				assert.NotContains(t, res.Header, headerLocation)
+			}
+			assert.Equal(t, test.header, original.Header)
+			showLocation(res)
+			assert.Equal(t, test.header, res.Header)
+			require.NoError(t, res.Body.Close())
+		})
+	}
+	t.Run("no answer", func(t *testing.T) {
+		t.Parallel()
+		res, err := keepRedirect{fail(errBroken)}.RoundTrip(nil) //nolint:bodyclose // there is none
+		require.ErrorIs(t, err, errBroken)
+		assert.Nil(t, res)
+	})
+}
