@@ -2,8 +2,6 @@ package exchange
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http/httptrace"
 	"os"
@@ -109,24 +107,4 @@ func TestTimeoutError(t *testing.T) {
 	assert.True(t, err.(interface{ Temporary() bool }).Temporary())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorIs(t, err, context.Canceled)
-}
-
-func TestIsTimeout(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		err  error
-		want bool
-	}{
-		"none":                 {},
-		"ours":                 {err: TimeoutError(1), want: true},
-		"a deadline":           {err: fmt.Errorf("wrapped: %w", context.DeadlineExceeded), want: true},
-		"of a connection":      {err: &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, want: true},
-		"another of the net":   {err: &net.OpError{Op: "read", Err: errors.New("reset")}},
-		"an end of the caller": {err: context.Canceled},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, test.want, isTimeout(test.err))
-		})
-	}
 }
