@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,17 +118,16 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // The keys are copied: a caller may reuse its slice.
+//
+//nolint:paralleltest // it collects garbage, which other tests would wait for
 func TestSetKeepsItsOwnKeys(t *testing.T) {
-	t.Parallel()
 	key := []byte("SoMe_SeCrEt_KeY")
 	set, err := NewSet(sha256.New, key)
 	require.NoError(t, err)
 	clear(key)
+	runtime.GC() // twice, so that the pool loses the state of NewSet
+	runtime.GC()
 	digest, err := hex.DecodeString("7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0")
 	require.NoError(t, err)
-	var states sync.WaitGroup
-	for range 64 { // more than one state is made
-		states.Go(func() { assert.True(t, set.Matches([]byte("someText"), digest)) })
-	}
-	states.Wait()
+	assert.True(t, set.Matches([]byte("someText"), digest))
 }
