@@ -188,7 +188,7 @@ func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 		return client
 	}
 	var response idngo.Response
-	client, other := newClient(2*time.Second), newClient(time.Minute)
+	client, other := newClient(500*time.Millisecond), newClient(time.Minute)
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), other))
 	require.Equal(t, 1, proxy.Dialed(), "one pool")
@@ -200,9 +200,11 @@ func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 	assert.Equal(t, 1, response.Attempts)
 
 	proxy.LosePaths()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	require.ErrorIs(t, faultnet.GetAction.Call(ctx, other), context.DeadlineExceeded)
+	for range 2 { // one deadline of the caller may be short on purpose
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		require.ErrorIs(t, faultnet.GetAction.Call(ctx, other), context.DeadlineExceeded)
+		cancel()
+	}
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), other, idngo.WithResponse(&response)))
 	assert.Equal(t, 1, response.Attempts)
 	assert.Equal(t, 3, proxy.Dialed())

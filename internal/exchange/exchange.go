@@ -304,8 +304,8 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	default:
 		failure.Kind = retry.Classify(err, written)
 	}
-	if a.expired.Load() { // not at a deadline of the caller's, which may be short on purpose
-		a.watch.timedOut()
+	if errors.Is(failure.Err, context.DeadlineExceeded) {
+		a.watch.timedOut(a.expired.Load())
 	}
 	return failure
 }

@@ -14,8 +14,9 @@ var original, _ = http.DefaultTransport.(*http.Transport)
 type pool struct {
 	*http.Transport
 
-	http2   atomic.Bool // it has carried HTTP/2
-	answers atomic.Uint64
+	http2     atomic.Bool // it has carried HTTP/2
+	answers   atomic.Uint64
+	deadlines atomic.Uint64 // of callers, that have passed since the last answer
 }
 
 // shared is the pool in use, nil before the first use.
@@ -36,6 +37,9 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := p.Transport.RoundTrip(req)
 	if res != nil {
 		p.answers.Add(1)
+		if p.deadlines.Load() != 0 {
+			p.deadlines.Store(0)
+		}
 		if res.ProtoMajor == 2 && !p.http2.Load() {
 			p.http2.Store(true)
 		}
@@ -57,10 +61,13 @@ func (w *watch) begin(pool *pool) {
 
 // timedOut replaces a pool that has answered nobody since begin. Its path may be lost. With
 // HTTP/1.1 a timeout closes the connection. With HTTP/2 it does not, and calls with a timeout
-// shorter than the pings would all go to the lost path until then. Exchanges under way go on in the
-// old pool.
-func (w *watch) timedOut() {
+// shorter than the pings would all go to the lost path until then. A deadline of the caller may be
+// short on purpose, so it takes two of them in a row. Exchanges under way go on in the old pool.
+func (w *watch) timedOut(own bool) {
 	if w.pool == nil || !w.pool.http2.Load() || w.pool.answers.Load() != w.answers {
+		return
+	}
+	if !own && w.pool.deadlines.Add(1) < 2 {
 		return
 	}
 	if shared.CompareAndSwap(w.pool, newPool()) {

@@ -98,10 +98,10 @@ func TestSharedPool_after_a_timeout(t *testing.T) {
 			if test.answered {
 				ask(test.protocol)
 			}
-			watch.timedOut()
+			watch.timedOut(true)
 			assert.Equal(t, test.replaced, shared.Load() != pool)
 			after := shared.Load()
-			watch.timedOut()
+			watch.timedOut(true)
 			assert.Same(t, after, shared.Load(), "not twice")
 		})
 	}
@@ -125,11 +125,39 @@ func TestSharedPool_timeout_of_an_exchange(t *testing.T) {
 	assert.NotSame(t, pool, shared.Load())
 }
 
+// One deadline of a caller may be short on purpose. Two in a row without an answer are not.
+func TestSharedPool_deadlines_of_callers(t *testing.T) {
+	before := shared.Load()
+	defer shared.Store(before)
+	pool := newPool()
+	pool.http2.Store(true)
+	pool.RegisterProtocol("answer", roundTripperFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 2, Body: http.NoBody}, nil
+	}))
+	shared.Store(pool)
+	pass := func() {
+		var watch watch
+		watch.begin(sharedTransport{}.pool())
+		watch.timedOut(false)
+	}
+	pass()
+	assert.Same(t, pool, shared.Load())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "answer://host/", nil)
+	require.NoError(t, err)
+	res, err := pool.RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	pass()
+	assert.Same(t, pool, shared.Load(), "an answer came between")
+	pass()
+	assert.NotSame(t, pool, shared.Load())
+}
+
 func TestWatch_without_a_pool(t *testing.T) {
 	t.Parallel()
 	var none watch
 	none.begin(nil)
-	assert.NotPanics(t, none.timedOut)
+	assert.NotPanics(t, func() { none.timedOut(true) })
 }
 
 func TestTune(t *testing.T) {
