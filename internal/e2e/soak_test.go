@@ -126,7 +126,7 @@ func (s *soakRun) call(ctx context.Context) {
 	var err error
 	switch kind := number % 20; {
 	case kind == 0 || id == "":
-		id, err = s.create(ctx, number)
+		err = s.create(ctx, number)
 	case kind == 1:
 		_, err = s.client.AddImage(ctx, id, faultnet.Selfie(idngo.ImageBytes("s.png", []byte(faultnet.ImageContent))))
 	case kind == 2:
@@ -153,16 +153,16 @@ func (s *soakRun) call(ctx context.Context) {
 func soakApplicant(number int) string { return fmt.Sprintf("soak-%d", number/200) }
 
 // create makes an action and keeps its id. Only the newest ids are kept.
-func (s *soakRun) create(ctx context.Context, number int) (string, error) {
+func (s *soakRun) create(ctx context.Context, number int) error {
 	action, err := s.client.EnsureAction(ctx, soakApplicant(number), faultnet.FaceAuthorization(fmt.Sprintf("soak-%d", number)))
 	if err != nil {
-		return "", err
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known = append(s.known, action.ID)
 	s.known = slices.Clone(s.known[max(0, len(s.known)-50):])
-	return action.ID, nil
+	return nil
 }
 
 // minute measures and reports a minute.
