@@ -2,6 +2,7 @@ package lenient
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -361,6 +362,30 @@ func TestMembers_of_strings_only(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"a":"x","b":7,"c":"7"}`)
 	assert.Equal(t, []string{"x", "", "7", "7"}, Members(data, []string{"a", "b", "c"}, []string{"b"}))
+}
+
+func TestProblem(t *testing.T) {
+	t.Parallel()
+	var object struct{ A int }
+	assert.Empty(t, Problem(nil))
+	assert.Equal(t, "it is not JSON (at byte 2)", Problem(json.Unmarshal([]byte("{x"), &object)))
+	assert.Equal(t, "it is not of the expected shape", Problem(json.Unmarshal([]byte("[]"), &object)))
+	assert.Equal(t, "it is not of the expected shape", Problem(errors.New("another")))
+}
+
+// The longest texts and exponents that are rewritten, and the first that are not.
+func TestWholeNumberAtItsLimits(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"1." + strings.Repeat("0", 62): "1",
+		"1." + strings.Repeat("0", 63): "1." + strings.Repeat("0", 63),
+		"1e64":                         "1" + strings.Repeat("0", 64),
+		"1e65":                         "1e65",
+		"0e-64":                        "0",
+		"0e-65":                        "0e-65",
+	} {
+		assert.Equal(t, want, WholeNumber(text), text)
+	}
 }
 
 func TestRoom(t *testing.T) {
