@@ -414,3 +414,23 @@ func TestRoom(t *testing.T) {
 		})
 	}
 }
+
+// An error of encoding/json may quote the decoded text, so Problem has words of its own. The two
+// engines of encoding/json count the byte in two ways.
+func TestProblem(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		text string
+		out  any
+		want string // a pattern
+	}{
+		"none":         {text: `{}`, out: new(map[string]string), want: "^$"},
+		"not JSON":     {text: `{"a": alice}`, out: new(map[string]string), want: `^it is not JSON \(at byte [67]\)$`},
+		"another type": {text: `"alice"`, out: new(int), want: "^it is not of the expected shape$"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Regexp(t, test.want, Problem(json.Unmarshal([]byte(test.text), test.out)))
+		})
+	}
+}
