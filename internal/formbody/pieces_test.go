@@ -65,7 +65,8 @@ func TestPiecesFollowTheLine(t *testing.T) {
 	}
 }
 
-// An error of the content is kept as the source's, but not the end and not what a closed reader says.
+// An error of the content is kept as the error of the source. The end of the content and the error
+// of a closed reader are not.
 func TestErrorOfTheSourceIsKept(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
