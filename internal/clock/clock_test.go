@@ -117,3 +117,19 @@ func FuzzClock(f *testing.F) {
 		}
 	})
 }
+
+// A local clock that is right again needs no correction, though Date is some seconds off.
+func TestClock_heals_within_the_precision(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{0, 3 * time.Second, -leastSkew, leastSkew} {
+		synctest.Test(t, func(t *testing.T) {
+			c := New(time.Now)
+			c.Adopt(c.Read(dateHeader(time.Hour), time.Now()))
+			assert.True(t, c.Corrected())
+			offset, changed := c.Adopt(c.Read(dateHeader(off), time.Now()))
+			assert.True(t, changed)
+			assert.Zero(t, offset)
+			assert.False(t, c.Corrected())
+		})
+	}
+}

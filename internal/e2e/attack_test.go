@@ -192,6 +192,22 @@ func TestAttackWebhookHalfOpenDeliveries(t *testing.T) {
 	assert.Equal(t, int64(1), attacked.events.Load(), "of the good delivery")
 }
 
+// A body that is longer than its length says is too large, and the error does not blame
+// the declared length.
+func TestAttackWebhookLongerThanDeclared(t *testing.T) {
+	t.Parallel()
+	const limit = 1000
+	verifier, err := idngo.NewWebhookVerifier(webhookSecret, idngo.WithMaxBodySize(limit))
+	require.NoError(t, err)
+	for declared, blamed := range map[int64]bool{-1: false, 10: false, limit: false, limit + 1: true} {
+		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat(" ", 2*limit)))
+		request.ContentLength = declared
+		_, err := verifier.Parse(request)
+		require.ErrorIs(t, err, idngo.ErrWebhookTooLarge)
+		assert.Equal(t, blamed, strings.Contains(err.Error(), "declared"), "%d: %v", declared, err)
+	}
+}
+
 // hostileJSON are texts that cost a parser much, or confuse it. Each holds the text of
 // an action and of an event otherwise.
 func hostileJSON() map[string]string {

@@ -247,7 +247,7 @@ func TestRuleSimulatorIsNotLinked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			symbols := symbolsOf(t, name, program.source)
-			require.True(t, strings.Contains(symbols, " "+modulePath), "the symbols are named as expected")
+			require.Contains(t, symbols, " "+modulePath, "the symbols are named as expected")
 			var found []string
 			for line := range strings.Lines(symbols) {
 				if strings.Contains(line, modulePath+"/internal/simulator") || strings.Contains(line, modulePath+".NewSimulator") {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,4 +115,19 @@ func TestNewRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ErrRefused)
 	_, err = NewSet(func() hash.Hash { panic("not allowed in FIPS 140-only mode") }, nil)
 	require.ErrorIs(t, err, ErrRefused)
+}
+
+// The keys are copied: a caller may reuse its slice.
+//
+//nolint:paralleltest // it collects garbage, which other tests would wait for
+func TestSetKeepsItsOwnKeys(t *testing.T) {
+	key := []byte("SoMe_SeCrEt_KeY")
+	set, err := NewSet(sha256.New, key)
+	require.NoError(t, err)
+	clear(key)
+	runtime.GC() // twice, so that the pool loses the state of NewSet
+	runtime.GC()
+	digest, err := hex.DecodeString("7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0")
+	require.NoError(t, err)
+	assert.True(t, set.Matches([]byte("someText"), digest))
 }

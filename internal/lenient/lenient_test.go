@@ -363,6 +363,21 @@ func TestMembers_of_strings_only(t *testing.T) {
 	assert.Equal(t, []string{"x", "", "7", "7"}, Members(data, []string{"a", "b", "c"}, []string{"b"}))
 }
 
+// The longest texts and exponents that are rewritten, and the first that are not.
+func TestWholeNumberAtItsLimits(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"1." + strings.Repeat("0", 62): "1",
+		"1." + strings.Repeat("0", 63): "1." + strings.Repeat("0", 63),
+		"1e64":                         "1" + strings.Repeat("0", 64),
+		"1e65":                         "1e65",
+		"0e-64":                        "0",
+		"0e-65":                        "0e-65",
+	} {
+		assert.Equal(t, want, WholeNumber(text), text)
+	}
+}
+
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -402,6 +417,7 @@ func TestProblem(t *testing.T) {
 		"none":         {text: `{}`, out: new(map[string]string), want: "^$"},
 		"not JSON":     {text: `{"a": alice}`, out: new(map[string]string), want: `^it is not JSON \(at byte [67]\)$`},
 		"another type": {text: `"alice"`, out: new(int), want: "^it is not of the expected shape$"},
+		"no object":    {text: `[]`, out: new(struct{ A int }), want: "^it is not of the expected shape$"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

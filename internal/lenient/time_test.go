@@ -122,3 +122,21 @@ func TestAppendTime(t *testing.T) {
 		assert.Equal(t, "x", string(got))
 	}
 }
+
+// Each separator is needed, and each part has its largest value.
+func TestParseTimeOfOneOddPart(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"2026x01-02 03:04:05", "2026-01x02 03:04:05", "2026-01-02x03:04:05", "2026-01-02 03x04:05", "2026-01-02 03:04x05",
+		"2026-01-02 24:04:05", "2026-01-02 03:60:05", "2026-01-02 03:04:60", "2026-01-02 03:04:05+24:00", "2026-01-02 03:04:05+00:60",
+	} {
+		_, ok := ParseTime([]byte(text))
+		assert.False(t, ok, text)
+	}
+	for _, text := range []string{
+		"2026-01-02 23:59:59", "2026-01-02T03:04:05", "2026-01-02 03:04:05+23:00", "2026-01-02 03:04:05-00:59", "2026-01-02 03:04:05+2359",
+	} {
+		_, ok := ParseTime([]byte(text))
+		assert.True(t, ok, text)
+	}
+}

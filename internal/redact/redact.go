@@ -539,7 +539,7 @@ func keyText(key reflect.Value) string {
 		return key.String()
 	}
 	if key.CanInterface() && (key.Kind() != reflect.Pointer || !key.IsNil()) {
-		if marshaler, ok := key.Interface().(encoding.TextMarshaler); ok {
+		if marshaler, ok := reflect.TypeAssert[encoding.TextMarshaler](key); ok {
 			text, _ := marshaler.MarshalText()
 			return string(text)
 		}

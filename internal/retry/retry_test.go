@@ -1,6 +1,7 @@
 package retry_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -131,6 +133,7 @@ func TestAfter(t *testing.T) {
 		{name: "zero", header: "0", ok: true},
 		{name: "blanks around", header: "  7 ", want: 7 * time.Second, ok: true},
 		{name: "too many seconds", header: "99999999999999999999", want: math.MaxInt64, ok: true},
+		{name: "all that a Duration holds", header: "9223372036", want: 9223372036 * time.Second, ok: true},
 		{name: "more than a Duration holds", header: "9300000000", want: math.MaxInt64, ok: true},
 		{name: "negative", header: "-1"},
 		{name: "fraction", header: "1.5"},
@@ -340,5 +343,41 @@ func FuzzDelay(f *testing.F) {
 		if d < 0 || d > time.Duration(highest) {
 			t.Errorf("Delay(%d, %d, %d, %v) = %d", n, lowest, highest, random, d)
 		}
+	})
+}
+
+// A delay that cannot be doubled is the highest.
+func TestDelayNearTheLargest(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, time.Duration(math.MaxInt64/2), retry.Delay(1, math.MaxInt64/4*3, math.MaxInt64, 0))
+	assert.Equal(t, time.Duration(math.MaxInt64/4), retry.Delay(2, math.MaxInt64/3*2, math.MaxInt64/2, 0))
+}
+
+func TestPolicyWithDefaults(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]retry.Policy{
+		"attempts": {MaxAttempts: -1}, "least": {MinDelay: -1}, "longest": {MaxDelay: -1}, "asked": {MaxRetryAfter: -1},
+	} {
+		_, problem := policy.WithDefaults()
+		assert.NotEmpty(t, problem, name)
+	}
+	full, problem := retry.Policy{}.WithDefaults()
+	assert.Empty(t, problem)
+	again, problem := full.WithDefaults()
+	assert.Empty(t, problem)
+	assert.Equal(t, full, again)
+}
+
+// There is no time for a wait that ends with the context.
+func TestWaitIfTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		assert.ErrorIs(t, retry.WaitIfTime(ctx, time.Second), context.DeadlineExceeded)
+		assert.Equal(t, begin, time.Now())
+		assert.NoError(t, retry.WaitIfTime(ctx, time.Second-1))
+		assert.Equal(t, time.Second-1, time.Since(begin))
 	})
 }

@@ -72,7 +72,7 @@ func TestContextError(t *testing.T) {
 func TestTimeLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		assert.EqualValues(t, math.MaxInt64, retry.TimeLeft(context.Background()), "without a deadline")
+		assert.Equal(t, time.Duration(math.MaxInt64), retry.TimeLeft(context.Background()), "without a deadline")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		assert.Equal(t, time.Minute, retry.TimeLeft(ctx))

@@ -92,7 +92,7 @@ func run(dir string, targets []string, sample int, seed uint64, limit time.Durat
 			mutants = append(mutants, found...)
 		}
 	}
-	counts, order := map[string]int{}, rand.New(rand.NewPCG(seed, 0)).Perm(len(mutants))
+	counts, order := map[string]int{}, rand.New(rand.NewPCG(seed, 0)).Perm(len(mutants)) //nolint:gosec // a sample
 	for _, i := range order[:min(sample, len(order))] {
 		m := mutants[i]
 		result, err := tryMutant(dir, m, limit)
@@ -129,8 +129,8 @@ func tryMutant(dir string, m mutant, limit time.Duration) (result string, err er
 func try(dir, target, overlay string, limit time.Duration) (result string) {
 	for _, stage := range stages[target] {
 		args := []string{"test", "-short", "-count=1", "-failfast", "-vet=off", "-timeout=" + limit.String(), "-overlay=" + overlay}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*limit) // compiling included
-		command := exec.CommandContext(ctx, "go", append(args, strings.Fields(stage)...)...)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*limit)                    // compiling included
+		command := exec.CommandContext(ctx, "go", append(args, strings.Fields(stage)...)...) //nolint:gosec // of the table above
 		command.Dir = dir
 		output, err := command.CombinedOutput()
 		cancel()
