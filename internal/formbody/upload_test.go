@@ -65,7 +65,7 @@ func TestPiecesFollowTheLine(t *testing.T) {
 	}
 }
 
-// An error of the content is kept as the source's, but not the end and not what a closed reader says.
+// The error of reading the content is kept, unless the reader was closed before.
 func TestErrorOfTheSourceIsKept(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
