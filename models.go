@@ -982,8 +982,7 @@ func (d RequiredIDDocs) clearNulls() {
 	}
 }
 
-// wireAnswer is the answer in a result, or the result itself if it is a string. It is empty for any
-// other JSON value. Of results that come twice, the last counts.
+// wireAnswer is the answer of the last result. A result may be a string. Any other value is empty.
 type wireAnswer string
 
 func (a *wireAnswer) UnmarshalJSON(data []byte) error {
