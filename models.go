@@ -853,14 +853,14 @@ func (a *Action) complete(root *ReviewResult, core *coreAction) {
 		setIfEmpty(&a.ID, core.ID)
 		setIfEmpty(&a.ApplicantID, core.ApplicantID)
 		setIfEmpty(&a.ExternalActionID, core.ExternalActionID)
-		setIfEmpty(&result.ReviewAnswer, core.Review.ReviewResult)
+		result.ReviewAnswer = ReviewAnswer(core.Review.ReviewResult)
 	}
 	if result.empty() {
 		if root != nil && !root.empty() {
 			*result = *root
 		}
 		if core != nil {
-			setIfEmpty(&result.ReviewAnswer, core.RootResult)
+			result.ReviewAnswer = ReviewAnswer(core.RootResult)
 		}
 	}
 	a.Images = lenient.Used(a.Images)
@@ -928,7 +928,7 @@ func decodeApplicant(data []byte, applicant *Applicant) error {
 		return err
 	}
 	if core != nil {
-		setIfEmpty(&applicant.Review.ReviewResult.ReviewAnswer, core.Review.ReviewResult)
+		applicant.Review.ReviewResult.ReviewAnswer = ReviewAnswer(core.Review.ReviewResult)
 		lenient.SetIDs(data, map[string]*string{
 			"id": &applicant.ID, "externalUserId": &applicant.ExternalUserID, "inspectionId": &applicant.InspectionID,
 			"clientId": &applicant.ClientID,
@@ -959,7 +959,7 @@ func decodeWebhookEvent(body []byte, event *WebhookEvent) error {
 	event.SandboxMode = bool(wire.SandboxMode)
 	lenient.ClearNull(&event.ApplicantMemberOf)
 	if core != nil {
-		setIfEmpty(&event.ReviewResult.ReviewAnswer, core.ReviewResult)
+		event.ReviewResult.ReviewAnswer = ReviewAnswer(core.ReviewResult)
 		lenient.SetIDs(body, map[string]*string{
 			"applicantId": &event.ApplicantID, "applicantActionId": &event.ApplicantActionID, "inspectionId": &event.InspectionID,
 			"externalApplicantActionId": &event.ExternalApplicantActionID, "networkId": &event.NetworkID, "kytTxnId": &event.KytTxnID,
@@ -982,19 +982,19 @@ func (d RequiredIDDocs) clearNulls() {
 	}
 }
 
-// wireAnswer is the answer in a result, or the result itself if it is a string, as it is in the
-// specification. It is empty for any other JSON value.
+// wireAnswer is the answer of the last result. A result may be a string. Any other value is empty.
 type wireAnswer string
 
 func (a *wireAnswer) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '"' {
 		return json.Unmarshal(data, (*string)(a))
 	}
-	var result struct {
+	result := struct { // null and {} keep the answer before
 		ReviewAnswer string `json:"reviewAnswer"`
-	}
-	if json.Unmarshal(data, &result) == nil {
-		*a = wireAnswer(result.ReviewAnswer)
+	}{string(*a)}
+	err := json.Unmarshal(data, &result)
+	if *a = wireAnswer(result.ReviewAnswer); err != nil {
+		*a = ""
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ const (
 //
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
 // unknown. Ids may be numbers. A field of another JSON type than expected stays zero, and unknown
-// fields are ignored: the service disables an endpoint that refuses deliveries. Raw is a copy of
-// body.
+// fields are ignored: the service disables an endpoint that refuses deliveries. Of a field that
+// comes twice, the last readable one counts. Raw is a copy of body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
 	// The usual body fits into the plain struct, which is the fastest.

@@ -308,7 +308,7 @@ func TestAttackDuplicateMembers(t *testing.T) {
 	t.Parallel()
 	const red, green = `{"reviewAnswer":"RED"}`, `{"reviewAnswer":"GREEN"}`
 	for name, test := range map[string]struct {
-		review string // members of the review
+		review string // further members of the review
 		root   string // members beside the review
 		want   idngo.ReviewAnswer
 	}{
@@ -316,7 +316,13 @@ func TestAttackDuplicateMembers(t *testing.T) {
 		"the answer, RED last":      {review: `"reviewResult":{"reviewAnswer":"GREEN","reviewAnswer":"RED"}`, want: "RED"},
 		"the answer in two cases":   {review: `"reviewResult":{"reviewAnswer":"GREEN","REVIEWANSWER":"RED"}`, want: "RED"},
 		"the other case first":      {review: `"reviewResult":{"ReviewAnswer":"GREEN","reviewAnswer":"RED"}`, want: "RED"},
-		"a number last":             {review: `"reviewResult":{"reviewAnswer":"RED","reviewAnswer":7}`, want: "RED"},
+		"a number last":             {review: `"reviewResult":{"reviewAnswer":"GREEN","reviewAnswer":7}`, want: ""},
+		"an object last":            {review: `"reviewResult":{"reviewAnswer":"GREEN","reviewAnswer":{"a":1}}`, want: ""},
+		"a string last":             {review: `"reviewResult":` + green + `,"reviewResult":"RED"`, want: "RED"},
+		"a string first":            {review: `"reviewResult":"GREEN","reviewResult":` + red, want: "RED"},
+		"a list last":               {review: `"reviewResult":` + green + `,"reviewResult":["RED"]`, want: ""},
+		"null last":                 {review: `"reviewResult":` + red + `,"reviewResult":null`, want: "RED"},
+		"of the root, a string":     {root: `,"reviewResult":` + green + `,"reviewResult":"RED"`, want: "RED"},
 		"the result, RED last":      {review: `"reviewResult":` + green + `,"reviewResult":` + red, want: "RED"},
 		"the result, GREEN last":    {review: `"reviewResult":` + red + `,"reviewResult":` + green, want: "GREEN"},
 		"the result, empty last":    {review: `"reviewResult":` + red + `,"reviewResult":{}`, want: "RED"},
@@ -329,14 +335,26 @@ func TestAttackDuplicateMembers(t *testing.T) {
 			t.Run(name+", "+path, func(t *testing.T) {
 				t.Parallel()
 				action := `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"` + test.root + odd +
-					`,"review":{"reviewStatus":"completed","levelName":"lvl",` + test.review + `}}`
+					`,"review":{"reviewStatus":"completed","levelName":"lvl"` + separated(test.review) + `}}`
 				answers := answersOf(t, action)
 				for reader, answer := range answers {
+					if reader == "RequireApproved" && test.want != "GREEN" {
+						assert.NotEqual(t, idngo.ReviewAnswer("GREEN"), answer, action)
+						continue
+					}
 					assert.Equal(t, test.want, answer, "%s of %s", reader, action)
 				}
 			})
 		}
 	}
+}
+
+// separated returns members with a comma before them, if there are any.
+func separated(members string) string {
+	if members == "" {
+		return ""
+	}
+	return "," + members
 }
 
 // answersOf returns the answer of an action's review as each way to read it tells it.
@@ -382,6 +400,16 @@ func TestAttackDuplicateMembersOfAnEvent(t *testing.T) {
 		assert.Equal(t, idngo.WebhookTypeApplicantActionReviewed, event.Type)
 		assert.Equal(t, idngo.ReviewAnswer("RED"), event.ReviewResult.ReviewAnswer)
 		assert.Equal(t, "a2", event.ApplicantActionID)
+	}
+	for last, want := range map[string]idngo.ReviewAnswer{
+		`"RED"`: "RED", `{"reviewAnswer":"RED"}`: "RED", `{"reviewAnswer":5}`: "", `["RED"]`: "", `null`: "GREEN", `{}`: "GREEN",
+	} {
+		for _, odd := range []string{"", `,"reviewMode":[]`} {
+			text := `{"type":"a"` + odd + `,"reviewResult":{"reviewAnswer":"GREEN"},"reviewResult":` + last + `}`
+			event, err := idngo.ParseWebhook([]byte(text))
+			require.NoError(t, err)
+			assert.Equal(t, want, event.ReviewResult.ReviewAnswer, text)
+		}
 	}
 }
 
