@@ -17,6 +17,7 @@ import (
 
 	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/oneline"
+	"github.com/idngo-go/idngo/internal/redact"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
@@ -49,13 +50,13 @@ type CreateActionParams struct {
 // answer is not documented. If it has no action, CreateAction fetches the action with FindAction.
 // Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
-	body, problem := p.encode()
+	body, extra, problem := p.encode()
 	action := new(Action)
 	create := &request{
 		operation: opCreateAction, method: http.MethodPost, emptyOK: true, problem: problem,
 		arguments: []argument{{"applicantID", applicantID, inPath}, {"LevelName", p.LevelName, elsewhere}},
 		path:      "/resources/applicantActions/-/forApplicant/" + url.PathEscape(applicantID),
-		query:     exchange.EncodeQuery("levelName", p.LevelName), body: body, named: p.Extra,
+		query:     exchange.EncodeQuery("levelName", p.LevelName), body: body, keyed: extra, keys: p.Extra,
 	}
 	if err := c.call(ctx, create, action, opts); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 // ListActions, GetAction and CreateAction. It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	const method = "EnsureAction"
-	_, problem := p.encode()
+	_, _, problem := p.encode()
 	opts, options, err := begin(ctx, method, opts,
 		c.check(), checkID("applicantID", applicantID), required("LevelName", p.LevelName), problem)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateA
 	}
 	done, err := c.turns.Take(ctx, turn{applicantID, p.ExternalActionID})
 	if err != nil {
-		return nil, methodError(method, "waiting for another call with the same external id", retry.ContextError(ctx))
+		return nil, methodError(method, "waiting for another call with the same external id", shortly(ctx, retry.ContextError(ctx)))
 	}
 	defer done()
 	ensure := &ensuring{client: c, applicantID: applicantID, params: p, opts: opts}
@@ -134,8 +135,13 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 			// The effect may still come.
 			policy := e.client.policy
 			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
+			asked := retryAfter(err)
+			if asked > policy.MaxRetryAfter {
+				return nil, err
+			}
+			delay = max(delay, retry.Spread(asked, rand.Float64())) //nolint:gosec // likewise
 			if ended := retry.WaitIfTime(ctx, delay); ended != nil {
-				return nil, methodError("EnsureAction", "", err, ended)
+				return nil, methodError("EnsureAction", "", err, shortly(ctx, ended))
 			}
 			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
 		case errors.Is(err, ErrConflict): // somebody else may have been first
@@ -154,6 +160,15 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 			return nil, e.withUnknown(err)
 		}
 	}
+}
+
+// shortly returns err, which may be the cause of an ended context, with the text of the context's
+// own error: a cause may show what it likes.
+func shortly(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return redact.Reword(err, ctx.Err().Error())
 }
 
 // find is FindAction for an action that must be of the right level.
@@ -359,7 +374,9 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 				}
 			}
 			p.Offset += len(page.Items)
-			if len(page.Items) == 0 || page.TotalItems > 0 && p.Offset >= page.TotalItems {
+			// A total that is the length of a full page may count that page only.
+			ownTotal := page.TotalItems == len(page.Items) && len(page.Items) >= p.Limit
+			if len(page.Items) == 0 || page.TotalItems > 0 && p.Offset >= page.TotalItems && !ownTotal {
 				return
 			}
 			if stalePages == maxStalePages {
@@ -451,12 +468,10 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 		case !transient(err):
 			return last, err
 		default:
-			var api *APIError
-			if errors.As(err, &api) {
-				delay = max(delay, min(api.RetryAfter, c.policy.MaxRetryAfter))
-			}
+			asked := min(retryAfter(err), c.policy.MaxRetryAfter)
+			delay = max(delay, retry.Spread(asked, rand.Float64())) //nolint:gosec // spreads polls, guards nothing
 		}
-		if ended := retry.Wait(ctx, delay); ended != nil {
+		if ended := shortly(ctx, retry.Wait(ctx, delay)); ended != nil {
 			if err != nil {
 				return last, methodError(method, "not completed", ended, methodError(method, "last poll", err))
 			}
@@ -658,8 +673,8 @@ func actionPath(actionID string) string {
 	return "/resources/applicantActions/" + url.PathEscape(actionID)
 }
 
-// encode checks the params and makes the JSON body of a create.
-func (p CreateActionParams) encode() ([]byte, error) {
+// encode checks the params and makes the JSON body of a create. extra is the JSON of Extra.
+func (p CreateActionParams) encode() (body, extra []byte, err error) {
 	problems := []error{
 		required("ExternalActionID", p.ExternalActionID), validText("ExternalActionID", p.ExternalActionID),
 		validText("Email", p.Email), validText("Phone", p.Phone), checkQuestionnaires(p.Questionnaires),
@@ -670,26 +685,25 @@ func (p CreateActionParams) encode() ([]byte, error) {
 		}
 	}
 	if err := checkArguments("", problems...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	body, err := json.Marshal(struct {
+	body, err = json.Marshal(struct {
 		ExternalActionID string          `json:"externalActionId"`
 		Email            string          `json:"email,omitzero"`
 		Phone            string          `json:"phone,omitzero"`
 		Questionnaires   []Questionnaire `json:"questionnaires,omitzero"`
 	}{p.ExternalActionID, p.Email, p.Phone, p.Questionnaires})
 	if err != nil {
-		return nil, invalid("Questionnaires", "cannot be encoded as JSON")
+		return nil, nil, invalid("Questionnaires", "cannot be encoded as JSON")
 	}
 	if len(p.Extra) == 0 {
-		return body, nil
+		return body, nil, nil
 	}
-	extra, err := json.Marshal(p.Extra)
-	if err != nil {
-		return nil, invalid("Extra", "cannot be encoded as JSON")
+	if extra, err = json.Marshal(p.Extra); err != nil {
+		return nil, nil, invalid("Extra", "cannot be encoded as JSON")
 	}
 	// {…} and {…} become {…,…}.
-	return bytes.Join([][]byte{body[:len(body)-1], extra[1:]}, []byte{','}), nil
+	return bytes.Join([][]byte{body[:len(body)-1], extra[1:]}, []byte{','}), extra, nil
 }
 
 // checkQuestionnaires refuses what encoding/json would change.
@@ -716,11 +730,12 @@ func checkQuestionnaires(questionnaires []Questionnaire) error {
 }
 
 func (p ListActionsParams) withDefaults() (ListActionsParams, error) {
+	var problems []error
 	if p.Limit < 0 {
-		return p, invalid("Limit", "is negative")
+		problems = append(problems, invalid("Limit", "is negative"))
 	}
 	if p.Offset < 0 {
-		return p, invalid("Offset", "is negative")
+		problems = append(problems, invalid("Offset", "is negative"))
 	}
 	if p.Limit == 0 {
 		p.Limit = defaultLimit
@@ -728,7 +743,7 @@ func (p ListActionsParams) withDefaults() (ListActionsParams, error) {
 	if p.Order == "" {
 		p.Order = defaultOrder
 	}
-	return p, nil
+	return p, checkArguments("", problems...)
 }
 
 func (p WaitParams) withDefaults() (WaitParams, error) {

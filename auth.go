@@ -386,3 +386,28 @@ func wholeSeconds(ttl time.Duration) (int64, error) {
 	}
 	return int64(ttl / time.Second), nil
 }
+
+// redact takes what a call has sent out of texts; see APIError. It reads all that was sent, unless
+// the texts are those of the attempt before.
+func (c *Client) redact(r *request, texts ...string) []string {
+	if slices.Equal(texts, r.redacted.texts) {
+		return slices.Clone(r.redacted.clean)
+	}
+	redactor := redact.New(texts...)
+	for _, a := range r.arguments {
+		redactor.Value(a.value)
+	}
+	if r.operation == opDo {
+		redactor.Path(r.path)
+	}
+	redactor.Form(r.query)
+	redactor.Headers(r.options.header)
+	redactor.Values(string(c.signer.state.creds.AppToken), string(c.signer.state.creds.SecretKey))
+	redactor.Values(r.sentTexts...)
+	if len(r.keyed) != len(r.body) { // else it is the body
+		redactor.Body(r.body)
+	}
+	redactor.Encoded(r.keyed, r.keys)
+	r.redacted.texts, r.redacted.clean = texts, redactor.Texts()
+	return slices.Clone(r.redacted.clean)
+}

@@ -102,6 +102,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,13 +161,9 @@ func NewClient(creds Credentials, opts ...Option) (*Client, error) {
 // and, if it is set and not empty, IDNGO_BASE_URL. Options override the environment. Its errors are
 // those of [NewClient] and name the variable.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
-	const method = "NewClientFromEnv"
 	creds := Credentials{AppToken: Secret(os.Getenv("IDNGO_APP_TOKEN")), SecretKey: Secret(os.Getenv("IDNGO_SECRET_KEY"))}
-	err := checkArguments(method, checkCredential("IDNGO_APP_TOKEN", creds.AppToken), checkCredential("IDNGO_SECRET_KEY", creds.SecretKey))
-	if err != nil {
-		return nil, err
-	}
-	return newClient(method, creds, os.Getenv("IDNGO_BASE_URL"), opts)
+	return newClient("NewClientFromEnv", creds, os.Getenv("IDNGO_BASE_URL"), opts,
+		checkCredential("IDNGO_APP_TOKEN", creds.AppToken), checkCredential("IDNGO_SECRET_KEY", creds.SecretKey))
 }
 
 // String returns the type and the base URL.
@@ -355,15 +352,16 @@ func WithIdempotent() RequestOption {
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...RequestOption) error {
 	encoded, bodyProblem := exchange.EncodeBody(body)
-	err := checkArguments(opDo, invalid("method", exchange.CheckMethod(method)), invalid("path", exchange.CheckPath(path)),
-		invalid("body", bodyProblem), invalid("out", exchange.CheckOut(out)))
-	if err != nil {
-		return err
-	}
-	return c.call(ctx, &request{
-		operation: opDo, method: method, path: path, query: exchange.EscapeSpaces(query.Encode()), body: encoded, named: body,
+	do := &request{
+		operation: opDo, method: method, path: path, query: exchange.EscapeSpaces(query.Encode()), body: encoded,
 		idempotent: method == http.MethodGet || method == http.MethodHead, emptyOK: true,
-	}, out, opts)
+		problem: checkArguments("", invalid("method", exchange.CheckMethod(method)), invalid("path", exchange.CheckPath(path)),
+			invalid("body", bodyProblem), invalid("out", exchange.CheckOut(out))),
+	}
+	if _, raw := body.([]byte); !raw {
+		do.keyed, do.keys = encoded, body
+	}
+	return c.call(ctx, do, out, opts)
 }
 
 // OperationFromContext returns the endpoint of the call that a request belongs to, from the
@@ -411,12 +409,14 @@ const (
 type operationKey struct{}
 
 // newClient takes the base URL of the environment, which may be empty.
-func newClient(method string, creds Credentials, fromEnv string, opts []Option) (*Client, error) {
+func newClient(method string, creds Credentials, fromEnv string, opts []Option, problems ...error) (*Client, error) {
 	signer, err := NewSigner(creds)
 	c := &Client{signer: signer}
 	c.userAgent, c.timeout, c.now = "idngo-go/"+Version, defaultTimeout, time.Now
 	c.policy, _ = retry.Policy{}.WithDefaults()
-	problems := []error{err}
+	if len(problems) == 0 {
+		problems = append(problems, err)
+	}
 	for _, opt := range opts {
 		if opt == nil {
 			problems = append(problems, invalid("option", "is nil"))
@@ -454,8 +454,10 @@ type request struct {
 	emptyOK    bool       // a 2xx without a body is a success
 	arguments  []argument // that the call cannot do without
 	problem    error      // what else is wrong with the arguments
-	named      any        // maps whose keys are not to be shown
+	keyed      []byte     // JSON with keys of maps, not to be shown
+	keys       any        // the value that keyed was made of
 	sentTexts  []string   // other texts that are sent and not to be shown
+	redacted   struct{ texts, clean []string }
 	options    requestOptions
 }
 
@@ -513,7 +515,7 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
 	r := &request{operation: method, problem: checkArguments("", problems...)}
 	err := r.apply(ctx, opts)
-	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err //nolint:modernize // one import less
+	return append(slices.Clip(opts), calledBy(method)), r.options, err
 }
 
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.
@@ -657,6 +659,10 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	case c.clock.Corrected():
 		c.adopt(ctx, answer.Clock) // the local clock may have been set right
 	}
+	if o.failure != nil && o.failure.sent != nil {
+		header := o.failure.sent.Header // what later answers must not show either
+		r.sentTexts = append(r.sentTexts, header.Get(exchange.HeaderSignature), header.Get(exchange.HeaderStamp))
+	}
 	return o
 }
 
@@ -730,7 +736,7 @@ func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error) error {
 	shown := c.show(r, last)
 	if reason != nil {
-		reason = redact.Reword(reason, redact.OneLine(c.redact(r, last.sent, []string{reason.Error()})[0]))
+		reason = redact.Reword(reason, redact.OneLine(c.redact(r, reason.Error())[0]))
 	}
 	switch err := shown.(type) { //nolint:errorlint // made there
 	case *APIError:
@@ -750,10 +756,10 @@ func (c *Client) show(r *request, failed *failure) error {
 	switch {
 	case failed.shown != nil:
 	case failed.api != nil:
-		failed.api.show(func(texts ...string) []string { return c.redact(r, failed.sent, texts) })
+		failed.api.show(func(texts ...string) []string { return c.redact(r, texts...) })
 		failed.shown = failed.api
 	default:
-		text := c.redact(r, failed.sent, []string{failed.err.Error()})[0]
+		text := c.redact(r, failed.err.Error())[0]
 		failed.shown = &oneline.Error{
 			Method: r.options.caller, Step: stepOf(r.options.caller, r.operation), Attempts: 1, Causes: []error{failed.err},
 			Text:      redact.OneLine(redact.Quoted(text)),
@@ -761,27 +767,6 @@ func (c *Client) show(r *request, failed *failure) error {
 		}
 	}
 	return failed.shown
-}
-
-// redact takes what a call has sent out of texts; see APIError. sent may be nil.
-func (c *Client) redact(r *request, sent *http.Request, texts []string) []string {
-	redactor := redact.New(texts...)
-	for _, a := range r.arguments {
-		redactor.Value(a.value)
-	}
-	if r.operation == opDo {
-		redactor.Path(r.path)
-	}
-	redactor.Form(r.query)
-	redactor.Headers(r.options.header)
-	redactor.Values(string(c.signer.state.creds.AppToken), string(c.signer.state.creds.SecretKey))
-	if sent != nil {
-		redactor.Values(sent.Header.Get(exchange.HeaderSignature), sent.Header.Get(exchange.HeaderStamp))
-	}
-	redactor.Body(r.body)
-	redactor.Names(r.named)
-	redactor.Values(r.sentTexts...)
-	return redactor.Texts()
 }
 
 // fillResponse fills the caller's Response.
@@ -847,4 +832,13 @@ func encodeQuery(params any) string {
 		panic(err) // not a struct
 	}
 	return exchange.EscapeSpaces(values.Encode())
+}
+
+// retryAfter returns the wait that an error asks for, 0 if it asks for none.
+func retryAfter(err error) time.Duration {
+	var api *APIError
+	if errors.As(err, &api) {
+		return api.RetryAfter
+	}
+	return 0
 }

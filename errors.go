@@ -348,9 +348,9 @@ func transient(err error) bool {
 
 // parseErrorBody fills e from the body of an error answer. It ignores what is not as documented.
 func (e *APIError) parseErrorBody(body []byte) {
-	members := lenient.Members(body, []string{"errorName", "description", "correlationId"}, []string{"errorCode", "code"})
+	members := lenient.Members(body, []string{"errorName", "description", "correlationId"}, []string{"errorCode"})
 	e.Name, e.Description, e.CorrelationID = members[0], members[1], members[2]
-	e.documented = e.Description != "" || e.CorrelationID != "" || members[4] != ""
+	e.documented = e.Description != "" || e.CorrelationID != ""
 	if code, err := strconv.ParseInt(members[3], 10, 32); err == nil {
 		e.Code = ErrorCode(code)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/idngo-go/idngo/internal/exchange"
@@ -207,7 +208,7 @@ func imageProblem(answer *exchange.Answer) string {
 	switch {
 	case answer.StatusCode != http.StatusOK:
 		return "an image comes with status 200"
-	case mediaType == "application/json":
+	case mediaType == "application/json" || strings.HasPrefix(answer.Header.Get("Content-Type"), "application/json,"):
 		return "it is JSON, not an image"
 	case exchange.IsHTML(answer.Header):
 		return "it is text/html, most likely from a proxy or gateway"

@@ -385,6 +385,8 @@ const (
 	headerDigestAlg = "X-Payload-Digest-Alg"
 )
 
+const readBefore = "the body was read before: verify it first, or give its bytes to Verify"
+
 // defaultMaxBodySize is a thousand times the usual webhook.
 const defaultMaxBodySize = 1 << 20
 
@@ -442,8 +444,8 @@ func (rules *webhookRules) verify(body []byte, header http.Header, declared int6
 		return fmt.Errorf("idngo: %w: the digest is not hexadecimal", ErrWebhookSignature)
 	}
 	switch matches := keys.Matches(body, decoded[:keys.Size()]); {
-	case !matches && len(body) == 0 && declared > 0:
-		return fmt.Errorf("idngo: %w: the body was read before: verify it first, or give its bytes to Verify", ErrWebhookSignature)
+	case !matches && int64(len(body)) < declared:
+		return fmt.Errorf("idngo: %w: "+readBefore, ErrWebhookSignature)
 	case !matches:
 		return fmt.Errorf("idngo: %w: the digest belongs to another body or another secret", ErrWebhookSignature)
 	}
@@ -463,8 +465,10 @@ func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("idngo: %w", ErrWebhookTooLarge)
 	case errors.As(err, &tooLarge):
 		return nil, fmt.Errorf("idngo: %w: %w", ErrWebhookTooLarge, err)
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return nil, fmt.Errorf("idngo: %w: "+readBefore, ErrWebhookSignature)
 	}
-	return nil, fmt.Errorf("idngo: reading the webhook: %w", err)
+	return nil, methodError("Parse", "reading the webhook", err)
 }
 
 type webhookSettings struct {

@@ -337,21 +337,33 @@ func TestBodyWasReadBefore(t *testing.T) {
 	body := webhookFixture(t, "spec-pending")
 	verifier := webhookVerifier(t)
 
-	var got error
-	receive := func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, got = verifier.Parse(r)
+	for name, read := range map[string]func(body io.ReadCloser){
+		"all":  func(body io.ReadCloser) { _, _ = io.Copy(io.Discard, body) },
+		"some": func(body io.ReadCloser) { _, _ = io.ReadFull(body, make([]byte, 10)) },
+		"all, and closed": func(body io.ReadCloser) {
+			_, _ = io.Copy(io.Discard, body)
+			_ = body.Close()
+		},
+		"closed": func(body io.ReadCloser) { _ = body.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got error
+			receive := func(w http.ResponseWriter, r *http.Request) {
+				read(r.Body)
+				_, got = verifier.Parse(r)
+			}
+			server := httptest.NewServer(http.HandlerFunc(receive))
+			defer server.Close()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, bytes.NewReader(body))
+			require.NoError(t, err)
+			r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
+			response, err := server.Client().Do(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.ErrorIs(t, got, idngo.ErrWebhookSignature)
+			require.ErrorContains(t, got, says)
+		})
 	}
-	server := httptest.NewServer(http.HandlerFunc(receive))
-	defer server.Close()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, bytes.NewReader(body))
-	require.NoError(t, err)
-	r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
-	response, err := server.Client().Do(r)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.ErrorIs(t, got, idngo.ErrWebhookSignature)
-	require.ErrorContains(t, got, says)
 
 	// In a function that is given a body and a header.
 	for _, name := range []string{"Content-Length", "content-length"} {
@@ -372,7 +384,7 @@ func TestBodyWasReadBefore(t *testing.T) {
 		}
 	}
 	// A sender that declares nothing may have sent nothing.
-	err = verifier.Verify(nil, idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256))
+	err := verifier.Verify(nil, idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256))
 	require.ErrorIs(t, err, idngo.ErrWebhookSignature)
 	assert.NotContains(t, err.Error(), says)
 }

@@ -124,7 +124,7 @@ func unentity(text string) (string, []escape) { return undo(text, "&", entity) }
 
 func entity(dst, text []byte) ([]byte, int) {
 	end := bytes.IndexByte(text[:min(len(text), longestEscape)], ';')
-	if end < 0 {
+	if end < 0 || bytes.IndexFunc(text[1:end], isNoEntity) >= 0 {
 		return dst, 0
 	}
 	escaped := string(text[:end+1])
@@ -133,4 +133,9 @@ func entity(dst, text []byte) ([]byte, int) {
 		return dst, 0
 	}
 	return append(dst, plain...), end + 1
+}
+
+// isNoEntity reports whether a character cannot stand in the name of an entity.
+func isNoEntity(c rune) bool {
+	return c != '#' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 }

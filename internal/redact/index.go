@@ -108,6 +108,11 @@ func newFilter(readings []reading) (f filter) {
 	return f
 }
 
+// begins reports whether a text may hold a value with these first bytes.
+func (f *filter) begins(beginning []byte) bool {
+	return f.all || len(beginning) < 4 || f.pieces.has(uint64(binary.LittleEndian.Uint32(beginning)))
+}
+
 // passes reports whether a text may hold value, of four bytes at least.
 func (f *filter) passes(value []byte) bool {
 	return f.all || f.pieces.has(uint64(binary.LittleEndian.Uint32(value))) &&

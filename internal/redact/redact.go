@@ -11,16 +11,12 @@ package redact
 
 import (
 	"bytes"
-	"encoding"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -46,6 +42,7 @@ type Redactor struct {
 	readings []reading // of all texts, one for each way to read them
 	longest  int       // of the texts, in bytes
 	filter   filter
+	fields   map[string]bool // the names of struct fields in an encoded value, nil: no name is a key
 	searched map[string]bool // values that were searched for in full
 	spans    []span
 	scratch  []byte
@@ -252,8 +249,18 @@ func (r *Redactor) form(body []byte) {
 func (r *Redactor) formValue(value []byte, escaped bool) {
 	r.filtered(value)
 	if escaped {
-		r.filtered(r.decode(value, "%+", percent))
+		r.decoded(value, "%+", percent)
 	}
+}
+
+// decoded is filtered for a value with its escapes undone. It undoes the first ones first: they
+// show that most values stand in no text.
+func (r *Redactor) decoded(value []byte, signs string, decode decoder) {
+	const few = 4 * 6 // bytes of four escapes, which stand for four bytes or more
+	if len(value) > few && !r.filter.begins(r.decode(value[:few], signs, decode)) {
+		return
+	}
+	r.filtered(r.decode(value, signs, decode))
 }
 
 // filtered is bytes for a value that most likely stands in no text.
@@ -272,7 +279,7 @@ func (r *Redactor) json(body []byte) {
 		case c == '"':
 			literal, escaped := stringLiteral(body[i+1:])
 			after := i + 1 + len(literal) + 1
-			if len(literal) >= shortest && (escaped || r.filter.passes(literal)) && !isName(body, after) {
+			if len(literal) >= shortest && (escaped || r.filter.passes(literal)) && (!isName(body, after) || r.isKey(literal)) {
 				r.literal(literal, escaped)
 			}
 			i = after
@@ -340,7 +347,8 @@ func isName(body []byte, after int) bool {
 // literal takes out the string of a JSON literal.
 func (r *Redactor) literal(literal []byte, escaped bool) {
 	if escaped {
-		literal = r.decode(literal, `\`, backslash)
+		r.decoded(literal, `\`, backslash)
+		return
 	}
 	r.filtered(literal)
 }
@@ -447,111 +455,3 @@ type reworded struct {
 
 func (e *reworded) Error() string { return e.text }
 func (e *reworded) Unwrap() error { return e.err }
-
-// Names takes out the keys of every map within value, at every depth, as JSON writes them. It
-// follows what encoding/json follows, so that a value that encoding/json can encode has an end.
-func (r *Redactor) Names(value any) {
-	if r.longest > 0 && value != nil {
-		r.names(reflect.ValueOf(value), 0)
-	}
-}
-
-// deepest is the depth that encoding/json decodes at most.
-const deepest = 10_000
-
-func (r *Redactor) names(v reflect.Value, depth int) {
-	if depth > deepest || isPlain(v.Kind()) {
-		return
-	}
-	if v.Kind() != reflect.Interface && encodesItself(v) {
-		if v.Kind() == reflect.Map {
-			r.keys(v)
-		}
-		return
-	}
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		r.names(v.Elem(), depth+1)
-	case reflect.Slice, reflect.Array:
-		if isPlain(v.Type().Elem().Kind()) {
-			return
-		}
-		for i := range v.Len() {
-			r.names(v.Index(i), depth+1)
-		}
-	case reflect.Struct:
-		for i, t := 0, v.Type(); i < t.NumField(); i++ {
-			if isEncoded(t.Field(i)) {
-				r.names(v.Field(i), depth+1)
-			}
-		}
-	case reflect.Map:
-		r.keys(v)
-		if isPlain(v.Type().Elem().Kind()) {
-			return
-		}
-		value := reflect.New(v.Type().Elem()).Elem()
-		for entries := v.MapRange(); entries.Next(); {
-			value.SetIterValue(entries)
-			r.names(value, depth+1)
-		}
-	}
-}
-
-// isEncoded reports whether encoding/json encodes a field.
-func isEncoded(field reflect.StructField) bool {
-	if field.IsExported() {
-		return field.Tag.Get("json") != "-"
-	}
-	t := field.Type
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return field.Anonymous && t.Kind() == reflect.Struct
-}
-
-// encodesItself reports whether encoding/json calls a method of v instead of reading it.
-func encodesItself(v reflect.Value) bool {
-	t := v.Type()
-	if t.Implements(jsonMarshaler) || t.Implements(textMarshaler) {
-		return true
-	}
-	return v.CanAddr() && (reflect.PointerTo(t).Implements(jsonMarshaler) || reflect.PointerTo(t).Implements(textMarshaler))
-}
-
-var (
-	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
-// keys takes out the keys of a map.
-func (r *Redactor) keys(m reflect.Value) {
-	key := reflect.New(m.Type().Key()).Elem()
-	for entries := m.MapRange(); entries.Next(); {
-		key.SetIterKey(entries)
-		r.Value(keyText(key))
-	}
-}
-
-// keyText returns the key of a map as encoding/json writes it.
-func keyText(key reflect.Value) string {
-	if key.Kind() == reflect.String {
-		return key.String()
-	}
-	if key.CanInterface() && (key.Kind() != reflect.Pointer || !key.IsNil()) {
-		if marshaler, ok := reflect.TypeAssert[encoding.TextMarshaler](key); ok {
-			text, _ := marshaler.MarshalText()
-			return string(text)
-		}
-	}
-	switch {
-	case key.CanInt():
-		return strconv.FormatInt(key.Int(), 10)
-	case key.CanUint():
-		return strconv.FormatUint(key.Uint(), 10)
-	}
-	return ""
-}
-
-// isPlain reports whether values of a kind can hold no map. The invalid kind is that of a nil.
-func isPlain(kind reflect.Kind) bool { return kind <= reflect.Complex128 || kind == reflect.String }

@@ -241,17 +241,32 @@ type mapOfItsOwn map[string]int
 
 func (m mapOfItsOwn) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]int(m)) }
 
+// mapOfMaps encodes itself.
+type mapOfMaps map[string]map[string]int
+
+func (m mapOfMaps) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]map[string]int(m)) }
+
+// secretive encodes a field that is not exported.
+type secretive struct{ names map[string]int }
+
+func (s secretive) MarshalJSON() ([]byte, error) { return json.Marshal(s.names) }
+
+// encode gives a Redactor the encoded value.
+func encode(t *testing.T, r *Redactor, value any) {
+	t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	r.Encoded(text, value)
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	root := &node{Names: map[string]any{"level-1": []any{map[string]any{"level-2": map[int]any{7654321: mapOfItsOwn{"level-3": 1}}}}}}
 	root.Children = []*node{{Parent: root, Names: map[string]any{"of-child": nil}}, {Parent: root}}
 	root.Children[1].hidden = map[string]int{"not-sent": 1}
 	root.Children[1].Children = []*node{{Parent: root.Children[1], Names: map[string]any{"of-grandchild": (*node)(nil)}}}
-	_, err := json.Marshal(root)
-	require.NoError(t, err)
-
 	r := New("level-1 level-2 7654321 level-3 of-child of-grandchild Names Children not-sent")
-	r.Names(root)
+	encode(t, r, root)
 	assert.Equal(t, strings.Repeat(Mark+" ", 6)+"Names Children not-sent", r.Texts()[0])
 }
 
@@ -270,22 +285,37 @@ func TestNames_of_other_kinds(t *testing.T) {
 		value      any
 		text, want string
 	}{
-		"a text marshaler": {value: map[mapKey]int{{name: "alice"}: 1}, text: "key-of-alice", want: Mark},
-		"an int":           {value: map[int64]int{-7654321: 1}, text: "-7654321", want: Mark},
-		"an unsigned int":  {value: map[number]int{54321: 1}, text: "54321", want: Mark},
-		"a nil pointer":    {value: map[*mapKey]int{nil: 1}, text: "nothing", want: "nothing"},
-		"no key of JSON":   {value: map[float64]int{12345: 1}, text: "12345", want: "12345"},
-		"embedded":         {value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark},
-		"embedded pointer": {value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark},
-		"an array":         {value: [1]map[string]int{{"alice": 1}}, text: "alice", want: Mark},
-		"bytes":            {value: []byte(`{"alice":1}`), text: "alice", want: "alice"},
-		"plain":            {value: 12345, text: "12345", want: "12345"},
-		"nil":              {text: "alice", want: "alice"},
+		"a text marshaler":              {value: map[mapKey]int{{name: "alice"}: 1}, text: "key-of-alice", want: Mark},
+		"an int":                        {value: map[int64]int{-7654321: 1}, text: "-7654321", want: Mark},
+		"an unsigned int":               {value: map[number]int{54321: 1}, text: "54321", want: Mark},
+		"a nil pointer":                 {value: map[*mapKey]int{nil: 1}, text: "nothing", want: "nothing"},
+		"an entity behind an ampersand": {value: map[string]string{"b": "<alice>"}, text: "R&D: &lt;alice&gt;", want: "R&D: " + Mark},
+		"embedded": {
+			value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+		},
+		"embedded pointer": {
+			value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+		},
+		"an array": {value: [1]map[string]int{{"alice": 1}}, text: "alice", want: Mark},
+		"raw JSON": {value: json.RawMessage(`{"alice":1}`), text: "alice", want: "alice"},
+		"raw JSON in a map": {
+			value: map[string]any{"outer": json.RawMessage(`{"alice":"carol"}`)}, text: "outer alice carol", want: Mark + " alice " + Mark,
+		},
+		"bytes in a map": {value: map[string][]byte{"outer": []byte("alice")}, text: "outer", want: Mark},
+		"a struct in any": {
+			value: map[string]any{"outer": struct{ Alice string }{"carol"}}, text: "outer Alice carol", want: Mark + " Alice " + Mark,
+		},
+		"a tag": {value: struct {
+			A map[string]int `json:"alice,omitempty"`
+		}{map[string]int{"carol": 1}}, text: "alice carol", want: "alice " + Mark},
+		"behind a method": {value: mapOfMaps{"outer": {"inner": 1}}, text: "outer inner", want: Mark + " " + Mark},
+		"of a method":     {value: secretive{map[string]int{"alice": 1}}, text: "alice", want: Mark},
+		"nil":             {text: "alice", want: "alice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := New(test.text)
-			r.Names(test.value)
+			encode(t, r, test.value)
 			assert.Equal(t, []string{test.want}, r.Texts())
 		})
 	}
@@ -297,7 +327,7 @@ func TestNames_without_an_end(t *testing.T) {
 	round := map[string]any{"alice": nil}
 	round["alice"] = round
 	r := New("alice")
-	r.Names(round)
+	r.Encoded([]byte(`{"alice":1}`), round)
 	assert.Equal(t, []string{Mark}, r.Texts())
 }
 
@@ -381,7 +411,7 @@ func FuzzRedactor(f *testing.F) {
 		names := slices.Sorted(maps.Keys(forms))
 		form := forms[names[int(how)%len(names)]]
 		r := New(before+"|"+form+"|"+after, strings.Repeat(".", shown-4)+form+strings.Repeat(".", shown))
-		send(r, value, int(how)/len(names))
+		send(t, r, value, int(how)/len(names))
 		got := r.Texts()
 		assert.NotContains(t, strings.ReplaceAll(got[0], Mark, "\x00"), form, "%q of %q", form, value)
 		if !strings.ContainsAny(before+after, value) && !strings.ContainsAny(before+after, `%\&+`) {
@@ -394,7 +424,7 @@ func FuzzRedactor(f *testing.F) {
 }
 
 // send gives a redactor a value in one of the ways in which a call sends it.
-func send(r *Redactor, value string, how int) {
+func send(t *testing.T, r *Redactor, value string, how int) {
 	inJSON, _ := json.Marshal(value)
 	if !utf8.ValidString(value) { // which JSON would not carry as it is
 		how = how / 2 * 2
@@ -411,9 +441,9 @@ func send(r *Redactor, value string, how int) {
 	case 5:
 		r.Body(fmt.Appendf(nil, `{"a":[{"b":[1,%s]}]}`, inJSON))
 	case 6:
-		r.Names(map[string]any{"a": []any{map[string]int{value: 1}}})
+		encode(t, r, map[string]any{"a": []any{map[string]int{value: 1}}})
 	case 7:
-		r.Names(map[string]any{"a": &map[string]any{"b": mapOfItsOwn{value: 1}}})
+		encode(t, r, map[string]any{"a": &map[string]any{"b": mapOfItsOwn{value: 1}}})
 	case 8:
 		r.Body([]byte("2a=" + url.QueryEscape(value)))
 	default:
