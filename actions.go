@@ -431,10 +431,10 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Temporary failures do not end it: a lost connection, 5xx except 501, 408, 429, and 409 with
-// Retry-After. Other refusals and the end of the context end it. It then returns the last action
-// that it has fetched, nil if there is none. After the end of the context, the error matches that
-// of the context and, if the last poll failed, that of the poll.
+// Temporary failures do not end it: a lost connection, an unusable answer, 5xx except 501, 408,
+// 429, and 409 with Retry-After. Every other error ends it. It then returns the last action that it
+// has fetched, nil if there is none. After the end of the context, the error matches that of the
+// context and, if the last poll failed, that of the poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()

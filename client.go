@@ -150,7 +150,7 @@ type settings struct {
 
 // NewClient returns a client. It returns [ErrInvalidArgument], naming what is wrong, for
 // credentials that are empty, quoted or have spaces or line breaks around them, and for an option
-// with a bad value. It does not use the network.
+// that is not valid. It does not use the network.
 func NewClient(creds Credentials, opts ...Option) (*Client, error) {
 	return newClient("NewClient", creds, "", opts)
 }

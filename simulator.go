@@ -49,8 +49,8 @@ type Simulator struct {
 const simulatorHost = "localhost"
 
 // NewSimulator makes a simulator. Close it when the test ends. It returns [ErrInvalidArgument] for
-// a negative ReviewDelay, for a WebhookSecret that [NewWebhookVerifier] refuses, and for an Outcome
-// or Faults that do not exist.
+// a negative ReviewDelay, for a WebhookSecret that [NewWebhookVerifier] refuses, for an Outcome
+// that SetOutcome ignores, and for Faults that SetFaults refuses.
 func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 	const method = "NewSimulator"
 	var negativeDelay, badSecret error

@@ -143,7 +143,7 @@ type WebhookVerifier struct {
 
 // NewWebhookVerifier returns a verifier for webhooks signed with secret: the secret of the webhook
 // in the dashboard, not the secret key of the app token. It returns [ErrInvalidArgument] for a
-// secret that is empty, quoted or has spaces around it, and for a bad option.
+// secret that is empty, quoted or has spaces around it, and for an option that is not valid.
 func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const method = "NewWebhookVerifier"
 	settings := webhookSettings{algorithms: []DigestAlgorithm{HMACSHA256, HMACSHA512}, maxBodySize: defaultMaxBodySize}
