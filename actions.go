@@ -17,7 +17,6 @@ import (
 
 	"github.com/idngo-go/idngo/internal/exchange"
 	"github.com/idngo-go/idngo/internal/oneline"
-	"github.com/idngo-go/idngo/internal/redact"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
@@ -45,10 +44,10 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you call it again, or use
-// EnsureAction, which does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The
-// answer is not documented. If it has no action, CreateAction fetches the action with FindAction.
-// Errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you retry. EnsureAction
+// does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
+// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
+// [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, extra, problem := p.encode()
 	action := new(Action)
@@ -73,16 +72,17 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 	return action, nil
 }
 
-// EnsureAction returns the one action of the applicant with the external id of p. It creates the
-// action if there is none. It searches the list first. After an unknown outcome it waits, searches
-// again and only then creates again. Call it again with the same external id after a crash.
+// EnsureAction returns the action of the applicant with the external id of p, the newest if there
+// are several. It creates the action if there is none. It searches the list first. After an unknown
+// outcome it waits, searches again and only then creates again. Call it again with the same
+// external id after a crash.
 //
 // Calls of one client for the same applicant and external id take turns, so that the second sees
 // what the first has created. Duplicates remain possible in two cases: two machines search and then
 // create at the same instant, or the service carries out a lost request after the second search. A
 // lock of your own for each external id excludes the first case.
 //
-// It returns [ErrActionMismatch] if the existing action is of another level, and
+// It returns [ErrActionMismatch] if the service reports another level for the action, and
 // [ErrOutcomeUnknown] if the action may exist without being found. Other errors are those of
 // ListActions, GetAction and CreateAction. It refuses [WithIdempotent].
 func (c *Client) EnsureAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
@@ -160,15 +160,6 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 			return nil, e.withUnknown(err)
 		}
 	}
-}
-
-// shortly returns err, which may be the cause of an ended context, with the text of the context's
-// own error: a cause may show what it likes.
-func shortly(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil {
-		return err
-	}
-	return redact.Reword(err, ctx.Err().Error())
 }
 
 // find is FindAction for an action that must be of the right level.
@@ -297,10 +288,10 @@ var errNotListed = errors.New("not listed")
 
 // ListActionsParams are the arguments of [Client.ListActions].
 type ListActionsParams struct {
-	// Limit is the size of a page. 0 means 100.
+	// Limit is the size of a page, from 1. 0 means 100.
 	Limit int
-	// Offset is the number of actions to skip. It is always sent, since the specification gives 10
-	// as the service's own default.
+	// Offset is the number of actions to skip, from 0. It is always sent, since the specification
+	// gives 10 as the service's own default.
 	Offset int
 	// Order is the order of the list. Empty means "-createdAt", newest first, the one documented
 	// value.
@@ -333,8 +324,9 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page and the ids of the pages before. If there is an error, it comes with the last
-// pair. A second range over the sequence starts from the beginning.
+// It holds one page and the ids of the pages before. An error, one of ListActions, comes with a nil
+// action as the last pair. It matches no sentinel if the service ignores the offset. A second range
+// over the sequence starts from the beginning.
 //
 // Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
 // that is larger than 10 MiB is fetched again in halves.
@@ -393,8 +385,12 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 //
 // A WebSDK or mobile SDK submits by itself. The review may be completed already in the answer. The
 // answer is not documented. If it has no action, SubmitAction fetches the action with GetAction. It
-// is not idempotent. It returns [ErrActionMismatch] if the service answers with another action.
-// Other errors: [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
+// is not idempotent.
+//
+// It returns [ErrActionMismatch], which then matches [ErrOutcomeUnknown] too, if the service
+// answers with another action. If the action was submitted but could not be fetched, the text says
+// so, and the error is that of GetAction. Other errors: [ErrInvalidArgument], [*APIError],
+// [ErrOutcomeUnknown].
 func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
 	action := new(Action)
 	submit := &request{
@@ -426,7 +422,8 @@ func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...Requ
 	return action, nil
 }
 
-// WaitParams are the arguments of [Client.WaitForReview]. Zero fields mean the defaults.
+// WaitParams are the arguments of [Client.WaitForReview]. Zero fields mean the defaults. A negative
+// interval, or a MinInterval above MaxInterval, is [ErrInvalidArgument].
 type WaitParams struct {
 	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
@@ -441,9 +438,10 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Temporary failures, such as a 503, do not end it. Refusals (4xx) end it. If the context ends, it
-// returns the last action that it has fetched, nil if there is none. The error then matches that of
-// the context and, if the last poll failed, that of the poll.
+// Temporary failures do not end it: a lost connection, an unusable answer, 5xx except 501, 408,
+// 429, and 409 with Retry-After. Every other error ends it. It then returns the last action that it
+// has fetched, nil if there is none. After the end of the context, the error matches that of the
+// context and, if the last poll failed, that of the poll.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
@@ -495,9 +493,9 @@ type ActionExpectation struct {
 // want differs or is missing from the answer, it returns [ErrActionMismatch] and no action. Other
 // errors are those of GetAction.
 //
-// The specification's one example of an answer shows neither externalActionId nor a level name. If
-// your account gets none, leave them out of want and compare the id that you stored when you
-// created the action: one applicant may have many actions.
+// The service may omit externalActionId and the level name: the specification's example shows
+// neither. Then leave both out of want, and compare actionID with the id that you stored. One
+// applicant may have many actions.
 func (c *Client) ConfirmAction(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
 	return c.confirm(ctx, "ConfirmAction", actionID, want, opts)
 }
@@ -572,7 +570,9 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 //	GET /resources/applicants/-;externalUserId={externalUserID}/one
 //
-// It returns [ErrNotFound] for an unknown user. Its errors and sources are those of GetApplicant.
+// It is from the same source as GetApplicant. It returns [ErrNotFound] for an unknown user, and
+// [ErrActionMismatch] if the service answers with another user or with an applicant that has no id.
+// Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {
 	applicant, caller, err := c.fetchApplicant(ctx, &request{
 		operation: opFindApplicant, path: "-;externalUserId=" + url.PathEscape(externalUserID),
@@ -611,8 +611,8 @@ type WebSDKLinkParams struct {
 	ExternalActionID string
 	// Locale is the language of the page, ISO 639-1. It is not sent if it is empty.
 	Locale string
-	// TTL is the lifetime of the link in whole seconds. 0 is not sent and means the service's
-	// default, 30 minutes.
+	// TTL is the lifetime of the link in whole seconds, from 1 s. 0 is not sent and means the
+	// service's default, 30 minutes.
 	TTL time.Duration
 }
 

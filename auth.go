@@ -24,8 +24,8 @@ import (
 // and encoding/json print it as [redacted]. The conversion string(s) returns the text itself.
 //
 // fmt prints the unexported fields of a struct without calling their methods. Keep a Secret of your
-// own in an exported field, or behind a pointer. The verbs %p and a misplaced %w, which go vet
-// reports, and the key of a JSON map show it too.
+// own in an exported field, or behind a pointer. Three things still print the secret: %p, a
+// misplaced %w, and a Secret as the key of a JSON map. go vet reports the first two.
 type Secret string
 
 // String returns [redacted].
@@ -89,7 +89,7 @@ func NewSigner(creds Credentials) (*Signer, error) {
 
 // Sign sets the three signing headers of req for the time at: X-App-Token, X-App-Access-Ts and
 // X-App-Access-Sig. Call it last: a later change of the URL, the method or the body breaks the
-// signature. The signature is valid for 60 seconds.
+// signature. The signature is valid from 60 seconds before at to 60 seconds after it.
 //
 // Sign reads the body through GetBody, which [http.NewRequest] sets for the readers of bytes and
 // strings. It does not read req.Body. It returns [ErrInvalidArgument] for a request with a body and
@@ -112,7 +112,8 @@ func (s *Signer) Sign(req *http.Request, at time.Time) error {
 // to answer. It returns nil, [ErrSignatureMismatch] (wrong or missing token, timestamp or
 // signature) or [ErrTimestampExpired] (more than 60 seconds from now). The body stays readable.
 //
-// Without GetBody the body is kept in memory, 128 MiB at most.
+// Without GetBody the body is kept in memory. If it is larger than 128 MiB, Verify returns
+// [ErrSignatureMismatch].
 func (s *Signer) Verify(req *http.Request, now time.Time) error {
 	if err := s.check("Verify", req); err != nil {
 		return err
@@ -146,7 +147,8 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 // StringToSign returns the text whose HMAC is the signature of req at the time at. Compare it with
 // what the other side has signed. The text has the length and the SHA-256 of the body instead of
 // the body; without a body it ends after the URI. The URI shows its query, which has ids: do not
-// log it.
+// log it. It returns [ErrInvalidArgument] for a nil request or one without a URL, or the error of
+// reading the body. Without GetBody the body may have 128 MiB at most.
 func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
 	if err := s.check("StringToSign", req); err != nil {
 		return "", err
@@ -183,8 +185,9 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 //
 // Its errors say what to do:
 //
-//   - [ErrUnauthorized] for a token of the other environment (codes 4000 to 4002),
-//   - [ErrSignatureMismatch] for a wrong secret key,
+//   - [ErrUnauthorized] for an app token that is mistyped, deactivated or unknown (codes 4000 to
+//     4002),
+//   - [ErrSignatureMismatch] for a wrong secret key, or that of another token,
 //   - [ErrTimestampExpired] for a clock that could not be corrected,
 //   - [ErrForbidden] for a missing permission,
 //   - [ErrServer] for a service that is down.
@@ -224,7 +227,7 @@ func credentialsAdvice(err error, api *APIError) string {
 	case errors.Is(api, ErrTimestampExpired):
 		return "the clock of this machine is wrong: set it"
 	case errors.Is(api, ErrUnauthorized):
-		return "the service does not know the app token: take token and key of the same environment"
+		return "the service does not know the app token: copy the token and its key from the dashboard again"
 	case errors.Is(api, ErrForbidden):
 		return "the app token lacks a permission: compare its permissions in the dashboard"
 	}
@@ -240,8 +243,8 @@ type AccessTokenParams struct {
 	ExternalActionID string
 	// LevelName is the name of the level in the dashboard. Capitals count. Required.
 	LevelName string
-	// TTL is the lifetime of the token in whole seconds. 0 means 10 minutes. It is always sent,
-	// since the vendor's pages disagree on the default.
+	// TTL is the lifetime of the token in whole seconds, from 1 s. 0 means 10 minutes. It is always
+	// sent, since the vendor's pages disagree on the default.
 	TTL time.Duration
 }
 
@@ -410,4 +413,13 @@ func (c *Client) redact(r *request, texts ...string) []string {
 	redactor.Encoded(r.keyed, r.keys)
 	r.redacted.texts, r.redacted.clean = texts, redactor.Texts()
 	return slices.Clone(r.redacted.clean)
+}
+
+// shortly returns err, which may be the cause of an ended context, with the text of the context's
+// own error: a cause may show what it likes.
+func shortly(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return redact.Reword(err, ctx.Err().Error())
 }

@@ -22,20 +22,20 @@
 //
 // A backend that has the selfie itself calls AddImage and SubmitAction instead of making a token. A
 // backend without a webhook calls [Client.WaitForReview]. Never trust a result that an app or
-// browser reports: fetch the action with [Client.RequireApproved], which also compares it with what
-// you expect.
+// browser reports: call [Client.RequireApproved].
 //
-// There are three kinds of ids. An applicantID is IDnGO's own. A UserID or ExternalUserID is your
-// id of the same person. An ExternalActionID is your id of the action.
+// An applicant is a person or company that IDnGO verifies. A level is a named set of checks in the
+// dashboard. An applicantID is IDnGO's own id. A UserID or ExternalUserID is your id of the same
+// person. An ExternalActionID is your id of the action.
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart. The
-// documentation of [ErrUnauthorized], [ErrNotFound] and the others names their usual causes. After
-// [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
+// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart by
+// error values such as [ErrNotFound], the sentinels. Their documentation names the usual causes.
+// After [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
-// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no secret, token,
-// link, query, body or other value that the call has sent; see [APIError].
+// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no value that the
+// call has sent; see [APIError]. Models print in full.
 //
 // # Retries
 //
@@ -48,28 +48,27 @@
 //	  timeout, after bytes were written
 //	context ended                       stop              stop: ErrOutcomeUnknown
 //	                                                        if bytes were written
-//	408, 5xx but 501                    retry             stop: ErrOutcomeUnknown
+//	408, 5xx except 501                 retry             stop: ErrOutcomeUnknown
 //	2xx whose body cannot be used       stop              stop: ErrOutcomeUnknown
 //	429, and 409 with Retry-After       retry             retry: it was refused
 //	                                                        before it ran
-//	401 with code 4004; 401 without     retry at once,    retry at once,
-//	  a code and Date 30 s off            corrected clock   corrected clock
+//	401 with code 4004; 401 without a   retry at once,    retry at once,
+//	  code, if Date differs by over 30 s  corrected clock   corrected clock
 //	501, any other 4xx, a redirect      stop              stop
 //
-// A call makes three attempts at most. The waits are 500 ms and 1 s, half of each is random, and
-// Retry-After is a lower bound; see [RetryPolicy]. Every attempt gets a new timestamp and
-// signature. [WithIdempotent] moves a call into the first column. This table may change.
+// Each request is attempted three times at most. The delays are 250 to 500 ms, then 500 ms to 1 s,
+// the random part included. A longer Retry-After replaces a delay; see [RetryPolicy]. Each attempt
+// is signed anew. [WithIdempotent] moves a call into the first column. This table may change.
 //
 // # Images
 //
-// An upload reads its [ImageSource] twice in each attempt, to sign and to send, in constant memory.
-// [Client.OpenImage] and [Client.DownloadImage] stream.
+// Uploads and downloads are streamed in constant memory; see [ImageSource].
 //
 // # Webhooks
 //
 // [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
-// more than once, and events can come in any order: remove duplicates by [WebhookEvent.Key], and
-// act on the Type, not on ReviewStatus.
+// twice, and a later event can come first. Handle each [WebhookEvent.Key] once. Act on the Type,
+// not on ReviewStatus.
 //
 // # Testing your code
 //
@@ -152,7 +151,7 @@ type settings struct {
 
 // NewClient returns a client. It returns [ErrInvalidArgument], naming what is wrong, for
 // credentials that are empty, quoted or have spaces or line breaks around them, and for an option
-// with a bad value. It does not use the network.
+// that is not valid. It does not use the network.
 func NewClient(creds Credentials, opts ...Option) (*Client, error) {
 	return newClient("NewClient", creds, "", opts)
 }
@@ -183,7 +182,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// Option is a setting for [NewClient], which returns [ErrInvalidArgument] for a bad value.
+// Option is a setting for [NewClient], which refuses nil, empty, negative and malformed values.
 type Option func(*Client) error
 
 // option returns an Option that sets something, or refuses a value that is not valid.
@@ -203,17 +202,16 @@ func WithBaseURL(url string) Option {
 	return option(url != "", "base URL", "is neither https nor http", func(s *settings) { s.baseURL = url })
 }
 
-// WithInsecureHTTP allows an http base URL for any host, also in IDNGO_BASE_URL. It is for tests
+// WithInsecureHTTP allows an http base URL for any host, even in IDNGO_BASE_URL. It is for tests
 // against a simulator in another container: others on the network can read everything.
 func WithInsecureHTTP() Option {
 	return option(true, "", "", func(s *settings) { s.insecureHTTP = true })
 }
 
 // WithHTTPClient sets the HTTP client: its transport, cookie jar and timeout. It is copied and
-// never changed. The copy does not follow redirects. If it has no Transport, it gets the one that
-// clients use by default: one pool of connections for the process, or http.DefaultTransport if
-// somebody has replaced that. A Timeout of the HTTP client limits each attempt as a whole, also
-// that of an image. Leave it 0 if images are large, and use [WithTimeout].
+// never changed. The copy does not follow redirects. A nil Transport means the shared transport of
+// this package. If your program has replaced http.DefaultTransport, that is used. A Timeout of the
+// HTTP client limits each whole attempt. Leave it 0 if images are large, and use [WithTimeout].
 func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
@@ -245,15 +243,15 @@ func WithRetryPolicy(p RetryPolicy) Option {
 
 // RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
-	// MaxAttempts counts every attempt, also the first one and one after a wrong clock. The default
-	// is 3. 1 means that calls are not retried.
+	// MaxAttempts counts every attempt of a request, with the first one and one after a wrong clock.
+	// The default is 3. 1 means that calls are not retried.
 	MaxAttempts int
 	// MinDelay is the first delay (default 500 ms). It doubles up to MaxDelay (default 8 s). Half
 	// of each delay is fixed and half is random.
 	MinDelay, MaxDelay time.Duration
-	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one
-	// ends the call at once. A shorter one is a lower bound: the call waits at least its own delay,
-	// and up to a tenth longer than asked.
+	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one ends
+	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. It
+	// adds up to a tenth to Retry-After.
 	MaxRetryAfter time.Duration
 }
 
@@ -270,9 +268,10 @@ type RateLimiter interface {
 	Wait(ctx context.Context) error
 }
 
-// WithLogger logs one line for each attempt: operation, attempt, duration, status and code or
-// error, and what follows: retry_in, the delay before the next attempt, or final=true. The level is
-// Info for a 2xx and Warn for the rest. A line shows nothing that was sent; see [APIError].
+// WithLogger logs one line for each attempt: operation, attempt, duration, then status, code and
+// correlation_id, or error. Then comes retry_in, the delay before the next attempt, or final=true.
+// The level is Info for a 2xx, Warn for the rest, even the 404 that CheckCredentials expects. A
+// clock correction is a Warn line too. No line shows what was sent; see [APIError].
 func WithLogger(l *slog.Logger) Option {
 	return option(l != nil, "logger", "is nil", func(s *settings) { s.logger = l })
 }
@@ -289,7 +288,7 @@ func WithClock(now func() time.Time) Option {
 type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
-// last answer, also when the call fails. If there was no answer, StatusCode is 0. A call that
+// last answer, even when the call fails. If there was no answer, StatusCode is 0. A call that
 // returns [ErrInvalidArgument] may leave dst unchanged. Body has at most 64 KiB of an error.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
@@ -314,9 +313,9 @@ type Response struct {
 // than identity: net/http asks for gzip by itself, and then decodes it. AddImage also refuses
 // Content-Type, which names the boundary.
 //
-// Idempotency-Key and X-Idempotency-Key are sent in lower case, and Header.Get of a RoundTripper
-// does not find them. Otherwise net/http would resend a POST with either name by itself, although
-// the first one may have taken effect.
+// net/http repeats a POST that has Idempotency-Key or X-Idempotency-Key, but the first POST may
+// have worked already. So the client writes these names in lower case, and net/http does not see
+// them. In a RoundTripper, req.Header.Get does not see them either.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
 		canonical, problem := exchange.CheckHeader(key, value)
@@ -333,8 +332,8 @@ func WithHeader(key, value string) RequestOption {
 
 // WithIdempotent declares that this call may be made more than once, so that it is retried like a
 // read. It applies to CreateAction, AddImage, SubmitAction and Do. EnsureAction refuses it. Other
-// methods ignore it. If an attempt may have taken effect, the error matches [ErrOutcomeUnknown]
-// even if a later attempt fails for another reason.
+// methods ignore it. If any attempt may have taken effect, the final error matches
+// [ErrOutcomeUnknown].
 func WithIdempotent() RequestOption {
 	return func(o *requestOptions) error {
 		o.idempotent = true

@@ -21,21 +21,21 @@ import (
 // APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
 // one of the sentinels below.
 //
-// IDnGO does not document error bodies. Names and codes are those of the products that its API is
-// derived from. Rely on StatusCode and Code: names and descriptions vary.
+// Names and codes follow the products that IDnGO's API is derived from; IDnGO documents no error
+// bodies. Rely on StatusCode and Code: names and descriptions vary.
 //
 // Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
-//   - every id in the path, also that of a matrix parameter (-;name=value), and every query value,
+//   - every id in the path, even that of a matrix parameter (-;name=value), and every query value,
 //   - every value of a header given by [WithHeader], and its parts at commas, semicolons, spaces,
 //   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
-//   - the keys of [CreateActionParams].Extra and of maps passed to [Client.Do], at every depth, but
-//     no other names of JSON members,
+//   - every map key in [CreateActionParams].Extra or in a body of [Client.Do], nested ones
+//     included; other JSON names stay,
 //   - the app token, the secret key, the signature and the timestamp.
 //
-// A value of four or more characters is replaced, also as URLs, JSON, HTML and %q write it. Other
-// text is shown as received. The fields have the text of the service, unchanged.
+// Values of four or more characters are redacted, and their URL-, JSON-, HTML- and %q-escaped forms
+// too. Shorter values stay. The fields have the text of the service, unchanged.
 type APIError struct {
 	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
@@ -191,18 +191,17 @@ const (
 	CodeMaxAttemptsExceeded ErrorCode = 9105
 )
 
-// Sentinels for errors.Is. One error may match several of them: an upload refused with 409 and code
-// 1000 matches [ErrConflict] and [ErrDuplicateImage]; a create answered with 502 matches
-// [ErrServer] and [ErrOutcomeUnknown].
+// Sentinels are error values for errors.Is. One error may match several of them: an upload refused
+// with 409 and code 1000 matches [ErrConflict] and [ErrDuplicateImage]; a create answered with 502
+// matches [ErrServer] and [ErrOutcomeUnknown].
 var (
 	// ErrInvalidArgument is returned when an argument, option or credential is refused before
 	// anything is sent. The text names the method and what is wrong, never a value.
 	ErrInvalidArgument = errors.New("invalid argument")
 
-	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a wrong app
-	// token, most often that of the other environment (sandbox or production). Take token and key
-	// from the same page of the dashboard. Code 4003 means a wrong secret key, see
-	// [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
+	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean an app token
+	// that is mistyped, deactivated or unknown. Code 4003 means a wrong key, or that of another token,
+	// see [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden is returned when the service answers 403. The app token most likely lacks a
 	// permission: compare its permissions in the dashboard.
@@ -240,7 +239,8 @@ var (
 	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
 	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
-	// without an answer. Fetch the action before you call again, as EnsureAction does.
+	// without an answer. Call GetAction or FindAction before you retry. EnsureAction does this for
+	// creates.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrActionMismatch is returned when the service answers with another action or applicant than
 	// the expected one. The text names the part that differs.
@@ -251,11 +251,11 @@ var (
 	// ErrResponseTooLarge is returned when a JSON answer is larger than 10 MiB.
 	ErrResponseTooLarge = errors.New("response too large")
 
-	// ErrWebhookSignature is returned when the digest of a webhook is missing, malformed, doubled
+	// ErrWebhookSignature is returned when the digest of a webhook is missing, malformed, sent twice
 	// or wrong.
 	ErrWebhookSignature = errors.New("webhook signature mismatch")
-	// ErrWebhookAlgorithm is returned when the digest algorithm that the sender names is unknown,
-	// doubled or not allowed by this receiver.
+	// ErrWebhookAlgorithm is returned when the digest algorithm that the sender names is unknown, sent
+	// twice or not allowed by this receiver.
 	ErrWebhookAlgorithm = errors.New("webhook digest algorithm not allowed")
 	// ErrWebhookTooLarge is returned when the body of a webhook is larger than the receiver's
 	// limit.

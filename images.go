@@ -19,8 +19,8 @@ import (
 )
 
 // ImageSource is the source of the bytes of an image. An upload reads them twice in each attempt,
-// to sign and to send, and keeps none of them. It does not close what the caller has opened, and
-// does not change its position.
+// to sign and to send. Only an ImageReader is stored for that. An upload does not close what the
+// caller has opened, and does not change its position.
 //
 // Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
 // equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
@@ -94,8 +94,8 @@ type UploadProgress struct {
 //
 //	POST /resources/applicantActions/{actionID}/images
 //
-// It is not idempotent. The image is streamed in constant memory. As with net/http, a call whose
-// source blocks in Read returns when that Read does, also if the context has ended. Errors:
+// It is not idempotent. The image is streamed in constant memory. If Read of the source blocks,
+// AddImage waits for it, even after the context has ended, as net/http does. Errors:
 // [ErrInvalidArgument], [*APIError] (it may match [ErrDuplicateImage] and [ErrImageTooLarge]),
 // [ErrImageChanged], [ErrOutcomeUnknown].
 func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams, opts ...RequestOption) (*Image, error) {
@@ -173,9 +173,10 @@ type ImageParams struct {
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
 // imageID is [Image].ImageID, not its ID. The caller closes the content. The call is retried until
-// the first bytes have come. If the connection breaks later, Read fails, so that you notice a
-// cut-off image. A 2xx that is no image (another status than 200, no byte, or JSON) is an error.
-// Errors: [ErrInvalidArgument], [*APIError].
+// the first bytes have come. If the connection breaks later, or nothing comes within the timeout,
+// Read returns an error that is not io.EOF, and the image is incomplete. A 2xx that is no image
+// (another status than 200, no byte, or JSON) is an error. Errors: [ErrInvalidArgument],
+// [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {
@@ -243,7 +244,8 @@ func (b *imageBody) Read(p []byte) (int, error) {
 
 // DownloadImage writes an image of an action to w and returns the number of bytes that it wrote. It
 // is [Client.OpenImage] and copying in one. It returns an error if the image was not written
-// completely. It writes nothing if there is no image.
+// completely: that of OpenImage, that of reading, or the wrapped error of w. A nil w is
+// [ErrInvalidArgument]. It writes nothing if there is no image.
 func (c *Client) DownloadImage(
 	ctx context.Context, actionID string, imageID ImageID, w io.Writer, p ImageParams, opts ...RequestOption,
 ) (int64, error) {

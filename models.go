@@ -19,8 +19,8 @@ import (
 // Action is one verification of an applicant outside the main one, such as a face authorization.
 //
 // Decoding an action replaces everything that the value held. A field of an unexpected JSON type is
-// ignored. The ids, the status, the level name and the answer must be readable; ids may be numbers.
-// If the review has no result, the result at the root of the JSON becomes the review's.
+// ignored. But decoding fails if the review is not an object, or its status or level name not a
+// string. Ids may be numbers. A review without a result gets the result at the root.
 type Action struct {
 	ID               string     `json:"id,omitzero"`               // the service's id of the action, 24 hex digits
 	ApplicantID      string     `json:"applicantId,omitzero"`      // the service's id of the applicant, 24 hex digits
@@ -67,7 +67,7 @@ func (p *ActionPage) UnmarshalJSON(data []byte) error { return unlessNull(data, 
 // Applicant is a person or a company that the service verifies. It is not in the specification of
 // actions. [WithResponse] has the personal data, which the service sends in info and fixedInfo.
 //
-// It decodes as an [Action] does. The ids, the status and the answer must be readable.
+// It decodes as an [Action] does, but any type of the level name is accepted.
 type Applicant struct {
 	ID             string         `json:"id,omitzero"`             // the service's id of the applicant, 24 hex digits
 	ExternalUserID string         `json:"externalUserId,omitzero"` // your id of the user
@@ -416,8 +416,8 @@ func (i QuestionnaireItem) MarshalJSON() ([]byte, error) {
 
 // WebhookEvent is an event that the service posts to your endpoint. One endpoint may receive events
 // about applicants too, which have the same form. Act on Type: ReviewStatus contradicts it in two
-// of the specification's three examples. A field of an unexpected JSON type is ignored, as in an
-// [Action]. The type, the ids and the answer must be readable; ids may be numbers.
+// of the specification's three examples. A field of an unexpected JSON type is ignored. Only the
+// type must be a string. Ids may be numbers.
 type WebhookEvent struct {
 	Type                      WebhookType  `json:"type,omitzero"`                      // what happened
 	ApplicantID               string       `json:"applicantId,omitzero"`               // the service's id of the applicant
@@ -529,8 +529,8 @@ func (t *Time) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ImageID identifies the content of an image in [Client.OpenImage]. The service sends it as a
-// number or as a string; it encodes as a string, without exponent and decimals.
+// ImageID identifies the content of an image in [Client.OpenImage]. It decodes from a JSON number
+// or string. It encodes as a string of plain digits.
 type ImageID string
 
 // UnmarshalJSON accepts a number or a string; null is empty. It keeps a value that cannot be an id,
@@ -544,7 +544,7 @@ func (id *ImageID) UnmarshalJSON(data []byte) error {
 // ReviewStatus is the stage of a review. It can go backwards.
 type ReviewStatus string
 
-// The specification lists none of these. The last two are only of applicants.
+// Stages of a review. The specification lists none of them. The last two are only of applicants.
 const (
 	ReviewStatusInit            ReviewStatus = "init"            // created; data not complete
 	ReviewStatusPending         ReviewStatus = "pending"         // ready; waiting
@@ -573,7 +573,7 @@ const (
 // RejectType tells whether a rejected user may try again.
 type RejectType string
 
-// Not in the specification.
+// Answers to whether the user may try again. Not in the specification.
 const (
 	RejectTypeFinal RejectType = "FINAL" // the user may not try again
 	RejectTypeRetry RejectType = "RETRY" // the user may try again
@@ -582,7 +582,7 @@ const (
 // RejectLabel is a reason for a rejection. The set is open.
 type RejectLabel string
 
-// Not in the specification. A related product of the vendor lists these for actions.
+// Reasons that a related product of the vendor lists for actions. Not in the specification.
 const (
 	RejectLabelForgery                             RejectLabel = "FORGERY"
 	RejectLabelCriminal                            RejectLabel = "CRIMINAL"

@@ -18,7 +18,7 @@ import (
 type SimulatorConfig struct {
 	Outcome       ReviewResult     // of every review; zero: GREEN. See [Simulator.SetOutcome]
 	ReviewDelay   time.Duration    // from submit to verdict; zero: submit answers "pending", and the next GetAction has the verdict
-	ManualReview  bool             // no verdict but by [Simulator.Review]
+	ManualReview  bool             // only [Simulator.Review] decides
 	Webhooks      http.Handler     // events are delivered to it, signed, in memory; nil: none
 	WebhookSecret Secret           // the secret that signs them; default: one of its own
 	Clock         func() time.Time // its clock; default time.Now
@@ -27,7 +27,7 @@ type SimulatorConfig struct {
 }
 
 // Simulator is the service in memory, for tests of code that uses this package. It checks
-// signatures and requests as strictly as the service does, keeps actions and images, reviews
+// signatures and requests as strictly as the specification asks, keeps actions and images, reviews
 // submitted actions, and delivers webhooks.
 //
 // Any applicant, user and level is known and approved, unless
@@ -48,8 +48,9 @@ type Simulator struct {
 // simulatorHost is where the clients of a simulator call it, in memory.
 const simulatorHost = "localhost"
 
-// NewSimulator makes a simulator. Close it when the test ends. It returns
-// [ErrInvalidArgument] for a bad config.
+// NewSimulator makes a simulator. Close it when the test ends. It returns [ErrInvalidArgument] for
+// a negative ReviewDelay, for a WebhookSecret that [NewWebhookVerifier] refuses, for an Outcome
+// that SetOutcome ignores, and for Faults that SetFaults refuses.
 func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 	const method = "NewSimulator"
 	var negativeDelay, badSecret error
@@ -82,10 +83,9 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 	return s, nil
 }
 
-// Client makes a client of the simulator, with its credentials and the given
-// options. It talks HTTP in memory. With [WithBaseURL], such as the URL of an
-// httptest.Server with the simulator as its handler, it talks over the network, and
-// WebSDK links lead there. [WithHTTPClient] needs such a URL too.
+// Client makes a client of the simulator, with its credentials and the given options. It talks HTTP
+// in memory. If an httptest.Server serves the simulator, pass its URL to [WithBaseURL]: the client
+// then uses the network, and WebSDK links lead there. [WithHTTPClient] needs such a URL too.
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
 	own := []Option{WithBaseURL("http://" + simulatorHost), WithHTTPClient(&http.Client{Transport: s.transport})}
 	return NewClient(s.Credentials(), append(own, opts...)...)
@@ -100,9 +100,10 @@ func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// ServeHTTP answers a request as the service does, for an httptest.Server or a port
-// of your own. Under / it has a console for people, and under /_simulator/ a control
-// API. Both answer only under the name of this machine.
+// ServeHTTP answers a request as the service does, for an httptest.Server or a port of your own.
+// Under / it has a console for people, and under /_simulator/ a control API. Both reject Host
+// headers with 403, except localhost, *.localhost and loopback addresses. A listener on another
+// address allows more.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.ServeHTTP(w, r) }
 
 // Format prints no secret.
@@ -116,8 +117,9 @@ func (s *Simulator) Credentials() Credentials {
 // WebhookSecret returns the secret that webhooks are signed with.
 func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecret()) }
 
-// AddApplicant makes an applicant known, or changes one. It needs an ID. Missing fields get values:
-// no review means an approval, and a review without a status is completed.
+// AddApplicant makes an applicant known, or changes one. Missing fields get values: no review means
+// an approval, and a review without a status is completed. It returns [ErrInvalidArgument] if the
+// ID is empty or there is no room for more applicants.
 func (s *Simulator) AddApplicant(a Applicant) error {
 	text, err := json.Marshal(a)
 	if err == nil {
@@ -128,50 +130,60 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 
 // AddLevel makes a level known and sets its kind of action. An action of an unknown level is a face
 // authorization, unless the name has the word questionnaire, email, payment or source, or the
-// action has questionnaires.
+// action has questionnaires. An empty name or kind, and more than 10,000 levels, are
+// [ErrInvalidArgument].
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
 
-// Review decides an action now, in any status. A result without an answer is
-// an approval.
+// Review decides an action now, in any status. A result without an answer is an approval. An
+// unknown action, and a result that [Simulator.SetOutcome] ignores, are [ErrInvalidArgument].
 func (s *Simulator) Review(actionID string, result ReviewResult) error {
 	return checkArguments("Review", simulatorError("action", s.server.Review(actionID, simulatorOutcome(result))))
 }
 
-// Hold puts an action on hold. Review ends it.
+// Hold puts an action on hold. Review ends it. An unknown action is [ErrInvalidArgument].
 func (s *Simulator) Hold(actionID string) error {
 	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
 
 // CompleteWithToken plays the app. It does what an SDK does with an access token: it creates the
 // action if there is none, takes the selfie, and submits. It does not change an action that was
-// submitted before.
+// submitted before. A token that is empty, unknown, expired or not for an action is
+// [ErrInvalidArgument].
 func (s *Simulator) CompleteWithToken(accessToken string) error {
 	_, err := s.server.CompleteWithToken(accessToken)
 	return checkArguments("CompleteWithToken", simulatorError("access token", err))
 }
 
-// SetOutcome changes the verdict of the reviews that end from now on. A face
-// authorization without an image ends with ERROR, with any outcome. A result
-// that the service never sends changes nothing.
+// SetOutcome changes the verdict of the reviews that end from now on. A face authorization without
+// an image ends with ERROR, whatever the outcome. The answer is GREEN, RED, ERROR, YELLOW, IGNORED
+// or empty, which is GREEN. Any other answer or reject type, and a malformed label, change nothing.
 func (s *Simulator) SetOutcome(result ReviewResult) {
 	_ = s.server.SetOutcome(simulatorOutcome(result)) // as documented
 }
 
-// SetFaults sets what goes wrong from now on, in items with commas between them.
-// The empty string ends all faults. An item is what[@Operation]#count for the next
-// requests, or what[@Operation]=probability for requests by chance:
+// SetFaults sets what goes wrong from now on. "" ends all faults. A comma separates items. An item
+// is fault[@Operation]#count for the next requests, or fault[@Operation]=probability. The
+// operations are those of [OperationFromContext]. seed=7 is a seed for chance. A spec in another
+// form is [ErrInvalidArgument].
 //
 //	reset-after@CreateAction#1   the next create is done, but its answer is lost
 //	429:2@GetAction#3            the next three get 429 with Retry-After: 2
 //	503=0.1                      one request in ten gets 503
 //	slow:2s#1                    the next answer takes two seconds
 //
-// The fault is a status before the effect (503), after it (503-after) or before the body is read
-// (503-early). It can also be one of reset, reset-after, reset-early, html, slow, slow-body,
-// truncate, truncate-chunked, wrong-date, garbage, endless. The operations are those of
-// [OperationFromContext]. seed=7 is a seed for chance.
+// The faults are
+//
+//   - 503, or another status: sends it and does nothing,
+//   - 503-after: does the work, then sends 503,
+//   - 503-early: sends 503 and does not read the body first,
+//   - reset, reset-after, reset-early: breaks the connection at these three moments,
+//   - html: sends a gateway's error page and does nothing,
+//   - slow, slow-body: delays the answer, or its body,
+//   - truncate, truncate-chunked: sends half of the body,
+//   - wrong-date: sends a wrong Date,
+//   - garbage, endless: sends 200 with a text that is not JSON, or with an endless body.
 func (s *Simulator) SetFaults(spec string) error {
 	faults, err := simulator.ParseFaults(spec)
 	if err == nil {
@@ -196,7 +208,8 @@ func (s *Simulator) Actions(applicantID string) []*Action {
 // [OperationFromContext] has the names. Refused requests and those with a fault count too.
 func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOperation[operation] }
 
-// Close ends deliveries and connections. It drops deliveries that wait.
+// Close ends deliveries and connections. It drops deliveries that wait. It returns nil, and can be
+// called again.
 func (s *Simulator) Close() error {
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()

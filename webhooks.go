@@ -46,8 +46,8 @@ const (
 //
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
 // unknown. Ids may be numbers. A field of another JSON type than expected stays zero, and unknown
-// fields are ignored: the service disables an endpoint that refuses deliveries. Of a field that
-// comes twice, the last readable one counts. Raw is a copy of body.
+// fields are ignored: related products of the vendor disable an endpoint that refuses deliveries.
+// Of a field that comes twice, the last readable one counts. Raw is a copy of body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
 	// The usual body fits into the plain struct, which is the fastest.
@@ -63,14 +63,16 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	return e, nil
 }
 
-// Key returns the identity of the event. It is the same for every delivery of one event, and
-// differs between events. Act once for each key.
+// Key returns the identity of the event. It differs between events. It is the same for every
+// delivery of one event, if a second delivery keeps the time of the first, which is inferred. Act
+// once for each key.
 //
-// The service delivers an event again after 30 s, 30 s, 1 min and 5 min when the answer was late or
-// not a 2xx. It sends events about applicants again for a day, and any event by hand at any time.
-// Deliveries are not always in order. So keep the keys for a week at least, in a place that all
-// receivers share, and write a key in the same transaction as its effect. Ignore an event that is
-// older than what you have of the same action; see [WebhookEvent.Time].
+// It is inferred from related products that an event comes again after 30 s, 30 s, 1 min and 5 min
+// when the answer was late or not a 2xx. Events about applicants come again for a day, and any
+// event by hand at any time. Deliveries are not always in order. So keep the keys for a week at
+// least, in a place that all receivers share, and write a key in the same transaction as its
+// effect. Ignore an event that is older than what you have of the same action; see
+// [WebhookEvent.Time].
 //
 // A key has 32 hexadecimal digits, the first half of a SHA-256, and shows nothing personal. You can
 // use it as a primary key or a job id, and log it. Later versions of this package return the same
@@ -141,7 +143,7 @@ type WebhookVerifier struct {
 
 // NewWebhookVerifier returns a verifier for webhooks signed with secret: the secret of the webhook
 // in the dashboard, not the secret key of the app token. It returns [ErrInvalidArgument] for a
-// secret or an option with a bad value.
+// secret that is empty, quoted or has spaces around it, and for an option that is not valid.
 func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const method = "NewWebhookVerifier"
 	settings := webhookSettings{algorithms: []DigestAlgorithm{HMACSHA256, HMACSHA512}, maxBodySize: defaultMaxBodySize}
@@ -179,8 +181,8 @@ func NewWebhookVerifier(secret Secret, opts ...WebhookOption) (*WebhookVerifier,
 	return &WebhookVerifier{rules: rules}, nil
 }
 
-// A WebhookOption is a setting of a [WebhookVerifier]. A bad value makes [NewWebhookVerifier]
-// return [ErrInvalidArgument].
+// A WebhookOption is a setting of a [WebhookVerifier]. If its value is nil, empty, unknown or out
+// of range, [NewWebhookVerifier] returns [ErrInvalidArgument].
 type WebhookOption func(*webhookSettings) error
 
 // WithPreviousSecrets also accepts deliveries that were signed with one of the secrets s. Use it
@@ -254,11 +256,11 @@ func WithWebhookErrors(f func(r *http.Request, err error)) WebhookOption {
 // a body that was decoded and encoded again does not match. Verify is for bodies that something
 // else has read. [WebhookVerifier.Parse] reads the body itself.
 //
-// The error matches [ErrWebhookAlgorithm] if the algorithm is doubled, unknown or not allowed, and
-// [ErrWebhookSignature] if the digest is wrong in another way. Its text shows nothing of the body,
-// the header or the secret. Log it, and answer 401 without a reason.
+// The error matches [ErrWebhookAlgorithm] if the algorithm is sent twice, unknown or not allowed,
+// and [ErrWebhookSignature] if the digest is wrong in another way. Its text shows nothing of the
+// body, the header or the secret. Log it, and answer 401 without a reason.
 //
-// Verify compares in constant time, and with every secret, also after one has matched.
+// Verify compares in constant time, and with every secret, even after one has matched.
 func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	rules, err := v.use("Verify")
 	if err != nil {
@@ -276,8 +278,8 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 // returns the errors of Verify and [ParseWebhook], [ErrWebhookTooLarge] for a body above the limit
 // or above that of an [http.MaxBytesReader], and the wrapped error of reading the body.
 //
-// Afterwards r.Body can be read from its first byte, also if Parse has returned an error. Parse
-// closes the original body if it has read it to its end. Otherwise closing r.Body closes it.
+// Afterwards r.Body can be read from its first byte, even if Parse has returned an error. Parse
+// closes the original body at its end. If it stops earlier, close r.Body to close the original.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	rules, err := v.use("Parse")
 	if err != nil {
@@ -299,7 +301,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 // Handler returns an HTTP handler that calls handle for every event whose digest is right. The type
 // of the event may be unknown to this package. The handler answers
 //
-//   - 405 to anything but POST,
+//   - 405 to every method except POST,
 //   - 413 to a body above the limit,
 //   - 401 if the digest or its algorithm is refused,
 //   - 400 if the body could not be read to its end or is no event,
@@ -308,10 +310,10 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 //
 // An answer gives no reason. [WithWebhookErrors] gives it to you.
 //
-// The service treats an answer after more than 5 s as a failure. So check the [WebhookEvent.Key],
-// store or queue the work, and return. The context of handle ends when the sender closes the
-// connection; use [context.WithoutCancel] for work that must continue. A panic in handle is not
-// recovered. Act on the Type: ReviewStatus may contradict it.
+// Related products of the vendor treat an answer after more than 5 s as a failure. So check the
+// [WebhookEvent.Key], store or queue the work, and return. The context of handle ends when the
+// sender closes the connection; use [context.WithoutCancel] for work that must continue. A panic in
+// handle is not recovered. Act on the Type: ReviewStatus may contradict it.
 //
 // Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example tests a
 // receiver in ten lines, with [SignWebhook].
