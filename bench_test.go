@@ -1058,8 +1058,8 @@ func BenchmarkGrowthAddImage(b *testing.B) {
 			require.NoError(b, os.WriteFile(path, []byte("\xff\xd8\xff\xe0"), 0o600))
 			require.NoError(b, os.Truncate(path, int64(size)<<20))
 			compare(b, []way{
-				{"floor-signed", func() { checkCall(b, floorUpload(hc, base, path, true)) }},
-				{"idngo", func() { checkCall(b, idngoUpload(b.Context(), client, path)) }},
+				{name: "floor-signed", once: func() { checkCall(b, floorUpload(hc, base, path, true)) }},
+				{name: "idngo", once: func() { checkCall(b, idngoUpload(b.Context(), client, path)) }},
 			}...)
 		})
 	}

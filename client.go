@@ -513,7 +513,7 @@ func (r *request) apply(ctx context.Context, opts []RequestOption) error {
 func begin(ctx context.Context, method string, opts []RequestOption, problems ...error) ([]RequestOption, requestOptions, error) {
 	r := &request{operation: method, problem: checkArguments("", problems...)}
 	err := r.apply(ctx, opts)
-	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err
+	return append(opts[:len(opts):len(opts)], calledBy(method)), r.options, err //nolint:modernize // one import less
 }
 
 // call makes a call and decodes its answer into out: nil, *[]byte, or a value for encoding/json.

@@ -41,7 +41,7 @@ func main() {
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
-	<-finished // what had come in is done
+	_ = <-finished // what had come in is done
 }
 
 // inbox acts on each event once. Where there is more than one machine, or a

@@ -97,7 +97,7 @@ func TestConfirmAction(t *testing.T) {
 func TestConfirmActionOfAForgedGreen(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
-		recorder.AddApplicant("somebody-else", "else")
+		require.NoError(t, recorder.AddApplicant("somebody-else", "else"))
 		client := recorder.net.Client()
 		want := idngo.ActionExpectation{ApplicantID: simulator.DefaultApplicantID, ExternalActionID: "ext-1", LevelName: simulator.LevelFaceAuth}
 		own, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))

@@ -21,7 +21,7 @@ func TestOddIDs(t *testing.T) {
 	for _, id := range []string{
 		"a/b", "a?b", "a#b", "a%b", "a%2Fb", "a;b", "a b", "уровень", "a+b&c=d", "...", "\u200b", "a\\b", "a\x00b", "%", "//",
 	} {
-		service.AddApplicant(id, "user "+id)
+		require.NoError(t, service.AddApplicant(id, "user "+id))
 		action, err := client.EnsureAction(t.Context(), id, idngo.CreateActionParams{LevelName: "level " + id, ExternalActionID: "e" + id})
 		require.NoError(t, err, "%q", id)
 		page, err := client.ListActions(t.Context(), id, idngo.ListActionsParams{})

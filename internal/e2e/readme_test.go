@@ -137,7 +137,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	assert.Len(t, service.Actions(), 2)
 
 	require.NoError(t, program.Process.Kill())
-	<-ended
+	require.Error(t, <-ended)
 	assert.Equal(t, 1, strings.Count(log.String(), "paid payout-"), log.String())
 	assert.Contains(t, log.String(), "paid payout-815\n")
 }

@@ -338,7 +338,7 @@ func TestEnsureActionTakesTurns(t *testing.T) {
 // assertTimeout asserts that an error is a timeout for everybody who may ask.
 func assertTimeout(t *testing.T, err error) {
 	t.Helper()
-	netErr, ok := err.(net.Error) //nolint:errorlint // the point of the test
+	netErr, ok := err.(net.Error)
 	require.True(t, ok, "%T is no net.Error", err)
 	assert.True(t, netErr.Timeout())
 	var wrapped net.Error
@@ -911,7 +911,9 @@ func TestAnswersAndArgumentsCompare(t *testing.T) {
 	assert.True(t, reflect.DeepEqual(decode(new(idngo.Action)), decode(new(idngo.Action))))
 	assert.True(t, reflect.DeepEqual(decode(new(idngo.Applicant)), decode(new(idngo.Applicant))))
 	one, two := decode(new(idngo.Action)).(*idngo.Action), decode(new(idngo.Action)).(*idngo.Action)
-	assert.True(t, one.CreatedAt == two.CreatedAt, "Time under ==")
+	assert.Equal(t, one.CreatedAt, two.CreatedAt)
+	equal := one.CreatedAt == two.CreatedAt
+	assert.True(t, equal, "Time under ==")
 	assert.True(t, one.CreatedAt.Equal(two.CreatedAt), "Equal, which go-cmp calls")
 
 	reader := strings.NewReader("x")

@@ -42,7 +42,7 @@ type proxy struct {
 
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &proxy{Listener: listener, target: target}
 	t.Cleanup(func() { _ = listener.Close() })
@@ -62,7 +62,7 @@ func (p *proxy) serve() {
 		p.dialed++
 		p.mu.Unlock()
 		go func() {
-			server, err := net.Dial("tcp", p.target) //nolint:noctx // of a test
+			server, err := net.Dial("tcp", p.target)
 			if err != nil {
 				_ = conn.Close()
 				return

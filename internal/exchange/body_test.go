@@ -61,7 +61,12 @@ func TestReadBody_refuses(t *testing.T) {
 			want: "abc", err: io.ErrUnexpectedEOF,
 		},
 		"a wrapped end": {body: iotest.ErrReader(fmt.Errorf("gzip: %w", io.EOF)), declared: -1, limit: 10, err: io.EOF},
-		"no limit":      {body: strings.NewReader("abc"), declared: -1, limit: math.MaxInt64, want: "abc"},
+		"more than asked": {
+			body:     readerFunc(func(p []byte) (int, error) { return len(p) + 1, nil }),
+			declared: -1, limit: 10, err: errImpossibleRead,
+		},
+		"below zero": {body: readerFunc(func([]byte) (int, error) { return -1, nil }), declared: -1, limit: 10, err: errImpossibleRead},
+		"no limit":   {body: strings.NewReader("abc"), declared: -1, limit: math.MaxInt64, want: "abc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -133,7 +133,7 @@ func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure
 		return nil, failure
 	}
 	sent := time.Now()
-	res, failure := e.roundTrip(ctx, attempt, req)
+	res, failure := e.roundTrip(ctx, attempt, req) //nolint:bodyclose // receive closes it, or hands it out
 	if failure != nil {
 		return nil, failure
 	}

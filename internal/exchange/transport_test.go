@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/idngo-go/idngo/internal/clock"
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
@@ -38,7 +40,7 @@ func TestSharedPool_is_one(t *testing.T) {
 
 // A default transport that somebody replaces later is used as it is.
 func TestSharedPool_default_is_replaced(t *testing.T) {
-	e := New(&http.Client{}, newTestSigner(t), newExchanger(t, nil).clock, testTimeout)
+	e := New(&http.Client{}, newTestSigner(t), clock.New(time.Now), testTimeout)
 	replaced := &idleCounter{RoundTripper: respond(203, nil, http.NoBody)}
 	before := http.DefaultTransport
 	http.DefaultTransport = replaced
@@ -107,22 +109,36 @@ func TestSharedPool_after_a_timeout(t *testing.T) {
 	}
 }
 
-// An attempt that times out reports it to the pool.
+// An attempt that times out reports it to the pool. A deadline of the caller may be short on
+// purpose.
 func TestSharedPool_timeout_of_an_exchange(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
-	pool := newPool()
-	pool.http2.Store(true)
-	pool.RegisterProtocol("hang", roundTripperFunc(hang))
-	shared.Store(pool)
-	e := New(&http.Client{}, newTestSigner(t), newExchanger(t, nil).clock, time.Nanosecond)
-	request := simpleRequest()
-	request.URL = "hang://host/"
-	_, failure := e.Do(t.Context(), request)
-	require.NotNil(t, failure)
-	assert.Equal(t, retry.Lost, failure.Kind)
-	assert.Equal(t, TimeoutError(1), failure.Err)
-	assert.NotSame(t, pool, shared.Load())
+	for name, test := range map[string]struct {
+		timeout, deadline time.Duration
+		kind              retry.Kind
+		replaced          bool
+	}{
+		"timeout":  {timeout: time.Nanosecond, deadline: time.Hour, kind: retry.Lost, replaced: true},
+		"deadline": {timeout: time.Hour, deadline: time.Millisecond, kind: retry.Ended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := newPool()
+			pool.http2.Store(true)
+			pool.RegisterProtocol("hang", roundTripperFunc(hang))
+			shared.Store(pool)
+			e := New(&http.Client{}, newTestSigner(t), clock.New(time.Now), test.timeout)
+			ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
+			defer cancel()
+			request := simpleRequest()
+			request.URL = "hang://host/"
+			_, failure := e.Do(ctx, request)
+			require.NotNil(t, failure)
+			assert.Equal(t, test.kind, failure.Kind)
+			require.ErrorIs(t, failure.Err, context.DeadlineExceeded)
+			assert.Equal(t, test.replaced, shared.Load() != pool)
+		})
+	}
 }
 
 // One deadline of a caller may be short on purpose. Two in a row without an answer are not.
@@ -215,7 +231,7 @@ func TestKeepRedirect(t *testing.T) {
 	}
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
-		res, err := keepRedirect{fail(errBroken)}.RoundTrip(nil) //nolint:bodyclose // there is none
+		res, err := keepRedirect{fail(errBroken)}.RoundTrip(nil)
 		require.ErrorIs(t, err, errBroken)
 		assert.Nil(t, res)
 	})

@@ -295,7 +295,7 @@ func Members(data []byte, texts, numbers []string) []string {
 	if json.Unmarshal(data, &members) != nil {
 		return values
 	}
-	for i, name := range append(texts[:len(texts):len(texts)], numbers...) {
+	for i, name := range append(slices.Clip(texts), numbers...) {
 		value := bytes.TrimSpace(members[name])
 		if json.Unmarshal(value, &values[i]) != nil && i >= len(texts) && isNumber(string(value)) {
 			values[i] = string(value)

@@ -56,6 +56,7 @@ func TestError(t *testing.T) {
 			assert.Equal(t, fmt.Sprintf("%q", test.text), fmt.Sprintf("%q", test.err))
 			var network net.Error = test.err
 			assert.Equal(t, test.timeout, network.Timeout())
+			assert.Equal(t, test.timeout, test.err.Temporary())
 			assert.Equal(t, test.timeout, os.IsTimeout(test.err))
 		})
 	}

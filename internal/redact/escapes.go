@@ -30,7 +30,7 @@ func undo(text, signs string, decode decoder) (string, []escape) {
 		start := len(plain)
 		decoded, length := decode(plain, source[at:])
 		if length == 0 {
-			decoded, length = append(plain, source[at]), 1
+			decoded, length = append(decoded, source[at]), 1
 		}
 		plain = decoded
 		if !bytes.Equal(plain[start:], source[at:at+length]) {

@@ -398,7 +398,7 @@ func isNumeric(c byte) bool {
 	return isDigit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-var quoted = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*(?:"|$)`)
+var quoted = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*(?:"|\\?$)`)
 
 // Quoted empties what a text quotes, also a quote that was cut. Errors of the standard library
 // quote what the other side has sent: headers, status lines and addresses.
@@ -539,7 +539,7 @@ func keyText(key reflect.Value) string {
 		return key.String()
 	}
 	if key.CanInterface() && (key.Kind() != reflect.Pointer || !key.IsNil()) {
-		if marshaler, ok := key.Interface().(encoding.TextMarshaler); ok {
+		if marshaler, ok := reflect.TypeAssert[encoding.TextMarshaler](key); ok {
 			text, _ := marshaler.MarshalText()
 			return string(text)
 		}

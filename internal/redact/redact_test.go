@@ -3,8 +3,10 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
+	"io/fs"
 	"maps"
 	"net/url"
 	"slices"
@@ -155,6 +157,26 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value("aaaaab") },
 			text: "aaaaaaab", want: "aa[redacted]",
 		},
+		"all headers": {
+			give: func(r *Redactor) { r.Headers(map[string][]string{"A": {"first", "second"}, "B": {"third"}, "C": nil}) },
+			text: "first second third", want: "[redacted] [redacted] [redacted]",
+		},
+		"in %+q above U+FFFF": {
+			give: func(r *Redactor) { r.Value("a🙂bc") },
+			text: `a\U0001f642bc.`, want: "[redacted].",
+		},
+		"an escape with a wrong digit": {
+			give: func(r *Redactor) { r.Value("a/bcd") },
+			text: `\x2g a\x2fbcd \U0000002g \u002g`, want: `\x2g [redacted] \U0000002g \u002g`,
+		},
+		"half a pair of surrogates": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: `\ud83d\ud83d \ud83dalice`, want: `\ud83d\ud83d \ud83d[redacted]`,
+		},
+		"an ampersand that begins no escape": {
+			give: func(r *Redactor) { r.Value("a<bcd") },
+			text: "&nothing; a&lt;bcd &", want: "&nothing; [redacted] &",
+		},
 		"escaped quote before quote": {
 			give: func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) },
 			text: "alice", want: "[redacted]",
@@ -231,6 +253,118 @@ func TestNames(t *testing.T) {
 	r := New("level-1 level-2 7654321 level-3 of-child of-grandchild Names Children not-sent")
 	r.Names(root)
 	assert.Equal(t, strings.Repeat(Mark+" ", 6)+"Names Children not-sent", r.Texts()[0])
+}
+
+// mapKey is a key that encodes itself.
+type mapKey struct{ name string }
+
+func (k mapKey) MarshalText() ([]byte, error) { return []byte("key-of-" + k.name), nil }
+
+// encoding/json writes the keys of a map as texts, and leaves out fields that are not exported but
+// for those of embedded structs.
+func TestNames_of_other_kinds(t *testing.T) {
+	t.Parallel()
+	type embedded struct{ Names map[string]int }
+	type number uint16
+	for name, test := range map[string]struct {
+		value      any
+		text, want string
+	}{
+		"a text marshaler": {value: map[mapKey]int{{name: "alice"}: 1}, text: "key-of-alice", want: Mark},
+		"an int":           {value: map[int64]int{-7654321: 1}, text: "-7654321", want: Mark},
+		"an unsigned int":  {value: map[number]int{54321: 1}, text: "54321", want: Mark},
+		"a nil pointer":    {value: map[*mapKey]int{nil: 1}, text: "nothing", want: "nothing"},
+		"no key of JSON":   {value: map[float64]int{12345: 1}, text: "12345", want: "12345"},
+		"embedded":         {value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark},
+		"embedded pointer": {value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark},
+		"an array":         {value: [1]map[string]int{{"alice": 1}}, text: "alice", want: Mark},
+		"bytes":            {value: []byte(`{"alice":1}`), text: "alice", want: "alice"},
+		"plain":            {value: 12345, text: "12345", want: "12345"},
+		"nil":              {text: "alice", want: "alice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(test.text)
+			r.Names(test.value)
+			assert.Equal(t, []string{test.want}, r.Texts())
+		})
+	}
+}
+
+// A value that encoding/json refuses, since it is deeper than anything can be decoded, has an end.
+func TestNames_without_an_end(t *testing.T) {
+	t.Parallel()
+	round := map[string]any{"alice": nil}
+	round["alice"] = round
+	r := New("alice")
+	r.Names(round)
+	assert.Equal(t, []string{Mark}, r.Texts())
+}
+
+func TestQuoted(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain":                       "plain",
+		`malformed header "X: alice"`: `malformed header "…"`,
+		`"a" and "b"`:                 `"…" and "…"`,
+		`escaped "a\"b" end`:          `escaped "…" end`,
+		`cut off "alice`:              `cut off "…"`,
+		"two \"lines\nof it\" end":    `two "…" end`,
+		`cut off "alice\`:             `cut off "…"`,
+	} {
+		assert.Equal(t, want, Quoted(text), "%q", text)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 299)
+	for name, test := range map[string]struct{ text, want string }{
+		"nothing":             {},
+		"plain":               {text: "a б", want: "a б"},
+		"lines":               {text: "a\r\nb\tc\u2028d\x00", want: "a  b c d "},
+		"as long as may be":   {text: long + "y", want: long + "y"},
+		"longer":              {text: long + "yz", want: long + "y…"},
+		"cut within a letter": {text: long + "ёж", want: long + "…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, OneLine(test.text))
+		})
+	}
+}
+
+// A path may be named after a person. The last element is left of a file that does not exist.
+func TestPathError(t *testing.T) {
+	t.Parallel()
+	other := errors.New("disk failure")
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no such file": {
+			err:  &fs.PathError{Op: "open", Path: "/home/alice/face\n.jpg", Err: fs.ErrNotExist},
+			want: "open face .jpg: " + fs.ErrNotExist.Error(),
+		},
+		"any other":  {err: &fs.PathError{Op: "read", Path: "/home/alice/face.jpg", Err: other}, want: "read: disk failure"},
+		"wrapped":    {err: fmt.Errorf("upload: %w", &fs.PathError{Op: "read", Path: "/home/alice", Err: other}), want: "read: disk failure"},
+		"of no path": {err: other, want: "disk failure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := PathError(test.err)
+			require.EqualError(t, got, test.want)
+			require.ErrorIs(t, got, test.err)
+		})
+	}
+	assert.NoError(t, PathError(nil))
+}
+
+func TestReword(t *testing.T) {
+	t.Parallel()
+	err := Reword(fs.ErrNotExist, "gone")
+	require.EqualError(t, err, "gone")
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 // FuzzRedactor: whatever was sent is in no text in any escaping, and what was not sent stays.
