@@ -59,8 +59,9 @@ func TestReadRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := &http.Request{ContentLength: tt.declared}
+			spy := &bodySpy{Reader: tt.body}
 			if tt.body != nil {
-				r.Body = io.NopCloser(tt.body)
+				r.Body = spy
 			}
 			read, err := ReadRequest(r, 8)
 			require.ErrorIs(t, err, tt.want)
@@ -71,6 +72,9 @@ func TestReadRequest(t *testing.T) {
 			assert.Equal(t, tt.after, string(after))
 			require.ErrorIs(t, err, tt.afterErr)
 			require.NoError(t, r.Body.Close())
+			if tt.body != nil {
+				assert.Equal(t, 1, spy.closed)
+			}
 		})
 	}
 }
