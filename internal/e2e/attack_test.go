@@ -631,3 +631,21 @@ func TestAttackTrailersThatEcho(t *testing.T) {
 		}
 	}
 }
+
+// Verify closes the copy of the body that it reads, whether the signature is right or not.
+func TestVerifyClosesTheBodyThatItReads(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(faultnet.Credentials)
+	require.NoError(t, err)
+	now := time.Now()
+	for _, sent := range []string{"body", "another"} {
+		request := httptest.NewRequest(http.MethodPost, "/resources/x", nil)
+		copied := &faultnet.Body{Reader: strings.NewReader("body")}
+		request.Body = io.NopCloser(strings.NewReader("body"))
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sent)), nil }
+		require.NoError(t, signer.Sign(request, now))
+		request.GetBody = func() (io.ReadCloser, error) { return copied, nil }
+		assert.Equal(t, sent == "body", signer.Verify(request, now) == nil)
+		assert.Equal(t, 1, copied.Closes())
+	}
+}

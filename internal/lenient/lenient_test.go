@@ -425,3 +425,18 @@ func TestProblem(t *testing.T) {
 		})
 	}
 }
+
+// Spaces around a value do not count.
+func TestValuesWithSpacesAround(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{" \t\"a\"\r\n": "a", " null ": "", "\n1e2\t": "100"} {
+		id, err := ID([]byte(data))
+		require.NoError(t, err, data)
+		assert.Equal(t, want, id, data)
+	}
+	for data, want := range map[string]string{" \t\"a\"\r\n": "a", " null ": "", "\n[1, 2]\t": "[1,2]"} {
+		text, err := Text([]byte(data))
+		require.NoError(t, err, data)
+		assert.Equal(t, want, text, data)
+	}
+}

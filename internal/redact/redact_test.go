@@ -141,6 +141,10 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Path("/applicants/-;carol%20x;id=alice;mode=b") },
 			text: "alice, carol x, mode b", want: "[redacted], [redacted], mode b",
 		},
+		"form body with a broken escape": {
+			give: func(r *Redactor) { r.Body([]byte("user=alice%zz%40x.kz&b=100%")) },
+			text: "got alice%zz@x.kz", want: "got [redacted]",
+		},
 		"form body that begins with a digit": {
 			give: func(r *Redactor) { r.Body([]byte("2fa=482134&user=alice%40x.kz")) },
 			text: "2fa 482134 alice@x.kz", want: "2fa [redacted] [redacted]",

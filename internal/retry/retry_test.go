@@ -202,6 +202,7 @@ func TestTries_one_failure(t *testing.T) {
 		"Retry-After at its limit": {failed: tooMany(10 * time.Second), left: noDeadline, delay: 10500 * time.Millisecond, again: true},
 		"Retry-After above it":     {failed: tooMany(10*time.Second + 1), left: noDeadline},
 		"no time to spread":        {failed: tooMany(4 * time.Second), left: 4100 * time.Millisecond, delay: 4 * time.Second, again: true},
+		"just no time to spread":   {failed: tooMany(4 * time.Second), left: 4200 * time.Millisecond, delay: 4 * time.Second, again: true},
 		"no time for Retry-After":  {failed: tooMany(4 * time.Second), left: 4 * time.Second, delay: 4 * time.Second, late: true},
 		"no time for the delay":    {failed: notSent, left: 75 * time.Millisecond, delay: 75 * time.Millisecond, late: true},
 		"just enough time":         {failed: notSent, left: 75*time.Millisecond + 1, delay: 75 * time.Millisecond, again: true},
