@@ -485,7 +485,8 @@ func ExampleClient_FindApplicant() {
 		log.Fatal(err)
 	}
 	defer service.Close()
-	if err := service.AddApplicant(idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}); err != nil {
+	known := idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}
+	if err := service.AddApplicant(known); err != nil {
 		log.Fatal(err)
 	}
 	client, err := service.Client()
@@ -510,7 +511,8 @@ func ExampleClient_GetApplicant() {
 	}
 	defer service.Close()
 	onHold := idngo.Applicant{ID: "applicant-2", Review: idngo.Review{
-		ReviewStatus: idngo.ReviewStatusOnHold, ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
+		ReviewStatus: idngo.ReviewStatusOnHold,
+		ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
 	}}
 	if err := service.AddApplicant(onHold); err != nil {
 		log.Fatal(err)
@@ -526,7 +528,8 @@ func ExampleClient_GetApplicant() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(applicant.Review.ReviewResult.ReviewAnswer, applicant.Completed(), applicant.Approved())
+		answer := applicant.Review.ReviewResult.ReviewAnswer
+		fmt.Println(answer, applicant.Completed(), applicant.Approved())
 	}
 	// Output:
 	// GREEN true true
@@ -1142,7 +1145,8 @@ func ExampleWithIdempotent() {
 		log.Fatal(err)
 	}
 	defer service.Close()
-	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	quick := idngo.RetryPolicy{MinDelay: time.Millisecond}
+	client, err := service.Client(idngo.WithRetryPolicy(quick))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -1158,7 +1162,8 @@ func ExampleWithIdempotent() {
 			log.Fatal(err)
 		}
 		_, err = client.SubmitAction(ctx, action.ID, idngo.WithIdempotent())
-		fmt.Println(err == nil, errors.Is(err, idngo.ErrOutcomeUnknown), service.Calls("SubmitAction"))
+		unknown := errors.Is(err, idngo.ErrOutcomeUnknown)
+		fmt.Println(err == nil, unknown, service.Calls("SubmitAction"))
 	}
 	// Output:
 	// true false 3
@@ -1222,13 +1227,14 @@ func ExampleNewSigner() {
 
 func ExampleSigner_Sign() {
 	ctx := context.Background()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "example-secret"})
+	signer, err := idngo.NewSigner(idngo.Credentials{
+		AppToken: "sbx:token", SecretKey: "example-secret",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(
-		ctx, http.MethodGet, "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one", nil,
-	)
+	const address = "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -1267,9 +1273,8 @@ func ExampleSigner_StringToSign() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(
-		ctx, http.MethodPost, "https://api.idngo.kz/resources/applicants?id=u%201", strings.NewReader("{}"),
-	)
+	const address = "https://api.idngo.kz/resources/applicants?id=u%201"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("{}"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -1349,7 +1354,9 @@ func ExampleNewSimulator() {
 		}
 		return nil
 	})
-	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Webhooks: receiver, WebhookSecret: secret})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{
+		Webhooks: receiver, WebhookSecret: secret,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -1359,7 +1366,8 @@ func ExampleNewSimulator() {
 		log.Fatal(err)
 	}
 
-	for _, externalID := range []string{"payout-815", "payout-816#RED"} { // its end asks for an outcome
+	// The end of an external id can ask for an outcome.
+	for _, externalID := range []string{"payout-815", "payout-816#RED"} {
 		token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
 			UserID: "user-4711", LevelName: "action-liveness", ExternalActionID: externalID,
 		})
@@ -1376,7 +1384,8 @@ func ExampleNewSimulator() {
 		log.Fatal(err)
 	}
 	for _, action := range service.Actions(applicant.ID) {
-		fmt.Println(action.ExternalActionID, action.Review.ReviewResult.ReviewAnswer, action.Approved())
+		answer := action.Review.ReviewResult.ReviewAnswer
+		fmt.Println(action.ExternalActionID, answer, action.Approved())
 	}
 	// Output:
 	// webhook: payout-815
@@ -1393,7 +1402,8 @@ func ExampleSimulator_SetFaults() {
 		log.Fatal(err)
 	}
 	defer service.Close()
-	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	quick := idngo.RetryPolicy{MinDelay: time.Millisecond}
+	client, err := service.Client(idngo.WithRetryPolicy(quick))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -1472,7 +1482,9 @@ func ExampleWithInsecureHTTP() {
 	credentials := idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}
 	_, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer))
 	fmt.Println(errors.Is(err, idngo.ErrInvalidArgument))
-	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer), idngo.WithInsecureHTTP())
+	client, err := idngo.NewClient(
+		credentials, idngo.WithBaseURL(inAContainer), idngo.WithInsecureHTTP(),
+	)
 	fmt.Println(client, err)
 	// Output:
 	// true
