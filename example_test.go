@@ -1004,16 +1004,17 @@ func ExampleWithRetryPolicy() {
 		log.Fatal(err)
 	}
 
-	for _, faults := range []string{"503@GetApplicant#1", "503@GetApplicant#2"} {
+	// A proxy answers once, and then twice, with an HTML page.
+	for _, faults := range []string{"html@GetApplicant#1", "html@GetApplicant#2"} {
 		if err := service.SetFaults(faults); err != nil {
 			log.Fatal(err)
 		}
 		_, err = client.GetApplicant(ctx, "applicant-1")
-		fmt.Println(err == nil, errors.Is(err, idngo.ErrServer), service.Calls("GetApplicant"))
+		fmt.Println(service.Calls("GetApplicant"), err)
 	}
 	// Output:
-	// true false 2
-	// false true 4
+	// 2 <nil>
+	// 4 idngo: GetApplicant: 502 Bad Gateway (text/html, most likely from a proxy or gateway) (2 attempts)
 }
 
 func ExampleWithRateLimiter() {
@@ -1157,57 +1158,51 @@ func ExampleWithIdempotent() {
 		log.Fatal(err)
 	}
 	// Submitting twice is harmless to this caller.
-	for _, faults := range []string{"502@SubmitAction#2", "502@SubmitAction#3"} {
+	for _, faults := range []string{"html@SubmitAction#2", "html@SubmitAction#3"} {
 		if err := service.SetFaults(faults); err != nil {
 			log.Fatal(err)
 		}
 		_, err = client.SubmitAction(ctx, action.ID, idngo.WithIdempotent())
-		unknown := errors.Is(err, idngo.ErrOutcomeUnknown)
-		fmt.Println(err == nil, unknown, service.Calls("SubmitAction"))
+		fmt.Println(err, errors.Is(err, idngo.ErrOutcomeUnknown))
 	}
 	// Output:
-	// true false 3
-	// false true 6
+	// <nil> false
+	// idngo: SubmitAction: outcome unknown: 502 Bad Gateway (text/html, most likely from a proxy or gateway) (3 attempts) true
 }
 
 func ExampleAPIError() {
 	ctx := context.Background()
-	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
-	if err != nil {
-		log.Fatal(err)
+	refuse := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, `{
+			"code": 409,
+			"description": "Applicant is finally rejected",
+			"errorCode": 1009,
+			"errorName": "applicant-with-final-reject",
+			"correlationId": "req-8fbf5a81"
+		}`)
 	}
-	defer service.Close()
-	client, err := service.Client()
+	server := httptest.NewServer(http.HandlerFunc(refuse))
+	defer server.Close()
+	credentials := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(server.URL))
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
-		LevelName: "action-liveness", ExternalActionID: "payout-815",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err := client.SubmitAction(ctx, action.ID); err != nil {
-		log.Fatal(err)
-	}
-
-	// A submitted action takes no images.
-	_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie,
-		Country:   "KAZ",
-		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
-	})
+	_, err = client.SubmitAction(ctx, "5dc2d80ce3cc9b1c1e389c4c")
 	var apiError *idngo.APIError
 	if errors.As(err, &apiError) {
-		fmt.Println(apiError.StatusCode, apiError.Code == idngo.CodeNoUploadInProgress)
-		fmt.Println(apiError.CorrelationID != "") // the vendor's support asks for it
+		fmt.Println(apiError.StatusCode, apiError.Code == idngo.CodeApplicantRejected)
+		fmt.Println(apiError.CorrelationID) // the vendor's support asks for it
 	}
 	fmt.Println(errors.Is(err, idngo.ErrConflict))
+	fmt.Println(err)
 	// Output:
 	// 409 true
+	// req-8fbf5a81
 	// true
-	// true
+	// idngo: SubmitAction: 409 Conflict, code 1009 applicant-with-final-reject: Applicant is finally rejected, correlation id req-8fbf5a81
 }
 
 func ExampleSecret() {
@@ -1438,11 +1433,10 @@ func ExampleSimulator_Review() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	red := idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed}
 	for _, decide := range []func() error{
 		func() error { return service.Hold(action.ID) },
-		func() error {
-			return service.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed})
-		},
+		func() error { return service.Review(action.ID, red) },
 	} {
 		if err := decide(); err != nil {
 			log.Fatal(err)
