@@ -3,7 +3,6 @@ package idngo_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -1096,26 +1095,28 @@ func ExampleWithClock() {
 
 func ExampleWithResponse() {
 	ctx := context.Background()
-	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
-	if err != nil {
-		log.Fatal(err)
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Trace", "t1")
+		_, _ = io.WriteString(w, `{"id":"a1","somethingNew":true}`)
 	}
-	defer service.Close()
-	client, err := service.Client()
+	server := httptest.NewServer(http.HandlerFunc(answer))
+	defer server.Close()
+	credentials := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(server.URL))
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	var response idngo.Response
-	_, err = client.GetApplicant(ctx, "applicant-1", idngo.WithResponse(&response))
+	_, err = client.GetAction(ctx, "a1", idngo.WithResponse(&response))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(response.StatusCode, response.Attempts, response.Header.Get("Content-Type"))
-	fmt.Println(json.Valid(response.Body)) // with fields that Applicant does not have
+	fmt.Println(response.StatusCode, response.Attempts, response.Header.Get("X-Trace"))
+	fmt.Println(string(response.Body)) // with a field that Action does not have
 	// Output:
-	// 200 1 application/json
-	// true
+	// 200 1 t1
+	// {"id":"a1","somethingNew":true}
 }
 
 func ExampleWithHeader() {
