@@ -12,81 +12,30 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/jarcoal/httpmock"
 
 	"github.com/idngo-go/idngo"
-	"github.com/idngo-go/idngo/internal/e2e/faultnet"
-	"github.com/idngo-go/idngo/internal/simulator"
 )
-
-// The examples use a simulator in the same process and a client of it.
-const (
-	applicantID = simulator.DefaultApplicantID
-	userID      = simulator.DefaultExternalUserID
-	level       = simulator.LevelFaceAuth
-)
-
-// example gives a client of a new simulator and what ends both.
-func example(opts ...idngo.Option) (client *idngo.Client, end func()) {
-	service, err := simulator.New(simulator.Config{ReviewDelay: time.Millisecond})
-	if err != nil {
-		log.Fatal(err)
-	}
-	base, err := service.Start("")
-	if err != nil {
-		log.Fatal(err)
-	}
-	opts = append([]idngo.Option{idngo.WithBaseURL(base)}, opts...)
-	client, err = idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}, opts...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return client, func() { _ = service.Close() }
-}
-
-// exampleAction makes an action with an image.
-func exampleAction(client *idngo.Client) (*idngo.Action, *idngo.Image) {
-	ctx := context.Background()
-	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("selfie.jpg", []byte("a picture")),
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	return action, image
-}
-
-// answering gives a client of a mock that always answers the same.
-func answering(status int, header http.Header, body string, opts ...idngo.Option) *idngo.Client {
-	mock := httpmock.NewMockTransport()
-	mock.RegisterNoResponder(func(*http.Request) (*http.Response, error) {
-		res := httpmock.NewStringResponse(status, body)
-		res.Header = header
-		return res, nil
-	})
-	opts = append([]idngo.Option{idngo.WithHTTPClient(&http.Client{Transport: mock})}, opts...)
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, opts...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return client
-}
 
 func Example() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{
-		LevelName:        level,
-		ExternalActionID: "payout-4711",
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName:        "action-liveness",
+		ExternalActionID: "payout-815",
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -104,7 +53,7 @@ func Example() {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{MinInterval: 5 * time.Millisecond})
+	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -137,27 +86,46 @@ func ExampleNewClientFromEnv() {
 
 func ExampleClient_CreateAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
-		LevelName:        level,
-		ExternalActionID: "payout-4711",
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.CreateAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName:        "action-liveness",
+		ExternalActionID: "payout-815",
 		Email:            "example@email.com",
 		Phone:            "+49 123456789",
 	})
 	if errors.Is(err, idngo.ErrOutcomeUnknown) {
-		log.Fatal("it may have been created: look before you call again")
+		log.Fatal("the action may exist: call FindAction before you create it again")
 	}
-	fmt.Println(action.ExternalActionID, action.Review.ReviewStatus, err)
-	// Output: payout-4711 init <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.ExternalActionID, action.Review.ReviewStatus)
+	// Output: payout-815 init
 }
 
 func ExampleClient_CreateAction_questionnaire() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, err := client.CreateAction(ctx, applicantID, idngo.CreateActionParams{
-		LevelName:        simulator.LevelQuestionnaire,
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.CreateAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName:        "questionnaire-level",
 		ExternalActionID: "survey-1",
 		Questionnaires: []idngo.Questionnaire{{
 			ID: "Example_Questionnaire",
@@ -180,25 +148,52 @@ func ExampleClient_CreateAction_questionnaire() {
 
 func ExampleClient_EnsureAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	params := idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"}
-	first, err := client.EnsureAction(ctx, applicantID, params)
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The same again, as after a crash: there is still one action.
-	second, err := client.EnsureAction(ctx, applicantID, params)
-	fmt.Println(first.ID == second.ID, err)
-	// Output: true <nil>
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	params := idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	}
+	first, err := client.EnsureAction(ctx, "applicant-1", params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The same call again, as after a crash: there is still one action.
+	second, err := client.EnsureAction(ctx, "applicant-1", params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(first.ID == second.ID, len(service.Actions("applicant-1")))
+	// Output: true 1
 }
 
 func ExampleClient_GetAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
-	action, err := client.GetAction(ctx, made.ID)
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	created, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.GetAction(ctx, created.ID)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -207,75 +202,166 @@ func ExampleClient_GetAction() {
 	_, err = client.GetAction(ctx, "5e022e0f0a975a45325c7ff5")
 	fmt.Println(errors.Is(err, idngo.ErrNotFound))
 	// Output:
-	// selfieAuth 1 false
+	// selfieAuth 0 false
 	// true
 }
 
 func ExampleClient_FindAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
-	action, err := client.FindAction(ctx, applicantID, "payout-4711")
-	fmt.Println(action.ID == made.ID, err)
-	_, err = client.FindAction(ctx, applicantID, "payout-4712")
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	created, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.FindAction(ctx, "applicant-1", "payout-815")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.ID == created.ID)
+
+	_, err = client.FindAction(ctx, "applicant-1", "payout-816")
 	fmt.Println(errors.Is(err, idngo.ErrNotFound))
 	// Output:
-	// true <nil>
+	// true
 	// true
 }
 
 func ExampleClient_ListActions() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	exampleAction(client)
-	page, err := client.ListActions(ctx, applicantID, idngo.ListActionsParams{Limit: 10})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(page.Items), page.TotalItems, page.Items[0].ExternalActionID)
-	// Output: 1 1 payout-4711
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for _, externalID := range []string{"payout-815", "payout-816", "payout-817"} {
+		_, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+			LevelName: "action-liveness", ExternalActionID: externalID,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	page, err := client.ListActions(ctx, "applicant-1", idngo.ListActionsParams{Limit: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(page.Items), page.TotalItems)
+	// Output: 2 3
 }
 
 func ExampleClient_AllActions() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	exampleAction(client)
-	for action, err := range client.AllActions(ctx, applicantID, idngo.ListActionsParams{}) {
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for action, err := range client.AllActions(ctx, "applicant-1", idngo.ListActionsParams{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(action.ExternalActionID, action.Review.ReviewStatus)
 	}
-	// Output: payout-4711 init
+	// Output: payout-815 init
 }
 
 func ExampleClient_SubmitAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
-	action, err := client.SubmitAction(ctx, made.ID)
-	fmt.Println(action.ID == made.ID, err)
-	// Output: true <nil>
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	submitted, err := client.SubmitAction(ctx, action.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(submitted.ID == action.ID, submitted.Review.ReviewStatus)
+	// Output: true pending
 }
 
 func ExampleClient_WaitForReview() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
-	if _, err := client.SubmitAction(ctx, made.ID); err != nil {
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
 		log.Fatal(err)
 	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.SubmitAction(ctx, action.ID); err != nil {
+		log.Fatal(err)
+	}
+
 	// Give it a deadline: in the vendor's sandbox no review completes by itself.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	action, err := client.WaitForReview(ctx, made.ID, idngo.WaitParams{
-		MinInterval: 5 * time.Millisecond, // for the example; the default is 1 s
-	})
+	action, err = client.WaitForReview(ctx, action.ID, idngo.WaitParams{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -291,22 +377,36 @@ func ExampleClient_WaitForReview() {
 
 func ExampleClient_ConfirmAction() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	// An app says that this action is GREEN.
-	action, err := client.ConfirmAction(ctx, made.ID, idngo.ActionExpectation{
-		ApplicantID:      applicantID,
-		ExternalActionID: "payout-4711",
-		LevelName:        level,
+	created, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// An app reports that this action is GREEN.
+	action, err := client.ConfirmAction(ctx, created.ID, idngo.ActionExpectation{
+		ApplicantID:      "applicant-1",
+		ExternalActionID: "payout-815",
+		LevelName:        "action-liveness",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("approved:", action.Approved())
 
-	_, err = client.ConfirmAction(ctx, made.ID, idngo.ActionExpectation{ApplicantID: "another"})
+	want := idngo.ActionExpectation{ApplicantID: "another"}
+	_, err = client.ConfirmAction(ctx, created.ID, want)
 	fmt.Println(err)
 	// Output:
 	// approved: false
@@ -332,12 +432,15 @@ func ExampleClient_RequireApproved() {
 	}
 
 	// An app or a webhook reports that this action is GREEN.
-	want := idngo.ActionExpectation{ApplicantID: "applicant-1", ExternalActionID: "payout-815", LevelName: "action-liveness"}
+	want := idngo.ActionExpectation{
+		ApplicantID: "applicant-1", ExternalActionID: "payout-815", LevelName: "action-liveness",
+	}
 	action, err = client.RequireApproved(ctx, action.ID, want)
 	fmt.Println(errors.Is(err, idngo.ErrNotApproved), action.Review.ReviewStatus)
 	fmt.Println(err)
 
-	if err := service.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen}); err != nil {
+	green := idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen}
+	if err := service.Review(action.ID, green); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := client.RequireApproved(ctx, action.ID, want); err == nil {
@@ -381,7 +484,8 @@ func ExampleClient_FindApplicant() {
 		log.Fatal(err)
 	}
 	defer service.Close()
-	if err := service.AddApplicant(idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}); err != nil {
+	known := idngo.Applicant{ID: "63e096c51b6b4030f2e01154", ExternalUserID: "user-4711"}
+	if err := service.AddApplicant(known); err != nil {
 		log.Fatal(err)
 	}
 	client, err := service.Client()
@@ -406,7 +510,8 @@ func ExampleClient_GetApplicant() {
 	}
 	defer service.Close()
 	onHold := idngo.Applicant{ID: "applicant-2", Review: idngo.Review{
-		ReviewStatus: idngo.ReviewStatusOnHold, ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
+		ReviewStatus: idngo.ReviewStatusOnHold,
+		ReviewResult: idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerGreen},
 	}}
 	if err := service.AddApplicant(onHold); err != nil {
 		log.Fatal(err)
@@ -422,7 +527,8 @@ func ExampleClient_GetApplicant() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(applicant.Review.ReviewResult.ReviewAnswer, applicant.Completed(), applicant.Approved())
+		answer := applicant.Review.ReviewResult.ReviewAnswer
+		fmt.Println(answer, applicant.Completed(), applicant.Approved())
 	}
 	// Output:
 	// GREEN true true
@@ -431,12 +537,20 @@ func ExampleClient_GetApplicant() {
 
 func ExampleClient_CreateWebSDKLink() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	link, err := client.CreateWebSDKLink(ctx, idngo.WebSDKLinkParams{
-		LevelName:        level,
-		ExternalUserID:   userID,
-		ExternalActionID: "payout-4711",
+		LevelName:        "action-liveness",
+		ExternalUserID:   "user-4711",
+		ExternalActionID: "payout-815",
 		Locale:           "kk",
 		TTL:              time.Hour,
 	})
@@ -452,26 +566,45 @@ func ExampleClient_CreateWebSDKLink() {
 
 func ExampleClient_CreateAccessToken() {
 	ctx := context.Background()
-	client, end := example(idngo.WithClock(time.Now))
-	defer end()
+	now := func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Clock: now})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client(idngo.WithClock(now))
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
-		UserID:           userID,
-		ExternalActionID: "payout-4711",
-		LevelName:        level,
+		UserID:           "user-4711",
+		ExternalActionID: "payout-815",
+		LevelName:        "action-liveness",
 		TTL:              20 * time.Minute,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(token.UserID, token.ExternalActionID, time.Until(token.ExpiresAt).Round(time.Minute))
-	// Output: JamesBond007 payout-4711 20m0s
+	fmt.Println(token.UserID, token.ExternalActionID, token.ExpiresAt.Format(time.TimeOnly))
+	// Output: user-4711 payout-815 10:20:00
 }
 
 func ExampleClient_AddImage() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, err := client.EnsureAction(ctx, applicantID, idngo.CreateActionParams{LevelName: level, ExternalActionID: "payout-4711"})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -493,61 +626,165 @@ func ExampleClient_AddImage() {
 
 func ExampleImageFile() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, _ := exampleAction(client)
-	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageFile("README.md"), ContentType: "image/jpeg",
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
 	})
-	fmt.Println(err)
-	// Output: <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	directory, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(directory)
+	path := filepath.Join(directory, "selfie.jpg")
+	if err := os.WriteFile(path, []byte("a picture"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageFile(path),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(image.ImageFileName, image.FileSize)
+	// Output: selfie.jpg 9
 }
 
 func ExampleImageBytes() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, _ := exampleAction(client)
-	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageBytes("other.png", []byte("another picture")),
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
 	})
-	fmt.Println(err)
-	// Output: <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.png", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(image.ImageFileName, image.FileSize)
+	// Output: selfie.png 9
 }
 
 func ExampleImageReaderAt() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, _ := exampleAction(client)
-	stored := strings.NewReader("header, picture") // a file, a memory map, a blob
-	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ",
-		Image: idngo.ImageReaderAt("part.jpg", io.NewSectionReader(stored, 8, 7), 7),
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
 	})
-	fmt.Println(err)
-	// Output: <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	stored := strings.NewReader("header, picture") // a file, a memory map, a blob
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageReaderAt("part.jpg", io.NewSectionReader(stored, 8, 7), 7),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(image.ImageFileName, image.FileSize)
+	// Output: part.jpg 7
 }
 
 func ExampleImageReader() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, _ := exampleAction(client)
-	upload := strings.NewReader("what a customer's browser sends") // an http.Request's Body
-	_, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
-		IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReader("selfie.jpg", upload),
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
 	})
-	fmt.Println(err)
-	// Output: <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	upload := strings.NewReader("a picture") // the Body of an http.Request
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageReader("selfie.jpg", upload),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(image.ImageFileName, image.FileSize)
+	// Output: selfie.jpg 9
 }
 
 func ExampleClient_OpenImage() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, image := exampleAction(client)
-	content, err := client.OpenImage(ctx, action.ID, image.ImageID, idngo.ImageParams{Preview: true})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	params := idngo.ImageParams{Preview: true}
+	content, err := client.OpenImage(ctx, action.ID, image.ImageID, params)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -559,92 +796,174 @@ func ExampleClient_OpenImage() {
 
 func ExampleClient_DownloadImage() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	action, image := exampleAction(client)
-	var file bytes.Buffer // an *os.File, more often
-	n, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.ImageParams{})
-	fmt.Println(n, file.String(), err)
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, err := client.AddImage(ctx, action.ID, idngo.AddImageParams{
+		IDDocType: idngo.IDDocTypeSelfie,
+		Country:   "KAZ",
+		Image:     idngo.ImageBytes("selfie.jpg", []byte("a picture")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var file bytes.Buffer // more often an *os.File
+	size, err := client.DownloadImage(ctx, action.ID, image.ImageID, &file, idngo.ImageParams{})
+	fmt.Println(size, file.String(), err)
 	// Output: 9 a picture <nil>
 }
 
 func ExampleClient_Do() {
 	ctx := context.Background()
-	client, end := example()
-	defer end()
-	made, _ := exampleAction(client)
-	// Any endpoint of the vendor; here one that has a method of its own.
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Do calls any endpoint of the vendor. This one has a method of its own, GetAction.
 	var answer struct {
 		Review struct {
 			LevelName string `json:"levelName"`
 		} `json:"review"`
 	}
-	err := client.Do(ctx, http.MethodGet, "/resources/applicantActions/"+url.PathEscape(made.ID)+"/one", nil, nil, &answer)
+	path := "/resources/applicantActions/" + url.PathEscape(action.ID) + "/one"
+	err = client.Do(ctx, http.MethodGet, path, nil, nil, &answer)
 	fmt.Println(answer.Review.LevelName, err)
 	// Output: action-liveness <nil>
 }
 
 func ExampleOperationFromContext() {
-	trace := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		fmt.Println(req.Method, idngo.OperationFromContext(req.Context()))
-		return http.DefaultTransport.RoundTrip(req)
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	server := httptest.NewServer(service)
+	defer server.Close()
+
+	// A transport that prints each request, and then sends it.
+	transport := httpmock.NewMockTransport()
+	transport.RegisterNoResponder(func(request *http.Request) (*http.Response, error) {
+		fmt.Println(request.Method, idngo.OperationFromContext(request.Context()))
+		return http.DefaultTransport.RoundTrip(request)
 	})
-	client, end := example(idngo.WithHTTPClient(&http.Client{Transport: trace}))
-	defer end()
-	exampleAction(client)
+	client, err := service.Client(
+		idngo.WithBaseURL(server.URL),
+		idngo.WithHTTPClient(&http.Client{Transport: transport}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// GET ListActions
 	// POST CreateAction
-	// POST AddImage
 }
 
 func ExampleWithBaseURL() {
 	ctx := context.Background()
-	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprint(w, `{"id":"a1"}`)
-	}))
-	defer fake.Close()
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL(fake.URL))
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	action, err := client.GetAction(ctx, "a1")
-	fmt.Println(action.ID, err)
+	defer service.Close()
+	server := httptest.NewServer(service)
+	defer server.Close()
 
-	_, err = idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL("http://api.idngo.kz"))
+	client, err := idngo.NewClient(service.Credentials(), idngo.WithBaseURL(server.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	applicant, err := client.GetApplicant(ctx, "applicant-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(applicant.ID)
+
+	_, err = idngo.NewClient(service.Credentials(), idngo.WithBaseURL("http://api.idngo.kz"))
 	fmt.Println(err)
 	// Output:
-	// a1 <nil>
+	// applicant-1
 	// idngo: NewClient: invalid argument: base URL is http: off loopback it must be https
 }
 
 func ExampleWithHTTPClient() {
 	ctx := context.Background()
 	mock := httpmock.NewMockTransport()
-	mock.RegisterResponderWithQuery("GET", "https://api.idngo.kz/resources/applicantActions/a1/one", nil,
-		httpmock.NewStringResponder(200, `{"id":"a1","review":{"reviewStatus":"completed","reviewResult":{"reviewAnswer":"RED"}}}`))
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"},
-		idngo.WithHTTPClient(&http.Client{Transport: mock}))
+	mock.RegisterResponder(
+		http.MethodGet,
+		"https://api.idngo.kz/resources/applicantActions/a1/one",
+		httpmock.NewStringResponder(http.StatusOK, `{"id": "a1", "review":
+			{"reviewStatus": "completed", "reviewResult": {"reviewAnswer": "RED"}}}`),
+	)
+	client, err := idngo.NewClient(
+		idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"},
+		idngo.WithHTTPClient(&http.Client{Transport: mock}),
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	action, err := client.GetAction(ctx, "a1")
-	fmt.Println(action.Completed(), action.Approved(), err)
-	// Output: true false <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.Completed(), action.Approved())
+	// Output: true false
 }
 
 func ExampleWithUserAgent() {
 	ctx := context.Background()
-	show := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		fmt.Println(req.UserAgent())
-		return httpmock.NewStringResponse(200, `{"id":"a1"}`), nil
-	})
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"},
-		idngo.WithUserAgent("acme-bank/2.1"), idngo.WithHTTPClient(&http.Client{Transport: show}))
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := client.GetAction(ctx, "a1"); err != nil {
+	defer service.Close()
+	show := func(w http.ResponseWriter, request *http.Request) {
+		fmt.Println(request.UserAgent())
+		service.ServeHTTP(w, request)
+	}
+	server := httptest.NewServer(http.HandlerFunc(show))
+	defer server.Close()
+
+	client, err := service.Client(
+		idngo.WithBaseURL(server.URL),
+		idngo.WithUserAgent("acme-bank/2.1"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.GetApplicant(ctx, "applicant-1"); err != nil {
 		log.Fatal(err)
 	}
 	// Output: acme-bank/2.1 idngo-go/0.1.0
@@ -652,40 +971,71 @@ func ExampleWithUserAgent() {
 
 func ExampleWithTimeout() {
 	ctx := context.Background()
-	done := make(chan struct{})
-	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
-	defer slow.Close()
-	defer close(done)
-	client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}, idngo.WithBaseURL(slow.URL),
-		idngo.WithTimeout(10*time.Millisecond), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Faults: "slow:1m@GetApplicant#1"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = client.GetAction(ctx, "a1")
+	defer service.Close()
+	client, err := service.Client(
+		idngo.WithTimeout(10*time.Millisecond),
+		idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.GetApplicant(ctx, "applicant-1")
 	fmt.Println(err)
-	// Output: idngo: GetAction: no answer in 10ms
+	// Output: idngo: GetApplicant: no answer in 10ms
 }
 
 func ExampleWithRetryPolicy() {
 	ctx := context.Background()
-	client := answering(503, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{
 		MaxAttempts: 2,
 		MinDelay:    time.Millisecond,
 	}))
-	_, err := client.GetAction(ctx, "a1")
-	fmt.Println(err)
-	// Output: idngo: GetAction: 503 Service Unavailable (2 attempts)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// A proxy answers once, and then twice, with an HTML page.
+	for _, faults := range []string{"html@GetApplicant#1", "html@GetApplicant#2"} {
+		if err := service.SetFaults(faults); err != nil {
+			log.Fatal(err)
+		}
+		_, err = client.GetApplicant(ctx, "applicant-1")
+		fmt.Println(service.Calls("GetApplicant"), err)
+	}
+	// Output:
+	// 2 <nil>
+	// 4 idngo: GetApplicant: 502 Bad Gateway (text/html, most likely from a proxy or gateway) (2 attempts)
 }
 
 func ExampleWithRateLimiter() {
 	ctx := context.Background()
-	// golang.org/x/time/rate.NewLimiter(10, 50) fits as it is.
-	client := answering(200, nil, `{"id":"a1"}`, idngo.WithRateLimiter(limiter{}))
-	action, err := client.GetAction(ctx, "a1")
-	fmt.Println(action.ID, err)
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	// golang.org/x/time/rate.NewLimiter(10, 50) fits too.
+	client, err := service.Client(idngo.WithRateLimiter(limiter{}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	applicant, err := client.GetApplicant(ctx, "applicant-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(applicant.ID)
 	// Output:
 	// waiting
-	// a1 <nil>
+	// applicant-1
 }
 
 // limiter is a RateLimiter that never waits.
@@ -698,76 +1048,160 @@ func (limiter) Wait(ctx context.Context) error {
 
 func ExampleWithLogger() {
 	ctx := context.Background()
-	plain := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "duration" {
-				return slog.Attr{} // for the example: they differ from run to run
-			}
-			return a
-		},
-	}))
-	client := answering(200, nil, `{"id":"a1"}`, idngo.WithLogger(plain))
-	if _, err := client.GetAction(ctx, "a1"); err != nil {
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
 		log.Fatal(err)
 	}
-	// Output: level=INFO msg="idngo: attempt" operation=GetAction attempt=1 status=200 final=true
+	defer service.Close()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey || attr.Key == "duration" {
+				return slog.Attr{} // for the example: they differ from run to run
+			}
+			return attr
+		},
+	}))
+	client, err := service.Client(idngo.WithLogger(logger))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.GetApplicant(ctx, "applicant-1"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=INFO msg="idngo: attempt" operation=GetApplicant attempt=1 status=200 final=true
 }
 
 func ExampleWithClock() {
 	ctx := context.Background()
-	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-	client := answering(200, nil, `{"token":"_act-1"}`, idngo.WithClock(func() time.Time { return at }))
-	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: "u", LevelName: "L"})
-	fmt.Println(token.ExpiresAt, err)
-	// Output: 2026-11-22 10:10:00 +0000 UTC <nil>
+	now := func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Clock: now})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client(idngo.WithClock(now))
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
+		UserID: "user-4711", LevelName: "action-liveness",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(token.ExpiresAt)
+	// Output: 2026-11-22 10:10:00 +0000 UTC
 }
 
 func ExampleWithResponse() {
 	ctx := context.Background()
-	client := answering(200, http.Header{"X-Trace": {"t1"}}, `{"id":"a1","somethingNew":true}`)
-	var r idngo.Response
-	_, err := client.GetAction(ctx, "a1", idngo.WithResponse(&r))
-	fmt.Println(r.StatusCode, r.Attempts, r.Header.Get("X-Trace"), string(r.Body), err)
-	// Output: 200 1 t1 {"id":"a1","somethingNew":true} <nil>
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Trace", "t1")
+		_, _ = io.WriteString(w, `{"id":"a1","somethingNew":true}`)
+	}
+	server := httptest.NewServer(http.HandlerFunc(answer))
+	defer server.Close()
+	credentials := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(server.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var response idngo.Response
+	_, err = client.GetAction(ctx, "a1", idngo.WithResponse(&response))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.StatusCode, response.Attempts, response.Header.Get("X-Trace"))
+	fmt.Println(string(response.Body)) // with a field that Action does not have
+	// Output:
+	// 200 1 t1
+	// {"id":"a1","somethingNew":true}
 }
 
 func ExampleWithHeader() {
 	ctx := context.Background()
-	client := answering(200, nil, `{"id":"a1"}`)
-	_, err := client.GetAction(ctx, "a1", idngo.WithHeader("X-Request-Id", "42"))
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = client.GetApplicant(ctx, "applicant-1", idngo.WithHeader("X-Request-Id", "42"))
 	fmt.Println(err)
-	_, err = client.GetAction(ctx, "a1", idngo.WithHeader("X-App-Token", "other"))
+	_, err = client.GetApplicant(ctx, "applicant-1", idngo.WithHeader("X-App-Token", "other"))
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// idngo: GetAction: invalid argument: header is one that the client sets itself
+	// idngo: GetApplicant: invalid argument: header is one that the client sets itself
 }
 
 func ExampleWithIdempotent() {
 	ctx := context.Background()
-	client := answering(502, nil, "", idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	quick := idngo.RetryPolicy{MinDelay: time.Millisecond}
+	client, err := service.Client(idngo.WithRetryPolicy(quick))
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	// Submitting twice is harmless to this caller.
-	_, err := client.SubmitAction(ctx, "a1", idngo.WithIdempotent())
-	fmt.Println(err)
-	fmt.Println(errors.Is(err, idngo.ErrOutcomeUnknown))
+	for _, faults := range []string{"html@SubmitAction#2", "html@SubmitAction#3"} {
+		if err := service.SetFaults(faults); err != nil {
+			log.Fatal(err)
+		}
+		_, err = client.SubmitAction(ctx, action.ID, idngo.WithIdempotent())
+		fmt.Println(err, errors.Is(err, idngo.ErrOutcomeUnknown))
+	}
 	// Output:
-	// idngo: SubmitAction: outcome unknown: 502 Bad Gateway (3 attempts)
-	// true
+	// <nil> false
+	// idngo: SubmitAction: outcome unknown: 502 Bad Gateway (text/html, most likely from a proxy or gateway) (3 attempts) true
 }
 
 func ExampleAPIError() {
 	ctx := context.Background()
-	client := answering(409, nil, `{"description":"Applicant is finally rejected","code":409,"errorCode":1009,
-		"errorName":"applicant-with-final-reject","correlationId":"req-8fbf5a81"}`)
-	_, err := client.SubmitAction(ctx, "a1")
-	var api *idngo.APIError
-	if errors.As(err, &api) {
-		fmt.Println(api.StatusCode, api.Code == idngo.CodeApplicantRejected, api.CorrelationID)
+	refuse := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, `{
+			"code": 409,
+			"description": "Applicant is finally rejected",
+			"errorCode": 1009,
+			"errorName": "applicant-with-final-reject",
+			"correlationId": "req-8fbf5a81"
+		}`)
+	}
+	server := httptest.NewServer(http.HandlerFunc(refuse))
+	defer server.Close()
+	credentials := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(server.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = client.SubmitAction(ctx, "5dc2d80ce3cc9b1c1e389c4c")
+	var apiError *idngo.APIError
+	if errors.As(err, &apiError) {
+		fmt.Println(apiError.StatusCode, apiError.Code == idngo.CodeApplicantRejected)
+		fmt.Println(apiError.CorrelationID) // the vendor's support asks for it
 	}
 	fmt.Println(errors.Is(err, idngo.ErrConflict))
 	fmt.Println(err)
 	// Output:
-	// 409 true req-8fbf5a81
+	// 409 true
+	// req-8fbf5a81
 	// true
 	// idngo: SubmitAction: 409 Conflict, code 1009 applicant-with-final-reject: Applicant is finally rejected, correlation id req-8fbf5a81
 }
@@ -789,13 +1223,14 @@ func ExampleNewSigner() {
 
 func ExampleSigner_Sign() {
 	ctx := context.Background()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "example-secret"})
+	signer, err := idngo.NewSigner(idngo.Credentials{
+		AppToken: "sbx:token", SecretKey: "example-secret",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(
-		ctx, http.MethodGet, "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one", nil,
-	)
+	const address = "https://api.idngo.kz/resources/applicantActions/5e022e0f0a975a45325c7ff5/one"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -805,29 +1240,26 @@ func ExampleSigner_Sign() {
 }
 
 func ExampleSigner_Verify() {
-	ctx := context.Background()
-	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"})
+	credentials := idngo.Credentials{AppToken: "sbx:token", SecretKey: "secret"}
+	signer, err := idngo.NewSigner(credentials)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := signer.Verify(r, time.Now()); err != nil {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		_, _ = fmt.Fprint(w, `{"id":"a1"}`)
-	}))
-	defer fake.Close()
-	for _, key := range []idngo.Secret{"key", "another"} {
-		client, err := idngo.NewClient(idngo.Credentials{AppToken: "sbx:test", SecretKey: key}, idngo.WithBaseURL(fake.URL))
-		if err != nil {
-			log.Fatal(err)
-		}
-		_, err = client.GetAction(ctx, "a1")
-		fmt.Println(errors.Is(err, idngo.ErrUnauthorized))
+	another, err := idngo.NewSigner(idngo.Credentials{AppToken: "sbx:token", SecretKey: "another"})
+	if err != nil {
+		log.Fatal(err)
 	}
+
+	// A fake of the service verifies what a client has signed.
+	request := httptest.NewRequest(http.MethodGet, "/resources/applicants/applicant-1/one", nil)
+	now := time.Now()
+	if err := signer.Sign(request, now); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(signer.Verify(request, now))
+	fmt.Println(errors.Is(another.Verify(request, now), idngo.ErrSignatureMismatch))
 	// Output:
-	// false
+	// <nil>
 	// true
 }
 
@@ -837,9 +1269,8 @@ func ExampleSigner_StringToSign() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(
-		ctx, http.MethodPost, "https://api.idngo.kz/resources/applicants?id=u%201", strings.NewReader("{}"),
-	)
+	const address = "https://api.idngo.kz/resources/applicants?id=u%201"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("{}"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -855,8 +1286,14 @@ func ExampleSigner_StringToSign() {
 // A service defines the calls that it makes as an interface of its own. Its tests pass a fake, or a
 // client of a Simulator.
 func Example_interface() {
-	pay := func(ctx context.Context, idngoClient approver, actionID string, want idngo.ActionExpectation) string {
-		_, err := idngoClient.RequireApproved(ctx, actionID, want)
+	type approver interface {
+		RequireApproved(
+			context.Context, string, idngo.ActionExpectation, ...idngo.RequestOption,
+		) (*idngo.Action, error)
+	}
+	pay := func(ctx context.Context, approvals approver, actionID, payoutID string) string {
+		want := idngo.ActionExpectation{ApplicantID: "applicant-1", ExternalActionID: payoutID}
+		_, err := approvals.RequireApproved(ctx, actionID, want)
 		switch {
 		case err == nil:
 			return "paid"
@@ -866,30 +1303,36 @@ func Example_interface() {
 			return "try again later"
 		}
 	}
-	want := idngo.ActionExpectation{ApplicantID: "applicant-1", ExternalActionID: "payout-815"}
-	for _, err := range []error{nil, idngo.ErrNotApproved, idngo.ErrServer} {
-		fmt.Println(pay(context.Background(), fakeApprover{err}, "action-1", want))
+
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})
+	if err != nil {
+		log.Fatal(err)
 	}
+	defer service.Close()
+	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "action-liveness", ExternalActionID: "payout-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pay(ctx, client, action.ID, "payout-815"))
+	if err := service.Review(action.ID, idngo.ReviewResult{}); err != nil { // GREEN
+		log.Fatal(err)
+	}
+	fmt.Println(pay(ctx, client, action.ID, "payout-815"))
+	if err := service.SetFaults("503@GetAction#1"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pay(ctx, client, action.ID, "payout-815"))
 	// Output:
-	// paid
 	// not approved
+	// paid
 	// try again later
-}
-
-// approver is what the service needs of a *idngo.Client.
-type approver interface {
-	RequireApproved(context.Context, string, idngo.ActionExpectation, ...idngo.RequestOption) (*idngo.Action, error)
-}
-
-var _ approver = (*idngo.Client)(nil)
-
-// fakeApprover is an approver that always answers the same.
-type fakeApprover struct{ err error }
-
-func (f fakeApprover) RequireApproved(
-	context.Context, string, idngo.ActionExpectation, ...idngo.RequestOption,
-) (*idngo.Action, error) {
-	return new(idngo.Action), f.err
 }
 
 // This goes from the token of the app to the webhook of the review, in one process.
@@ -907,7 +1350,9 @@ func ExampleNewSimulator() {
 		}
 		return nil
 	})
-	service, err := idngo.NewSimulator(idngo.SimulatorConfig{Webhooks: receiver, WebhookSecret: secret})
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{
+		Webhooks: receiver, WebhookSecret: secret,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -917,7 +1362,8 @@ func ExampleNewSimulator() {
 		log.Fatal(err)
 	}
 
-	for _, externalID := range []string{"payout-815", "payout-816#RED"} { // its end asks for an outcome
+	// The end of an external id can ask for an outcome.
+	for _, externalID := range []string{"payout-815", "payout-816#RED"} {
 		token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
 			UserID: "user-4711", LevelName: "action-liveness", ExternalActionID: externalID,
 		})
@@ -934,7 +1380,8 @@ func ExampleNewSimulator() {
 		log.Fatal(err)
 	}
 	for _, action := range service.Actions(applicant.ID) {
-		fmt.Println(action.ExternalActionID, action.Review.ReviewResult.ReviewAnswer, action.Approved())
+		answer := action.Review.ReviewResult.ReviewAnswer
+		fmt.Println(action.ExternalActionID, answer, action.Approved())
 	}
 	// Output:
 	// webhook: payout-815
@@ -951,7 +1398,8 @@ func ExampleSimulator_SetFaults() {
 		log.Fatal(err)
 	}
 	defer service.Close()
-	client, err := service.Client(idngo.WithRetryPolicy(idngo.RetryPolicy{MinDelay: time.Millisecond}))
+	quick := idngo.RetryPolicy{MinDelay: time.Millisecond}
+	client, err := service.Client(idngo.WithRetryPolicy(quick))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -986,11 +1434,10 @@ func ExampleSimulator_Review() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	red := idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed}
 	for _, decide := range []func() error{
 		func() error { return service.Hold(action.ID) },
-		func() error {
-			return service.Review(action.ID, idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed})
-		},
+		func() error { return service.Review(action.ID, red) },
 	} {
 		if err := decide(); err != nil {
 			log.Fatal(err)
@@ -1030,7 +1477,9 @@ func ExampleWithInsecureHTTP() {
 	credentials := idngo.Credentials{AppToken: "sbx:test", SecretKey: "key"}
 	_, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer))
 	fmt.Println(errors.Is(err, idngo.ErrInvalidArgument))
-	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(inAContainer), idngo.WithInsecureHTTP())
+	client, err := idngo.NewClient(
+		credentials, idngo.WithBaseURL(inAContainer), idngo.WithInsecureHTTP(),
+	)
 	fmt.Println(client, err)
 	// Output:
 	// true
@@ -1066,47 +1515,31 @@ func ExampleAction_Completed() {
 	// Output: false
 }
 
-// reviewed is a delivery as the service sends it.
-const reviewed = `{
-  "applicantId" : "5dc158b109494c3cbf431e28",
-  "applicantActionId" : "5dc2d80ce3cc9b1c1e389c4c",
-  "externalApplicantActionId" : "order-7001",
-  "type" : "applicantActionReviewed",
-  "reviewResult" : {
-    "reviewAnswer" : "GREEN"
-  },
-  "createdAtMs" : "2020-02-21 13:23:19.987"
-}`
-
-// delivery is a request of the service with the body and headers given.
-func delivery(body string, header http.Header) *http.Request {
-	r := httptest.NewRequest(http.MethodPost, "/idngo", strings.NewReader(body))
-	r.Header = header
-	return r
-}
-
-// A receiver, and its test in ten lines: sign a body, serve it, compare what
-// happened.
+// A receiver, and its test: sign a body, serve it, and compare the answer.
 func ExampleWebhookVerifier_Handler() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	receiver := verifier.Handler(func(ctx context.Context, e *idngo.WebhookEvent) error {
-		fmt.Println(e.Type, e.ExternalApplicantActionID, e.ReviewResult.ReviewAnswer)
+	receiver := verifier.Handler(func(_ context.Context, event *idngo.WebhookEvent) error {
+		fmt.Println(event.Type, event.ExternalApplicantActionID, event.ReviewResult.ReviewAnswer)
 		return nil // an error is answered with 500, and the event comes again
 	})
 
-	body := []byte(`{"type":"applicantActionReviewed","externalApplicantActionId":"order-7001","reviewResult":{"reviewAnswer":"GREEN"}}`)
+	body := []byte(`{
+		"type": "applicantActionReviewed",
+		"externalApplicantActionId": "payout-815",
+		"reviewResult": {"reviewAnswer": "GREEN"}
+	}`)
 	for _, secret := range []idngo.Secret{"secret-of-the-webhook", "secret-of-somebody-else"} {
-		r := httptest.NewRequest("POST", "/idngo", bytes.NewReader(body))
-		r.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
-		w := httptest.NewRecorder()
-		receiver.ServeHTTP(w, r)
-		fmt.Println(w.Code)
+		request := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
+		request.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+		answer := httptest.NewRecorder()
+		receiver.ServeHTTP(answer, request)
+		fmt.Println(answer.Code)
 	}
 	// Output:
-	// applicantActionReviewed order-7001 GREEN
+	// applicantActionReviewed payout-815 GREEN
 	// 200
 	// 401
 }
@@ -1122,13 +1555,20 @@ func ExampleSignWebhook() {
 
 func ExampleParseWebhook() {
 	// The body was verified before it was queued.
-	e, err := idngo.ParseWebhook([]byte(reviewed))
+	body := []byte(`{
+		"applicantId": "5dc158b109494c3cbf431e28",
+		"applicantActionId": "5dc2d80ce3cc9b1c1e389c4c",
+		"type": "applicantActionReviewed",
+		"reviewResult": {"reviewAnswer": "GREEN"},
+		"createdAtMs": "2020-02-21 13:23:19.987"
+	}`)
+	event, err := idngo.ParseWebhook(body)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	fmt.Println(e.Type, e.ApplicantActionID, e.ReviewResult.ReviewAnswer)
-	fmt.Println(e.Time().Format("2006-01-02 15:04:05.000 MST"))
-	fmt.Println(len(e.Raw) == len(reviewed))
+	fmt.Println(event.Type, event.ApplicantActionID, event.ReviewResult.ReviewAnswer)
+	fmt.Println(event.Time().Format("2006-01-02 15:04:05.000 MST"))
+	fmt.Println(bytes.Equal(event.Raw, body))
 
 	_, err = idngo.ParseWebhook([]byte(`["not an event"]`))
 	fmt.Println(errors.Is(err, idngo.ErrWebhookMalformed))
@@ -1153,69 +1593,80 @@ func ExampleNewWebhookVerifier() {
 	// idngo.WebhookVerifier([redacted]) <nil>
 }
 
-// A handler of one's own, with answers and a log of one's own.
+// A handler of your own, with answers and a log of your own.
 func ExampleWebhookVerifier_Parse() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	receive := func(w http.ResponseWriter, r *http.Request) {
-		e, err := verifier.Parse(r)
+	receive := func(w http.ResponseWriter, request *http.Request) {
+		event, err := verifier.Parse(request)
 		if err != nil {
 			fmt.Println("log:", err)
 			http.Error(w, "refused", http.StatusUnauthorized)
 			return
 		}
-		archive, _ := io.ReadAll(r.Body) // the body is still there
-		fmt.Println(e.Type, len(archive) == len(reviewed))
+		archive, _ := io.ReadAll(request.Body) // the body is still there
+		fmt.Println(event.Type, len(archive))
 		w.WriteHeader(http.StatusNoContent)
 	}
 
-	w := httptest.NewRecorder()
-	receive(w, delivery(reviewed, idngo.SignWebhook([]byte(reviewed), "secret-of-the-webhook", idngo.HMACSHA512)))
-	fmt.Println(w.Code)
-
-	w = httptest.NewRecorder()
-	receive(w, delivery(reviewed, nil))
-	fmt.Println(w.Code)
+	body := []byte(`{"type": "applicantActionReviewed"}`)
+	signed := idngo.SignWebhook(body, "secret-of-the-webhook", idngo.HMACSHA512)
+	for _, header := range []http.Header{signed, {}} {
+		request := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
+		request.Header = header
+		answer := httptest.NewRecorder()
+		receive(answer, request)
+		fmt.Println(answer.Code)
+	}
 	// Output:
-	// applicantActionReviewed true
+	// applicantActionReviewed 35
 	// 204
 	// log: idngo: webhook signature mismatch: no X-Payload-Digest header
 	// 401
 }
 
-// Where something else has read the body, as in a cloud function.
+// This is for a body that other code has read, as in a cloud function.
 func ExampleWebhookVerifier_Verify() {
 	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	header := idngo.SignWebhook([]byte(reviewed), "secret-of-the-webhook", idngo.HMACSHA256)
-	fmt.Println(verifier.Verify([]byte(reviewed), header))
+	body := []byte(`{"type" : "applicantActionReviewed"}`)
+	header := idngo.SignWebhook(body, "secret-of-the-webhook", idngo.HMACSHA256)
+	fmt.Println(verifier.Verify(body, header))
 
-	reencoded := strings.ReplaceAll(reviewed, " : ", ": ")
-	err = verifier.Verify([]byte(reencoded), header)
+	encodedAgain := []byte(`{"type":"applicantActionReviewed"}`)
+	err = verifier.Verify(encodedAgain, header)
 	fmt.Println(errors.Is(err, idngo.ErrWebhookSignature))
 	// Output:
 	// <nil>
 	// true
 }
 
-// A map here, a unique column in a database in real life.
+// The example keeps keys in a map. A receiver keeps them in a unique column of its database.
 func ExampleWebhookEvent_Key() {
+	body := []byte(`{
+		"applicantId": "5dc158b109494c3cbf431e28",
+		"applicantActionId": "5dc2d80ce3cc9b1c1e389c4c",
+		"externalApplicantActionId": "order-7001",
+		"type": "applicantActionReviewed",
+		"reviewResult": {"reviewAnswer": "GREEN"},
+		"createdAtMs": "2020-02-21 13:23:19.987"
+	}`)
 	done := map[string]bool{}
 	for range 3 { // delivered three times
-		e, err := idngo.ParseWebhook([]byte(reviewed))
+		event, err := idngo.ParseWebhook(body)
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
-		if done[e.Key()] {
+		if done[event.Key()] {
 			fmt.Println("seen before")
 			continue
 		}
-		fmt.Println("acting on", e.Key())
-		done[e.Key()] = true
+		fmt.Println("acting on", event.Key())
+		done[event.Key()] = true
 	}
 	// Output:
 	// acting on f30ac5e62ffef3f58d02e0aecddde375
@@ -1226,11 +1677,12 @@ func ExampleWebhookEvent_Key() {
 func ExampleWithPreviousSecrets() {
 	verifier, err := idngo.NewWebhookVerifier("new-secret", idngo.WithPreviousSecrets("old-secret"))
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	body := []byte(reviewed)
+	body := []byte(`{"type": "applicantActionReviewed"}`)
 	for _, secret := range []idngo.Secret{"new-secret", "old-secret", "other-secret"} {
-		fmt.Println(verifier.Verify(body, idngo.SignWebhook(body, secret, idngo.HMACSHA256)) == nil)
+		header := idngo.SignWebhook(body, secret, idngo.HMACSHA256)
+		fmt.Println(verifier.Verify(body, header) == nil)
 	}
 	// Output:
 	// true
@@ -1238,46 +1690,50 @@ func ExampleWithPreviousSecrets() {
 	// false
 }
 
-// Without it a wrong secret goes unnoticed: every delivery is answered with 401, and
-// nobody learns why.
+// A receiver without it hides a wrong secret: it answers every delivery with 401 and logs nothing.
 func ExampleWithWebhookErrors() {
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{} // for the example
-			}
-			return a
-		},
-	}))
-	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook", idngo.WithWebhookErrors(func(r *http.Request, err error) {
-		logger.ErrorContext(r.Context(), "webhook refused", "error", err)
-	}))
+	report := func(_ *http.Request, err error) { fmt.Println("webhook refused:", err) }
+	verifier, err := idngo.NewWebhookVerifier(
+		"secret-of-the-webhook",
+		idngo.WithWebhookErrors(report),
+	)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	receiver := verifier.Handler(func(context.Context, *idngo.WebhookEvent) error { return errors.New("the database is away") })
+	receiver := verifier.Handler(func(context.Context, *idngo.WebhookEvent) error {
+		return errors.New("the database is away")
+	})
 
-	for _, secret := range []idngo.Secret{"secret-of-somebody-else", "secret-of-the-webhook"} {
+	body := []byte(`{"type": "applicantActionReviewed"}`)
+	for _, secret := range []idngo.Secret{"another-secret", "secret-of-the-webhook"} {
+		request := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
+		request.Header = idngo.SignWebhook(body, secret, idngo.HMACSHA256)
 		answer := httptest.NewRecorder()
-		receiver.ServeHTTP(answer, delivery(reviewed, idngo.SignWebhook([]byte(reviewed), secret, idngo.HMACSHA256)))
+		receiver.ServeHTTP(answer, request)
 		fmt.Println(answer.Code)
 	}
 	// Output:
-	// level=ERROR msg="webhook refused" error="idngo: webhook signature mismatch: the digest belongs to another body or another secret"
+	// webhook refused: idngo: webhook signature mismatch: the digest belongs to another body or another secret
 	// 401
-	// level=ERROR msg="webhook refused" error="idngo: webhook: handler function: the database is away"
+	// webhook refused: idngo: webhook: handler function: the database is away
 	// 500
 }
 
 func ExampleWithDigestAlgorithms() {
-	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook", idngo.WithDigestAlgorithms(idngo.HMACSHA512))
+	verifier, err := idngo.NewWebhookVerifier(
+		"secret-of-the-webhook",
+		idngo.WithDigestAlgorithms(idngo.HMACSHA512),
+	)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	body := []byte(reviewed)
-	for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA512, idngo.HMACSHA256, idngo.HMACSHA1} {
-		err := verifier.Verify(body, idngo.SignWebhook(body, "secret-of-the-webhook", alg))
-		fmt.Println(alg, errors.Is(err, idngo.ErrWebhookAlgorithm))
+	body := []byte(`{"type": "applicantActionReviewed"}`)
+	for _, algorithm := range []idngo.DigestAlgorithm{
+		idngo.HMACSHA512, idngo.HMACSHA256, idngo.HMACSHA1,
+	} {
+		header := idngo.SignWebhook(body, "secret-of-the-webhook", algorithm)
+		err := verifier.Verify(body, header)
+		fmt.Println(algorithm, errors.Is(err, idngo.ErrWebhookAlgorithm))
 	}
 	// Output:
 	// HMAC_SHA512_HEX false
@@ -1286,12 +1742,17 @@ func ExampleWithDigestAlgorithms() {
 }
 
 func ExampleWithMaxBodySize() {
-	verifier, err := idngo.NewWebhookVerifier("secret-of-the-webhook", idngo.WithMaxBodySize(100))
+	verifier, err := idngo.NewWebhookVerifier(
+		"secret-of-the-webhook",
+		idngo.WithMaxBodySize(20),
+	)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	_, err = verifier.Parse(delivery(reviewed, idngo.SignWebhook([]byte(reviewed), "secret-of-the-webhook", idngo.HMACSHA256)))
+	body := []byte(`{"type": "applicantActionReviewed"}`)
+	request := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
+	request.Header = idngo.SignWebhook(body, "secret-of-the-webhook", idngo.HMACSHA256)
+	_, err = verifier.Parse(request)
 	fmt.Println(errors.Is(err, idngo.ErrWebhookTooLarge))
-	// Output:
-	// true
+	// Output: true
 }
