@@ -99,6 +99,19 @@ var wrongAccounts = map[string]struct {
 		}}},
 		line: "host", advice: "try again later",
 	},
+	"service answers 429": {
+		config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429}, Probability: 1},
+		}}},
+		line: "credentials", advice: "wait a minute and run again",
+	},
+	"service answers 429 for the applicant": {
+		config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 429, Operation: "GetApplicant"}, Probability: 1},
+			{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 404, Operation: "FindApplicant"}, Probability: 1},
+		}}},
+		line: "applicant", advice: "wait a minute and run again",
+	},
 	"proxy that answers HTML": {
 		config: simulator.Config{Faults: &simulator.Faults{Chances: []simulator.Chance{
 			{Fault: simulator.Fault{Kind: simulator.FaultHTML, Status: 403}, Probability: 1},
@@ -138,6 +151,30 @@ func TestAccount(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A wrong clock of this machine is no difference of the service's errors.
+func TestWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		_, o := account(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(offset) }})
+		r := run(t, t.Context(), o)
+		require.Equal(t, []string{"clock"}, r.differing(), r.output)
+		require.Equal(t, holds, r.verdicts["error-signature"])
+		require.Equal(t, holds, r.verdicts["error-timestamp"])
+		require.Equal(t, holds, r.verdicts["accept-header"])
+	}
+}
+
+// After a 408 it is not known whether there is an action.
+func TestCreateTimesOut(t *testing.T) {
+	t.Parallel()
+	_, o := account(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
+		{Fault: simulator.Fault{Kind: simulator.FaultStatus, Status: 408, Operation: "CreateAction"}, N: 9},
+	}}})
+	r := run(t, t.Context(), o)
+	require.Equal(t, notSeen, r.verdicts["create-minimal"], r.output)
+	require.Contains(t, r.output, "Left in the account: perhaps an action with the external id idngo-doctor-")
 }
 
 // A host with a certificate that nobody has signed is told apart.
@@ -224,6 +261,7 @@ func TestInterrupted(t *testing.T) {
 			r := run(t, ctx, o)
 			require.Error(t, r.err)
 			require.Contains(t, r.err.Error(), "not finished: interrupt signal received")
+			require.NotContains(t, r.output, "the client can be used as it is")
 			for _, a := range server.Actions() {
 				named := strings.Contains(r.output, "action "+a.ID) || strings.Contains(r.output, "perhaps an action with the external id") ||
 					strings.Contains(r.output, "perhaps a second action with this external id")
@@ -312,6 +350,7 @@ func TestReport(t *testing.T) {
 	}
 	require.NotContains(t, strings.ReplaceAll(r.output, "MARKapplicant", ""), mark, "nor has the terminal, but for the ids of actions")
 	require.Contains(t, r.report, `"webhook first"`)
+	require.Contains(t, r.report, `"ListActions without Accept"`)
 	require.Contains(t, r.report, `"date 0000-00-00 00:00:00+0000"`)
 }
 
@@ -344,6 +383,18 @@ func marking(t *testing.T, baseURL string) http.Handler {
 		w.WriteHeader(recorder.Code)
 		_, _ = io.WriteString(w, body)
 	})
+}
+
+// The report has the names of errors that are known. Another name may hold anything.
+func TestErrorNames(t *testing.T) {
+	t.Parallel()
+	var s shapes
+	s.hide()
+	s.keep("known", &idngo.Response{StatusCode: 409, Body: []byte(`{"errorName":"duplicate-document"}`)})
+	s.keep("unknown", &idngo.Response{StatusCode: 409, Body: []byte(`{"errorName":"ivan-petrov already"}`)})
+	require.Equal(t, map[string]any{"errorName": "text duplicate-document"}, s.seen["known"].(map[string]any)["body"])
+	require.Equal(t, map[string]any{"errorName": "text"}, s.seen["unknown"].(map[string]any)["body"])
+	require.Equal(t, "[removed] is there", s.cleanText("ivan-petrov already is there"))
 }
 
 // A report that cannot be written is an error.

@@ -49,7 +49,7 @@ var assumptions = []assumption{
 	{
 		id: "list-total", section: "wire", works: true,
 		expected: "totalItems counts the actions of all pages",
-		advice:   "Page with ListActions if the total is that of one page.",
+		advice:   "Nothing to do. Count the actions of AllActions if you need their number.",
 	},
 	{
 		id: "list-offset", section: "wire", works: true,
@@ -183,7 +183,7 @@ var assumptions = []assumption{
 	},
 	{
 		id: "accept-header", section: "wire", works: true,
-		expected: "Accept: */* is answered like application/json",
+		expected: "a call without the header Accept is answered in JSON",
 		advice:   "Send it with other HTTP clients too.",
 	},
 	{

@@ -130,7 +130,7 @@ func examine(ctx context.Context, out io.Writer, o options) (err error) {
 		d.see(a.id, notSeen, "", nil)
 	}
 	d.sayWhatIsLeft()
-	if wrong := d.summary(); wrong != nil && err == nil {
+	if wrong := d.summary(err == nil && ctx.Err() == nil); wrong != nil && err == nil {
 		err = wrong
 	}
 	if ctx.Err() != nil {
@@ -179,7 +179,7 @@ func verdict(ok bool) string {
 func passing(err error) bool {
 	var api *idngo.APIError
 	if errors.As(err, &api) {
-		return api.StatusCode >= 500 || api.StatusCode == http.StatusTooManyRequests
+		return api.StatusCode >= 500 || api.StatusCode == http.StatusTooManyRequests || api.StatusCode == http.StatusRequestTimeout
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -252,7 +252,7 @@ func (d *doctor) sayWhatIsLeft() {
 
 // summary prints the numbers of lines. Its error is the first line that differs and that the client
 // does not cope with.
-func (d *doctor) summary() (wrong error) {
+func (d *doctor) summary(finished bool) (wrong error) {
 	count := map[string]int{}
 	for _, l := range d.lines {
 		count[l.verdict]++
@@ -261,7 +261,10 @@ func (d *doctor) summary() (wrong error) {
 		}
 	}
 	text := "the client can be used as it is"
-	if wrong != nil {
+	switch {
+	case !finished:
+		text = "the run ended before all was checked"
+	case wrong != nil:
 		text = "do first what the line " + strings.Split(wrong.Error(), ":")[0] + " says"
 	}
 	fmt.Fprintf(d.out, "\n%d lines hold, %d differ, %d were not seen: %s\n", count[holds], count[differs], count[notSeen], text)
@@ -286,6 +289,13 @@ func newObserver() *observer {
 }
 
 func (o *observer) close() { o.transport.CloseIdleConnections() }
+
+// now is the time of the service, as far as it is known.
+func (o *observer) now() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Now().Add(o.offset)
+}
 
 // RoundTrip notes what an answer shows of the service.
 func (o *observer) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -119,6 +119,7 @@ var quirks = []struct {
 	{quirk: "SameOnDuplicate", differ: []string{"duplicate-external-id"}},
 	{quirk: "BareList", differ: []string{"list-envelope"}},
 	{quirk: "ListWithoutTotal", differ: []string{"list-total"}},
+	{quirk: "TotalOfPage", differ: []string{"list-total"}},
 	{quirk: "OffsetZero", differ: []string{"list-offset"}},
 	{quirk: "OldestFirst", differ: []string{"list-order"}},
 	{quirk: "ListWithoutExternalIDs", differ: []string{"list-external-ids"}},
@@ -186,6 +187,40 @@ func TestQuirks(t *testing.T) {
 	for _, name := range simulator.QuirkNames() {
 		assert.True(t, covered[name], "the quirk %s stands in no row", name)
 	}
+}
+
+// Endpoints of applicants are inferences. Where both are wrong, -applicant is enough to go on.
+func TestNoApplicantEndpoints(t *testing.T) {
+	t.Parallel()
+	var cfg simulator.Config
+	cfg.Quirks.NoApplicantByUser, cfg.Quirks.NoApplicantByID = true, true
+	cfg.WebhookURL = "in account"
+	_, o := account(t, cfg)
+	r := run(t, t.Context(), o)
+	require.NoError(t, r.err, r.output)
+	require.Equal(t, []string{"applicant-by-id", "applicant-by-user"}, r.differing(), r.output)
+	for id, verdict := range r.verdicts {
+		if verdict == notSeen {
+			require.Contains(t, []string{"applicant", "applicant-review", "approved"}, id, r.output)
+		}
+	}
+
+	o.listener, o.webhookAddr, o.applicantID = nil, "", "5e022e0f0a975a45325c7fff"
+	r = run(t, t.Context(), o)
+	require.Error(t, r.err)
+	require.Regexp(t, `^differs +account +applicant .*compare -applicant`, r.first, "an applicant that does not exist")
+}
+
+// Without -applicant, where users are not found, the advice names it.
+func TestAdviceNamesApplicant(t *testing.T) {
+	t.Parallel()
+	var cfg simulator.Config
+	cfg.Quirks.NoApplicantByUser = true
+	_, o := account(t, cfg)
+	o.applicantID = ""
+	r := run(t, t.Context(), o)
+	require.Error(t, r.err)
+	require.Regexp(t, `^differs +account +applicant .*-applicant \(IDNGO_APPLICANT_ID\)`, r.first, r.output)
 }
 
 // An old algorithm of a webhook differs, and is told apart from a wrong digest.

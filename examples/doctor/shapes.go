@@ -73,7 +73,7 @@ func (s *shapes) hideValues(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			if text, ok := member.(string); !ok || name != "errorName" || !errorName.MatchString(text) {
+			if text, ok := member.(string); !ok || name != "errorName" || !slices.Contains(errorNames, text) {
 				s.hideValues(member)
 			}
 		}
@@ -180,7 +180,7 @@ func shapeOf(name string, value any) any {
 		if form := dateForm(value); strings.HasPrefix(form, "0000-") {
 			return "date " + form
 		}
-		if name == "errorName" && errorName.MatchString(value) {
+		if name == "errorName" && slices.Contains(errorNames, value) {
 			return "text " + value
 		}
 		if name == "reviewStatus" || name == "reviewAnswer" || name == "answer" {
@@ -199,12 +199,17 @@ func shapeOf(name string, value any) any {
 
 var (
 	hexDigits   = regexp.MustCompile(`^[0-9a-f]{24,64}$`)
-	errorName   = regexp.MustCompile(`^[a-z]+(-[a-z]+)+( [a-z]+)?$`) // such as duplicate-document
 	plainName   = regexp.MustCompile(`^[a-z][A-Za-z]{0,29}$`)
 	plainHeader = regexp.MustCompile(`^[A-Za-z][A-Za-z-]{0,39}$`)
 	dateLike    = regexp.MustCompile(`^0000-00-00[ T]00:00:00(\.0{1,9})?(Z|[+-]00:?00)?$`)
 	digits      = regexp.MustCompile(`[0-9]`)
 )
+
+// errorNames are the errorNames that the report may have. Another one may hold data of the account.
+var errorNames = []string{
+	"already-in-that-state", "app-token-signature mismatch", "applicant-with-final-reject", "duplicate-document", "empty-file",
+	"file-too-big", "no-upload-verification-in-progress", "too-many-documents",
+}
 
 // opaqueNames are the members that hold answers and personal data, whose names may be data too.
 var opaqueNames = []string{"questionnaires", "sections", "info", "fixedInfo", "metadata", "tags", "fields", "extractedInfo"}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -55,15 +58,20 @@ func (d *doctor) closeWebhooks() {
 	}
 }
 
+// refused logs a delivery that is refused.
+func refused(_ *http.Request, err error) { slog.Error("webhook refused", "error", err) }
+
 // ServeHTTP takes one delivery.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, 1<<20))
 	if err != nil || req.Method != http.MethodPost {
+		refused(req, cmp.Or(err, errors.New("not a POST")))
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		return
 	}
 	event, err := idngo.ParseWebhook(body)
 	if err != nil {
+		refused(req, err)
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		return
 	}
@@ -140,7 +148,8 @@ func (d *doctor) checkDigest(first received) {
 		d.see("webhook-digest", notSeen, "nothing: IDNGO_WEBHOOK_SECRET is not set", nil)
 		return
 	}
-	verifier, err := idngo.NewWebhookVerifier(d.webhookSecret, idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1))
+	algorithms := idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1)
+	verifier, err := idngo.NewWebhookVerifier(d.webhookSecret, algorithms, idngo.WithWebhookErrors(refused))
 	if err == nil {
 		err = verifier.Verify(first.body, first.header)
 	}

@@ -63,7 +63,7 @@ func (d *doctor) checkCreate() bool {
 	action, err := d.client.CreateAction(d.ctx, d.applicant.ID, params, idngo.WithResponse(&answer))
 	d.shapes.keep("CreateAction", &answer)
 	if err != nil && answer.StatusCode/100 != 2 {
-		if answer.StatusCode/100 == 4 {
+		if answer.StatusCode/100 == 4 && !errors.Is(err, idngo.ErrOutcomeUnknown) { // not so after a 408
 			d.stage = ""
 		}
 		if errors.Is(err, idngo.ErrNotFound) { // the applicant is known
@@ -391,17 +391,43 @@ func (d *doctor) checkErrors() {
 		}
 	}
 	d.checkAuthErrors()
-	err = d.client.Do(d.ctx, http.MethodGet, "/resources/applicants/"+url.PathEscape(d.applicant.ID)+"/one", nil, nil, nil,
-		idngo.WithHeader("Accept", "*/*"), idngo.WithResponse(&answer))
-	if errors.Is(err, idngo.ErrNotFound) { // an account without that endpoint
-		err = d.client.Do(d.ctx, http.MethodGet, "/resources/applicantActions/-;applicantId="+url.PathEscape(d.applicant.ID),
-			url.Values{"limit": {"1"}, "offset": {"0"}}, nil, nil, idngo.WithHeader("Accept", "*/*"), idngo.WithResponse(&answer))
-	}
-	d.see("accept-header", verdict(err == nil), answerShape(&answer), err)
+	d.checkAccept()
 	d.observer.mu.Lock()
 	answers, dated := d.observer.answers, d.observer.dated
 	d.observer.mu.Unlock()
 	d.seeIf(answers == dated, "date-header", fmt.Sprintf("%d of %d answers had one", dated, answers))
+}
+
+// checkAccept lists actions without the header Accept, which the client always sends.
+func (d *doctor) checkAccept() {
+	const id = "accept-header"
+	path := "/resources/applicantActions/-;applicantId=" + url.PathEscape(d.applicant.ID) + "?limit=1&offset=0"
+	request, err := http.NewRequestWithContext(d.ctx, http.MethodGet, strings.TrimSuffix(d.baseURL, "/")+path, http.NoBody)
+	if err != nil {
+		return
+	}
+	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: d.appToken, SecretKey: d.secretKey})
+	if err != nil || signer.Sign(request, d.observer.now()) != nil {
+		return
+	}
+	response, err := d.observer.RoundTrip(request)
+	if err != nil {
+		d.see(id, notSeen, "no answer", err)
+		return
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		d.see(id, notSeen, "no usable answer", err)
+		return
+	}
+	answer := &idngo.Response{StatusCode: response.StatusCode, Header: response.Header, Body: body}
+	d.shapes.keep("ListActions without Accept", answer)
+	var refusal error
+	if answer.StatusCode/100 != 2 {
+		refusal = &idngo.APIError{Operation: "list actions without Accept", StatusCode: answer.StatusCode}
+	}
+	d.see(id, verdict(refusal == nil && object(body) != nil), answerShape(answer), refusal)
 }
 
 // tokensAreMade reports whether the service makes tokens as the client asks for them.
@@ -412,20 +438,21 @@ func (d *doctor) tokensAreMade() bool {
 // checkAuthErrors signs with another key, and with an old timestamp.
 func (d *doctor) checkAuthErrors() {
 	once := idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1})
-	old := idngo.WithClock(func() time.Time { return time.Now().Add(-time.Hour) })
+	right := idngo.WithClock(d.observer.now) // the service may check the timestamp first
+	old := idngo.WithClock(func() time.Time { return d.observer.now().Add(-time.Hour) })
 	credentials := idngo.Credentials{AppToken: d.appToken, SecretKey: "idngo-doctor-wrong-key"}
 	for _, probe := range []struct {
 		id, key string
 		code    idngo.ErrorCode
-		opts    []idngo.Option
+		clock   idngo.Option
 	}{
-		{"error-signature", "wrong signature", idngo.CodeSignatureMismatch, nil},
-		{"error-timestamp", "old timestamp", idngo.CodeTimestampExpired, []idngo.Option{old}},
+		{"error-signature", "wrong signature", idngo.CodeSignatureMismatch, right},
+		{"error-timestamp", "old timestamp", idngo.CodeTimestampExpired, old},
 	} {
 		if probe.id == "error-timestamp" {
 			credentials.SecretKey = d.secretKey
 		}
-		client, err := d.newClient(credentials, append(probe.opts, once)...)
+		client, err := d.newClient(credentials, probe.clock, once)
 		if err != nil {
 			continue
 		}

@@ -1,5 +1,4 @@
-// Command webhook_server receives IDnGO's webhooks: it believes only signed
-// ones and acts on each event once, however often it is delivered.
+// Command webhook_server acts once on each signed webhook, and pays once for each action.
 package main
 
 import (
@@ -34,7 +33,9 @@ func main() {
 	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // a wrong key is found now, not at the first payout
 		log.Fatal("webhook_server: ", err)
 	}
-	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, e) }}
+	var paid sync.Map // by action: a second review of one is another event. Store it in one transaction with the payout
+	first := func(actionID string) bool { _, before := paid.LoadOrStore(actionID, true); return !before }
+	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, first, e) }}
 	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
 	finished := make(chan error, 1)
 	context.AfterFunc(ctx, func() { stop(); finished <- server.Shutdown(context.Background()) })
@@ -44,8 +45,7 @@ func main() {
 	_ = <-finished // what had come in is done
 }
 
-// inbox acts on each event once. Where there is more than one machine, or a
-// restart, it is a table with a unique column: see examples/webhook_inbox.
+// inbox acts on each event once, until a restart. A table remembers: see examples/webhook_inbox.
 type inbox struct {
 	locks, done sync.Map // by key: keep keys for a week at least
 	act         func(context.Context, *idngo.WebhookEvent) error
@@ -65,14 +65,14 @@ func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error)
 }
 
 // decide acts on the type: ReviewStatus may contradict it. An error makes the event come again.
-func decide(ctx context.Context, client *idngo.Client, e *idngo.WebhookEvent) error {
+func decide(ctx context.Context, client *idngo.Client, first func(actionID string) bool, e *idngo.WebhookEvent) error {
 	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
 		return nil
 	}
 	_, err := client.RequireApproved(ctx, e.ApplicantActionID, idngo.ActionExpectation{ApplicantID: e.ApplicantID})
 	if err == nil || errors.Is(err, idngo.ErrNotApproved) {
-		log.Printf("action %s: pay out: %t %v", e.ApplicantActionID, err == nil, e.ReviewResult.RejectLabels)
+		log.Printf("action %s: pay out: %t %v", e.ApplicantActionID, err == nil && first(e.ApplicantActionID), e.ReviewResult.RejectLabels)
 		return nil
 	}
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/simulator"
 )
 
 // An event has its effect once, however often, late and out of order it arrives.
@@ -99,6 +100,45 @@ func TestEachEventOnce(t *testing.T) {
 		require.Equal(t, 1, times, event)
 	}
 	require.NotEmpty(t, failed)
+}
+
+// A second review of an action is another event, and pays nothing. A red one is never the first.
+func TestEachActionPaidOnce(t *testing.T) {
+	t.Parallel()
+	server, err := simulator.New(simulator.Config{ReviewDelay: simulator.NoReviewDelay})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	baseURL, err := server.Start("")
+	require.NoError(t, err)
+	credentials := idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}
+	client, err := idngo.NewClient(credentials, idngo.WithBaseURL(baseURL))
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
+		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
+	})
+	require.NoError(t, err)
+
+	asked := 0
+	first := func(actionID string) bool {
+		require.Equal(t, action.ID, actionID)
+		asked++
+		return asked == 1
+	}
+	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, first, e) }}
+	for second, review := range []struct {
+		answer string
+		asked  int // how often it was asked whether it is the first
+	}{{answer: "RED", asked: 0}, {answer: "GREEN", asked: 1}, {answer: "GREEN", asked: 2}} {
+		require.NoError(t, server.Review(action.ID, simulator.Outcome{Answer: review.answer}))
+		event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"type":"applicantActionReviewed","applicantId":%q,"applicantActionId":%q,
+			"createdAtMs":"2026-02-21 13:23:%02d.987"}`, simulator.DefaultApplicantID, action.ID, second))
+		require.NoError(t, err)
+		for range 3 {
+			require.NoError(t, in.receive(t.Context(), event))
+		}
+		require.Equal(t, review.asked, asked, review.answer)
+	}
 }
 
 // A slow event delays only its own deliveries. An event whose effect panicked is

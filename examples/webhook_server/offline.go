@@ -38,6 +38,7 @@ func feed(sb *simulator.Server) {
 			return
 		}
 	}
+	events := 0
 	for i, outcome := range []string{"GREEN", "RED", "onHold"} {
 		o, err := simulator.ParseOutcome(outcome)
 		offline.Must(err)
@@ -52,17 +53,28 @@ func feed(sb *simulator.Server) {
 		offline.Must(err)
 		_, err = client.SubmitAction(ctx, action.ID)
 		offline.Must(err)
-		for want := 6 * (i + 1); ; time.Sleep(5 * time.Millisecond) { // two events, each three times
-			if stats := sb.Stats(); stats.WebhookEvents >= want && stats.WebhooksOutstanding == 0 {
-				break
-			}
+		events += 2
+		settle(sb, events)
+		if outcome == "GREEN" { // a person decides once more, which is another event of the action
+			offline.Must(sb.Review(action.ID, o))
+			events++
+			settle(sb, events)
 		}
 	}
 	stats := sb.Stats()
-	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of 6 events, %d were answered with 200\n",
-		stats.WebhookAttempts, stats.WebhooksDelivered)
+	fmt.Fprintf(os.Stderr, "the simulator made %d deliveries of %d events, %d were answered with 200\n",
+		stats.WebhookAttempts, events, stats.WebhooksDelivered)
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil || self.Signal(os.Interrupt) != nil {
 		os.Exit(0) // Windows has no such signal
+	}
+}
+
+// settle waits until the events so far are delivered, each three times.
+func settle(sb *simulator.Server, events int) {
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		if stats := sb.Stats(); stats.WebhookEvents >= 3*events && stats.WebhooksOutstanding == 0 {
+			return
+		}
 	}
 }

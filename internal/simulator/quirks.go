@@ -22,6 +22,7 @@ type WireQuirks struct {
 	SameOnDuplicate bool // a create with an external id that exists answers with the action that has it
 
 	ListWithoutTotal bool // lists have no totalItems
+	TotalOfPage      bool // totalItems of a list counts the actions of one page
 	OffsetZero       bool // a list without an offset begins at 0
 	OldestFirst      bool // lists are oldest first, whatever the order asked for
 
@@ -225,6 +226,9 @@ func (q WireQuirks) alterAnswer(rt *route, p *reply) {
 				delete(body, "totalItems")
 			}
 			items, _ := body["items"].([]any)
+			if q.TotalOfPage {
+				body["totalItems"] = len(items)
+			}
 			for _, item := range items {
 				q.alterAction(item.(map[string]any))
 			}
