@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/idngo-go/idngo/internal/simulator"
 )
@@ -85,10 +86,16 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 // Client makes a client of the simulator, with its credentials and the given
 // options. It talks HTTP in memory. With [WithBaseURL], such as the URL of an
 // httptest.Server with the simulator as its handler, it talks over the network, and
-// WebSDK links lead there. [WithHTTPClient] needs such a URL too.
+// WebSDK links lead there. [WithHTTPClient] needs such a URL too: without one, it is
+// [ErrInvalidArgument].
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
-	own := []Option{WithBaseURL("http://" + simulatorHost), WithHTTPClient(&http.Client{Transport: s.transport})}
-	return NewClient(s.Credentials(), append(own, opts...)...)
+	const memoryURL = "http://" + simulatorHost
+	own := []Option{WithBaseURL(memoryURL), WithHTTPClient(&http.Client{Transport: s.transport})}
+	client, err := NewClient(s.Credentials(), append(own, opts...)...)
+	if err == nil && client.baseURL == memoryURL && client.http.Transport != s.transport {
+		return nil, checkArguments("Client", invalid("WithHTTPClient", "needs WithBaseURL"))
+	}
+	return client, err
 }
 
 // dial connects to the simulator in memory, and to every other address over the
@@ -116,9 +123,13 @@ func (s *Simulator) Credentials() Credentials {
 // WebhookSecret returns the secret that webhooks are signed with.
 func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecret()) }
 
-// AddApplicant makes an applicant known, or changes one. It needs an ID. Missing fields get values:
+// AddApplicant makes an applicant known, or changes one. It needs an ID, and no other applicant may
+// have its ExternalUserID. Missing fields get values:
 // no review means an approval, and a review without a status is completed.
 func (s *Simulator) AddApplicant(a Applicant) error {
+	if !utf8.ValidString(a.ID + " " + a.ExternalUserID) {
+		return checkArguments("AddApplicant", invalid("Applicant:", "an id is not UTF-8"))
+	}
 	text, err := json.Marshal(a)
 	if err == nil {
 		err = s.server.AddApplicantJSON(text)
@@ -198,6 +209,9 @@ func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOper
 
 // Close ends deliveries and connections. It drops deliveries that wait.
 func (s *Simulator) Close() error {
+	if s.server == nil {
+		return nil // a zero Simulator
+	}
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()
 	return err
