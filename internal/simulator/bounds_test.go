@@ -216,7 +216,9 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		s, err := simulator.New(simulator.Config{ManualReview: true, OnDelivery: func(simulator.Delivery) { <-release }, WebhookHandler: http.NotFoundHandler()})
+		s, err := simulator.New(simulator.Config{
+			OnDelivery: func(simulator.Delivery) { <-release }, WebhookHandler: http.NotFoundHandler(),
+		})
 		require.NoError(t, err)
 		_, err = s.SendEvent([]byte(`{"type":"applicantReviewed"}`))
 		require.NoError(t, err)

@@ -61,10 +61,10 @@
 //
 // A submitted action is reviewed after [Config.ReviewDelay]. The end of its external
 // id can ask for an [Outcome]: #RED, #RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR,
-// #onHold, #GREEN. A create with another form of these words is 400. Otherwise it gets the outcome of the simulator. A face
-// authorization without an image ends with ERROR, unless its external id asks for
-// another outcome than GREEN. [Server.Review], the page and the console decide an
-// action at any time.
+// #onHold, #GREEN. Another form of these words is 400. Otherwise it gets the outcome
+// of the simulator. A face authorization without an image ends with ERROR, unless its
+// external id asks for another outcome than GREEN. [Server.Review], the page and the
+// console decide an action at any time.
 //
 // # Browsers
 //
