@@ -242,13 +242,13 @@ func (rt *route) check(c *call, strict bool) *reply {
 		if len(values) > 1 {
 			return refusal(http.StatusBadRequest, "Parameter "+name+" is given more than once")
 		}
-		if !isName(values[0]) {
-			return refusal(http.StatusBadRequest, "Parameter "+shorten(name, 100)+" has "+notName)
+		if len(values[0]) > maxName {
+			return refusal(http.StatusBadRequest, "Parameter "+shorten(name, 100)+" has "+tooLong)
 		}
 	}
 	for _, id := range c.ids {
-		if !isName(id) {
-			return refusal(http.StatusBadRequest, "An id or name in the path has "+notName)
+		if len(id) > maxName {
+			return refusal(http.StatusBadRequest, "An id or name in the path has "+tooLong)
 		}
 	}
 	c.query = query
@@ -277,8 +277,8 @@ func (s *Server) createAction(c *call) *reply {
 	if request.ExternalActionID == "" {
 		return refusal(http.StatusBadRequest, "Field externalActionId is required")
 	}
-	if !isName(request.ExternalActionID) {
-		return refusal(http.StatusBadRequest, "Field externalActionId has "+notName)
+	if len(request.ExternalActionID) > maxName {
+		return refusal(http.StatusBadRequest, "Field externalActionId has "+tooLong)
 	}
 	if wrong := checkQuestionnaires(request.Questionnaires); wrong != "" {
 		return refusal(http.StatusBadRequest, wrong)
@@ -543,11 +543,15 @@ func checkQuestionnaires(raw json.RawMessage) string {
 	return ""
 }
 
-// isName reports whether text can be an id, an external id or a name.
+// isName reports whether a program can add an id, an external id or a name. A request may
+// have one that is not UTF-8.
 func isName(text string) bool { return len(text) <= maxName && utf8.ValidString(text) }
 
-// notName is what is wrong with a text that is not a name.
-const notName = "more than 4096 bytes or is not UTF-8"
+// The texts of errors about names.
+const (
+	tooLong = "more than 4096 bytes"
+	notName = tooLong + " or is not UTF-8"
+)
 
 // findRoute matches an escaped path. An id ends at a raw semicolon, as with
 // every server that has matrix parameters. Matrix parameters without an id are no id.
