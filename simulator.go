@@ -30,10 +30,9 @@ type SimulatorConfig struct {
 // signatures and requests as strictly as the specification asks, keeps actions and images, reviews
 // submitted actions, and delivers webhooks.
 //
-// Any applicant, user and level is known and approved, unless
-// [SimulatorConfig.KnownOnly] is set. The end of an external action id can ask for
-// an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL", "pay-1#RED-FINAL:LABEL",
-// "pay-1#ERROR", "pay-1#onHold".
+// Any applicant, user and level is known and approved, unless [SimulatorConfig.KnownOnly] is set. The
+// end of an external action id can ask for an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL",
+// "pay-1#RED-FINAL:LABEL", "pay-1#ERROR", "pay-1#onHold".
 //
 // It works inside a bubble of testing/synctest when it is made there. It keeps 20,000 actions and
 // 128 MiB of images at most. The command examples/simulator of the repository is the same simulator
@@ -85,10 +84,16 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 
 // Client makes a client of the simulator, with its credentials and the given options. It talks HTTP
 // in memory. If an httptest.Server serves the simulator, pass its URL to [WithBaseURL]: the client
-// then uses the network, and WebSDK links lead there. [WithHTTPClient] needs such a URL too.
+// then uses the network, and WebSDK links lead there. [WithHTTPClient] needs such a URL too; without
+// one, Client returns [ErrInvalidArgument].
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
-	own := []Option{WithBaseURL("http://" + simulatorHost), WithHTTPClient(&http.Client{Transport: s.transport})}
-	return NewClient(s.Credentials(), append(own, opts...)...)
+	const memoryURL = "http://" + simulatorHost
+	own := []Option{WithBaseURL(memoryURL), WithHTTPClient(&http.Client{Transport: s.transport})}
+	client, err := NewClient(s.Credentials(), append(own, opts...)...)
+	if err == nil && client.baseURL == memoryURL && client.http.Transport != s.transport {
+		return nil, checkArguments("Client", invalid("WithHTTPClient", "needs WithBaseURL"))
+	}
+	return client, err
 }
 
 // dial connects to the simulator in memory, and to every other address over the
@@ -119,10 +124,10 @@ func (s *Simulator) WebhookSecret() Secret { return Secret(s.server.WebhookSecre
 
 // AddApplicant makes an applicant known, or changes one. Missing fields get values: no review means
 // an approval, and a review without a status is completed. It returns [ErrInvalidArgument] if the
-// ID is empty or there is no room for more applicants.
+// ID is empty, if another applicant has the ExternalUserID, or if there is no room for more.
 func (s *Simulator) AddApplicant(a Applicant) error {
 	text, err := json.Marshal(a)
-	if err == nil {
+	if err = cmp.Or(err, validText("id:", a.ID), validText("external user id:", a.ExternalUserID)); err == nil {
 		err = s.server.AddApplicantJSON(text)
 	}
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
@@ -211,6 +216,9 @@ func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOper
 // Close ends deliveries and connections. It drops deliveries that wait. It returns nil, and can be
 // called again.
 func (s *Simulator) Close() error {
+	if s.server == nil {
+		return nil // a zero Simulator
+	}
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()
 	return err

@@ -332,11 +332,38 @@ func TestSimulatorArguments(t *testing.T) {
 	} {
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
 	}
+	for name, applicant := range map[string]idngo.Applicant{
+		"an id that is not UTF-8":     {ID: "\xff"},
+		"a user id that is not UTF-8": {ID: "a", ExternalUserID: "\xff"},
+		"an id that is too long":      {ID: strings.Repeat("x", 5000)},
+		"the user id of another one":  {ID: "two", ExternalUserID: "JamesBond007"},
+		"a user id that is too long":  {ID: "a", ExternalUserID: strings.Repeat("x", 5000)},
+	} {
+		require.ErrorIs(t, sim.AddApplicant(applicant), idngo.ErrInvalidArgument, name)
+	}
 	sim.SetOutcome(idngo.ReviewResult{ReviewAnswer: "PURPLE"}) // changes nothing
+}
+
+// An HTTP client of one's own would dial the real port 80 of this machine.
+func TestSimulatorClientNeedsTheBaseURL(t *testing.T) {
+	t.Parallel()
+	sim, _ := newSimulator(t, idngo.SimulatorConfig{})
+	client, err := sim.Client(idngo.WithHTTPClient(&http.Client{}))
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	assert.Nil(t, client)
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	client, err = sim.Client(idngo.WithHTTPClient(server.Client()), idngo.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	require.NoError(t, client.CheckCredentials(t.Context()))
 }
 
 func TestSimulatorClose(t *testing.T) {
 	t.Parallel()
+	t.Run("of_a_zero_simulator", func(t *testing.T) {
+		t.Parallel()
+		require.NoError(t, new(idngo.Simulator).Close())
+	})
 	t.Run("ends_what_is_under_way", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -133,9 +133,27 @@ func TestBackend(t *testing.T) {
 	}
 }
 `)
+	out, err := testModule(t, dir)
+	require.NoError(t, err, "%s", out)
+
+	// Without the tool, the tests do not begin: they could use the credentials of the environment.
+	goMod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	require.NoError(t, err)
+	write("go.mod", regexp.MustCompile("(?m)^tool .*$").ReplaceAllString(string(goMod), ""))
+	out, err = testModule(t, filepath.Join(dir, "backend"))
+	require.Error(t, err)
+	require.Contains(t, out, "the simulator did not start")
+	require.Contains(t, out, "go: ", "with the reason")
+	require.NotContains(t, out, "TestBackend")
+}
+
+// testModule runs the tests below a directory, with credentials in the environment.
+func testModule(t *testing.T, dir string) (output string, err error) {
+	t.Helper()
 	run := exec.CommandContext(t.Context(), "go", "test", "-mod=mod", "-count=1", "./...")
 	run.Dir = dir
-	run.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	run.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "IDNGO_APP_TOKEN=sbx:own.token", "IDNGO_SECRET_KEY=own-secret",
+		"IDNGO_BASE_URL=http://127.0.0.1:1")
 	out, err := run.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	return string(out), err
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // call is a request that was read to its end.
@@ -160,13 +161,22 @@ func (x *exchange) refuseLongTarget() bool {
 	if len(x.record.Target) <= maxTarget {
 		return false
 	}
-	x.record.Target = x.record.Target[:100] + "..."
+	x.record.Target = shorten(x.record.Target, 100)
 	x.write(refusal(http.StatusRequestURITooLong, fmt.Sprintf("Request target above %d bytes", maxTarget)).with("Connection", "close"))
 	return true
 }
 
+// shorten returns the first bytes of a text that is too long.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "..."
+}
+
 // finish counts a request and tells the journal and the hook.
 func (s *Server) finish(record Request) {
+	record.Method, record.Target = shorten(record.Method, 100), shorten(record.Target, maxTarget)
 	s.stats.request(record)
 	s.journal.request(record, s.now())
 	if s.cfg.OnRequest != nil {
@@ -232,6 +242,14 @@ func (rt *route) check(c *call, strict bool) *reply {
 		if len(values) > 1 {
 			return refusal(http.StatusBadRequest, "Parameter "+name+" is given more than once")
 		}
+		if len(values[0]) > maxName {
+			return refusal(http.StatusBadRequest, "Parameter "+shorten(name, 100)+" has "+tooLong)
+		}
+	}
+	for _, id := range c.ids {
+		if len(id) > maxName {
+			return refusal(http.StatusBadRequest, "An id or name in the path has "+tooLong)
+		}
 	}
 	c.query = query
 	return nil
@@ -258,6 +276,9 @@ func (s *Server) createAction(c *call) *reply {
 	}
 	if request.ExternalActionID == "" {
 		return refusal(http.StatusBadRequest, "Field externalActionId is required")
+	}
+	if len(request.ExternalActionID) > maxName {
+		return refusal(http.StatusBadRequest, "Field externalActionId has "+tooLong)
 	}
 	if wrong := checkQuestionnaires(request.Questionnaires); wrong != "" {
 		return refusal(http.StatusBadRequest, wrong)
@@ -288,10 +309,11 @@ func (s *Server) newAction(owner *applicant, level string, request createRequest
 	if err != nil {
 		return nil, refusal(http.StatusBadRequest, err.Error())
 	}
-	if len(s.created) >= s.cfg.Limits.Actions || s.actionBytes+int64(len(body)) > s.cfg.Limits.ActionMemory {
+	size := int64(max(len(body), len(request.ExternalActionID)) + len(level))
+	if len(s.created) >= s.cfg.Limits.Actions || s.actionBytes+size > s.cfg.Limits.ActionMemory {
 		return nil, refusal(http.StatusBadRequest, "The simulator is full: it keeps no more actions. POST "+controlRoot+"reset empties it")
 	}
-	s.actionBytes += int64(len(body))
+	s.actionBytes += size
 	now := s.now()
 	a := &action{
 		id: s.ids.object(now), externalActionID: request.ExternalActionID, levelName: level, kind: kind,
@@ -435,6 +457,14 @@ func (s *Server) NewLink(baseURL, level, externalUserID, externalActionID string
 	if level == "" || externalUserID == "" || externalActionID == "" {
 		return "", errors.New("simulator: NewLink: the level, the user or the external id is empty")
 	}
+	for _, name := range []string{level, externalUserID, externalActionID} {
+		if !isName(name) {
+			return "", errors.New("simulator: NewLink: the level, the user or the external id has " + notName)
+		}
+	}
+	if _, err := suffixOutcome(externalActionID); err != nil {
+		return "", fmt.Errorf("simulator: NewLink: %w", err)
+	}
 	code := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -456,6 +486,9 @@ func (s *Server) newTicket(c *call, level, userParameter string, defaultTTL int)
 	ttl, refused := number(c.query, "ttlInSecs", defaultTTL, 1)
 	if refused != nil {
 		return ticket{}, refused
+	}
+	if _, err := suffixOutcome(c.query.Get("externalActionId")); err != nil {
+		return ticket{}, refusal(http.StatusBadRequest, err.Error())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -510,8 +543,18 @@ func checkQuestionnaires(raw json.RawMessage) string {
 	return ""
 }
 
+// isName reports whether a program can add an id, an external id or a name. A request may
+// have one that is not UTF-8.
+func isName(text string) bool { return len(text) <= maxName && utf8.ValidString(text) }
+
+// The texts of errors about names.
+const (
+	tooLong = "more than 4096 bytes"
+	notName = tooLong + " or is not UTF-8"
+)
+
 // findRoute matches an escaped path. An id ends at a raw semicolon, as with
-// every server that has matrix parameters.
+// every server that has matrix parameters. Matrix parameters without an id are no id.
 func findRoute(path string) (*route, []string) {
 	given := strings.Split(path, "/")
 	for i := range routes {
@@ -535,6 +578,9 @@ func (rt *route) match(given []string) ([]string, bool) {
 			return nil, false
 		}
 		if takesID {
+			if literal == "" && strings.HasPrefix(rest, "-;") {
+				return nil, false
+			}
 			rest, _, _ = strings.Cut(rest, ";")
 			id, err := url.PathUnescape(rest)
 			if err != nil || id == "" {

@@ -320,9 +320,9 @@ func TestLimitOfActions(t *testing.T) {
 	assert.Contains(t, r.json(t)["description"], "full")
 	assert.Len(t, s.Actions(), 1)
 
-	s, c = start(t, simulator.Config{Limits: simulator.Limits{ActionMemory: 100}})
+	s, c = start(t, simulator.Config{Limits: simulator.Limits{ActionMemory: 150}})
 	for n := range 5 {
-		r = c.do("POST", createTarget, []byte(`{"externalActionId":"12345"}`)) // 28 bytes
+		r = c.do("POST", createTarget, []byte(`{"externalActionId":"12345"}`)) // 28 bytes, 15 of the level
 		assert.Equal(t, n < 3, r.status == 200)
 	}
 	assert.Len(t, s.Actions(), 3)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 // applicant is a person with actions. The server's mutex guards it.
@@ -39,8 +40,8 @@ type wireApplicant struct {
 }
 
 // AddApplicant adds an approved applicant. If the id is known already, the applicant
-// keeps its actions and gets the new external user id. There is room for 100,000
-// applicants.
+// keeps its actions and gets the new external user id, which no other applicant may have.
+// There is room for 100,000 applicants.
 func (s *Server) AddApplicant(applicantID, externalUserID string) error {
 	if externalUserID == "" {
 		return errors.New("simulator: AddApplicant: the external user id is empty")
@@ -50,10 +51,11 @@ func (s *Server) AddApplicant(applicantID, externalUserID string) error {
 
 // AddApplicantJSON adds an applicant, or changes one, from JSON in the service's form.
 // The id is required. Missing members get defaults, and a missing review is an approval.
+// No other applicant may have the external user id.
 func (s *Server) AddApplicantJSON(text []byte) error {
 	var a wireApplicant
-	if err := json.Unmarshal(text, &a); err != nil {
-		return errors.New("simulator: AddApplicant: not a JSON object of an applicant")
+	if err := json.Unmarshal(text, &a); err != nil || !utf8.Valid(text) {
+		return errors.New("simulator: AddApplicant: not a JSON object of an applicant in UTF-8")
 	}
 	return s.addApplicant(a)
 }
@@ -62,8 +64,14 @@ func (s *Server) addApplicant(a wireApplicant) error {
 	if a.ID == "" {
 		return errors.New("simulator: AddApplicant: the id is empty")
 	}
+	if !isName(a.ID) || !isName(a.ExternalUserID) {
+		return errors.New("simulator: AddApplicant: an id has " + notName)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if other := s.users[a.ExternalUserID]; other != nil && other.ID != a.ID {
+		return errors.New("simulator: AddApplicant: another applicant has this external user id")
+	}
 	if s.putApplicant(a, false) == nil {
 		return fmt.Errorf("simulator: AddApplicant: there is no room: %d applicants and %d MiB of them are kept",
 			maxApplicants, applicantMemory>>20)
@@ -80,8 +88,9 @@ func (s *Server) putApplicant(given wireApplicant, guest bool) *applicant {
 		a = &applicant{guest: guest}
 	}
 	s.completeApplicant(&given, a)
-	size := int64(256)
+	size := int64(160)
 	for _, part := range []string{
+		given.Key, given.InspectionID, given.CreatedAt, given.ClientID, given.Type, given.Email, given.Phone, given.Lang,
 		given.ID, given.ExternalUserID, string(given.FixedInfo), string(given.Info), string(given.RequiredIDDocs), string(given.Review),
 	} {
 		size += int64(len(part))
@@ -112,7 +121,10 @@ func (s *Server) completeApplicant(given *wireApplicant, old *applicant) {
 		}
 	}
 	now := s.now()
-	fill(&given.ExternalUserID, old.ExternalUserID, "user-"+given.ID)
+	fill(&given.ExternalUserID, old.ExternalUserID)
+	if given.ExternalUserID == "" {
+		given.ExternalUserID = s.inventUser(given.ID)
+	}
 	fill(&given.InspectionID, old.InspectionID)
 	if given.InspectionID == "" {
 		given.InspectionID = s.ids.object(now)
@@ -143,6 +155,15 @@ func (s *Server) completeApplicant(given *wireApplicant, old *applicant) {
 			CreateDate: date, ReviewDate: date, ReviewStatus: statusCompleted, ReviewResult: &wireResult{ReviewAnswer: "GREEN"},
 		})
 	}
+}
+
+// inventUser returns an external user id that no applicant has. The mutex is held.
+func (s *Server) inventUser(applicantID string) string {
+	user := "user-" + applicantID
+	for n := 2; s.users[user] != nil; n++ {
+		user = fmt.Sprintf("user-%s-%d", applicantID, n)
+	}
+	return user
 }
 
 // hasMember reports whether a JSON object has a member that is neither null nor

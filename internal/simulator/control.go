@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -139,8 +140,8 @@ func (s *Server) isOwnHost(r *http.Request) bool {
 
 func (s *Server) controlReply(r *http.Request, path string) *reply {
 	name, below := strings.CutPrefix(path, controlRoot)
-	if path == "" { // the path prefix without a slash: relative links need it
-		return (&reply{status: http.StatusPermanentRedirect, header: http.Header{}}).with("Location", s.cfg.PathPrefix+"/")
+	if path == "" || path+"/" == controlRoot { // without the last slash: relative links need it
+		return (&reply{status: http.StatusPermanentRedirect, header: http.Header{}}).with("Location", s.cfg.PathPrefix+path+"/")
 	}
 	if !below || name == "console.js" || name == "console.css" {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -274,17 +275,31 @@ func controlFailure(err error) *reply {
 // items returns a list in the form of all lists of the control API.
 func items(v any) *reply { return answer(map[string]any{"items": v}) }
 
+// maxListing bounds the bytes of a list whose items may be large.
+const maxListing = 8 << 20
+
+// lastItems returns the last items of a list, as many as maxListing allows, and how many
+// there are.
+func lastItems(total int, item func(int) any) *reply {
+	list, size := []json.RawMessage{}, 0
+	for i := total - 1; i >= 0; i-- {
+		text := encodeJSON(item(i))
+		if size += len(text); size > maxListing && len(list) > 0 {
+			break
+		}
+		list = append(list, text)
+	}
+	slices.Reverse(list)
+	return answer(map[string]any{"items": list, "total": total})
+}
+
 func (s *Server) controlState(*controlCall) *reply { return answer(s.settings()) }
 
 func (s *Server) controlApplicants(*controlCall) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]wireApplicant, 0, len(s.applicants))
-	for _, a := range s.applicants {
-		list = append(list, a.wireApplicant)
-	}
-	slices.SortFunc(list, func(a, b wireApplicant) int { return strings.Compare(a.ID, b.ID) })
-	return items(list)
+	all := slices.SortedFunc(maps.Values(s.applicants), func(a, b *applicant) int { return strings.Compare(a.ID, b.ID) })
+	return lastItems(len(all), func(i int) any { return all[i].wireApplicant })
 }
 
 func (s *Server) controlAddApplicant(c *controlCall) *reply {
@@ -471,12 +486,21 @@ func (s *Server) ActionsJSON(applicantID string) []byte {
 // actionViews returns the actions of an applicant, or all. The mutex is held.
 func (s *Server) actionViews(applicantID string) []controlActionView {
 	views := []controlActionView{}
-	for _, a := range s.created {
-		if applicantID == "" || a.applicant.ID == applicantID {
-			views = append(views, s.actionView(a))
-		}
+	for _, a := range s.actionsOf(applicantID) {
+		views = append(views, s.actionView(a))
 	}
 	return views
+}
+
+// actionsOf returns the actions of an applicant, or all. The mutex is held.
+func (s *Server) actionsOf(applicantID string) []*action {
+	if applicantID == "" {
+		return s.created
+	}
+	if a := s.applicants[applicantID]; a != nil {
+		return a.actions
+	}
+	return nil
 }
 
 func (s *Server) actionView(a *action) controlActionView {
@@ -486,7 +510,8 @@ func (s *Server) actionView(a *action) controlActionView {
 func (s *Server) controlActions(c *controlCall) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return items(s.actionViews(c.query.Get("applicantId")))
+	all := s.actionsOf(c.query.Get("applicantId"))
+	return lastItems(len(all), func(i int) any { return s.actionView(all[i]) })
 }
 
 func (s *Server) controlAction(c *controlCall) *reply {
@@ -609,7 +634,7 @@ func (s *Server) SendEvent(body []byte) (uint64, error) {
 	if s.courier.target() == "" {
 		return 0, errors.New("simulator: " + errNoWebhookURL)
 	}
-	return s.courier.sendOne(delivery{kind: event.Type, actionID: event.ApplicantActionID, body: body})
+	return s.courier.sendOne(delivery{kind: event.Type, actionID: event.ApplicantActionID, body: string(body)})
 }
 
 func (s *Server) controlEvent(c *controlCall) *reply {

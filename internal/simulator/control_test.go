@@ -360,6 +360,9 @@ func TestRemote(t *testing.T) {
 	for url, want := range map[string]int{
 		"http://app:8080/hook": 200, "http://host.docker.internal/": 200, "http://10.1.2.3/": 200, "http://localhost/": 200,
 		"http://example.com/": 400, "http://192.0.2.1/": 400, "http://user@app/": 400,
+		"http://169.254.169.254/": 400, "http://[::ffff:169.254.169.254]/": 400, "http://[fe80::1%25eth0]/": 400,
+		"http://metadata.google.internal/": 400, "http://Metadata/": 400, "http://instance-data.ec2.internal/": 400,
+		"http://[fd00:ec2::254]/": 400, "http://[fd00:ec2:0::254]/": 400,
 	} {
 		text, err := json.Marshal(map[string]string{"url": url})
 		require.NoError(t, err)

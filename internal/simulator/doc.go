@@ -61,10 +61,10 @@
 //
 // A submitted action is reviewed after [Config.ReviewDelay]. The end of its external
 // id can ask for an [Outcome]: #RED, #RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR,
-// #onHold, #GREEN. Otherwise it gets the outcome of the simulator. A face
-// authorization without an image ends with ERROR, unless its external id asks for
-// another outcome than GREEN. [Server.Review], the page and the console decide an
-// action at any time.
+// #onHold, #GREEN. Another form of these words is 400. Otherwise it gets the outcome
+// of the simulator. A face authorization without an image ends with ERROR, unless its
+// external id asks for another outcome than GREEN. [Server.Review], the page and the
+// console decide an action at any time.
 //
 // # Browsers
 //
@@ -111,9 +111,11 @@
 // No bytes are kept of an image above 64 MB, or if there is no memory left. The
 // simulator keeps at most 100,000 applicants or 64 MiB of them. It forgets those
 // that nobody has added and that have no action, oldest first. It keeps the last
-// 10,000 access tokens, the last 10,000 links, 10,000 levels, and the last 500
-// requests and deliveries. At most 10,000 deliveries wait; further ones are dropped
-// and counted. A request target has at most 16 KiB.
+// 10,000 access tokens and the last 10,000 links, 8 MiB of each at most. It keeps
+// 10,000 levels or 4 MiB of them, and the last 500 requests and deliveries, 4 MiB of
+// each at most. At most 10,000 deliveries or 32 MiB of them wait; further ones are
+// dropped and counted. A request target has at most 16 KiB, and an id, a name or a
+// parameter has at most 4096 bytes.
 //
 // # Programs that do not use it
 //

@@ -178,6 +178,51 @@ func TestOutcomeByExternalID(t *testing.T) {
 		assert.Equal(t, 400, r.status)
 		assert.Contains(t, r.json(t)["description"], "#RED:bad face")
 	})
+	t.Run("a_malformed_outcome_is_refused", func(t *testing.T) {
+		t.Parallel()
+		_, c := start(t, simulator.Config{})
+		for _, suffix := range []string{
+			"#red", "#Red-Final:FORGERY", "#onhold", "#ONHOLD", "#ERROR:X", "#GREEN:X", "#YELLOW", "#IGNORED", "#RED-RETRY:A", "#RED:low",
+			"#RED FORGERY", "#onHold:A", "#ERROR ",
+		} {
+			r := c.do("POST", createTarget, []byte(`{"externalActionId":"a`+suffix+`"}`))
+			assert.Equal(t, 400, r.status, suffix)
+			assert.Contains(t, r.json(t)["description"], "#RED-FINAL:LABEL", suffix)
+		}
+		for _, external := range []string{"a#redirect", "a#1", "a#", "red", "a#order-RED", "a#RED#b"} {
+			assert.Equal(t, 200, c.do("POST", createTarget, []byte(`{"externalActionId":"`+external+`"}`)).status, external)
+		}
+	})
+	t.Run("a_malformed_outcome_of_a_token_is_refused_with_the_token", func(t *testing.T) {
+		t.Parallel()
+		s, c := start(t, simulator.Config{})
+		for target, want := range map[string]int{
+			"/resources/accessTokens?userId=u&levelName=l&externalActionId=a%23RED%3Alow":                              400,
+			"/resources/accessTokens?userId=u&levelName=l&externalActionId=a%23RED%3AFORGERY":                          200,
+			"/resources/sdkIntegrations/levels/l/websdkLink?externalUserId=u&externalActionId=a%23onhold":              400,
+			"/resources/sdkIntegrations/levels/l/websdkLink?externalUserId=u&externalActionId=a%23onHold&ttlInSecs=60": 200,
+		} {
+			assert.Equal(t, want, c.do("POST", target, nil).status, target)
+		}
+		_, err := s.NewLink("http://localhost", "level", "user", "a#red", time.Minute)
+		require.ErrorContains(t, err, "#onHold")
+	})
+}
+
+// A RED without labels has the label and the reject type of "#RED", however it is set.
+func TestRedWithoutLabels(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, simulator.Config{ReviewDelay: -1})
+	require.NoError(t, s.SetOutcome(simulator.Outcome{Answer: "RED"}))
+	id := c.create("a")
+	require.Equal(t, 200, c.addImage(id, "face").status)
+	want := map[string]any{"reviewAnswer": "RED", "rejectLabels": []any{"BAD_FACE_MATCHING"}, "reviewRejectType": "RETRY"}
+	assert.Equal(t, want, at(t, c.submit(id).json(t), "review", "reviewResult"))
+	require.NoError(t, s.SetOutcome(simulator.Outcome{Answer: "RED", RejectType: "FINAL"}))
+	id = c.create("b")
+	require.Equal(t, 200, c.addImage(id, "face").status)
+	want["reviewRejectType"] = "FINAL"
+	assert.Equal(t, want, at(t, c.submit(id).json(t), "review", "reviewResult"))
 }
 
 func TestMissingImageIsNoted(t *testing.T) {

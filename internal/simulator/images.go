@@ -110,6 +110,12 @@ func (s *Server) addImage(c *call) *reply {
 			return codedRefusal(http.StatusConflict, 1000, "duplicate-document", "This exact image is already there")
 		}
 	}
+	// What is kept of an image without its bytes is counted as the body of an action is.
+	size := int64(2*entryBytes + len(i.fileName) + len(i.contentType) + len(i.meta.IDDocType) + len(i.meta.IDDocSubType))
+	if s.actionBytes+size > s.cfg.Limits.ActionMemory {
+		return codedRefusal(http.StatusBadRequest, 1001, "too-many-documents", "The simulator is full: it keeps no more images")
+	}
+	s.actionBytes += size
 	i.id, i.imageID, i.previewID, i.added = s.ids.object(s.now()), s.ids.image(), s.ids.image(), s.now()
 	i.content, u.done = content.take(&s.images), true
 	a.images = append(a.images, i)

@@ -10,9 +10,11 @@ import (
 
 // The limits of the journal of requests and deliveries.
 const (
-	maxEntries  = 500     // of each
-	maxAttempts = 20      // of one delivery, the last ones
-	maxAnswer   = 2 << 10 // bytes of what a receiver answered
+	maxEntries      = 500     // of each
+	maxJournalBytes = 4 << 20 // of each
+	maxAttempts     = 20      // of one delivery, the last ones
+	maxAnswer       = 2 << 10 // bytes of what a receiver answered
+	entryBytes      = 256     // of an entry, without its texts
 )
 
 // requestEntry is a request as the console shows it.
@@ -70,7 +72,17 @@ type journal struct {
 	watchers     map[chan struct{}]struct{}
 }
 
-func newJournal() *journal { return &journal{watchers: map[chan struct{}]struct{}{}} }
+func newJournal() *journal {
+	j := &journal{watchers: map[chan struct{}]struct{}{}}
+	j.empty()
+	return j
+}
+
+// empty forgets the entries. The mutex is held, or nobody else has the journal yet.
+func (j *journal) empty() {
+	j.requests = ring[requestEntry]{maxCount: maxEntries, maxBytes: maxJournalBytes}
+	j.deliveries = ring[*deliveryEntry]{maxCount: maxEntries, maxBytes: maxJournalBytes}
+}
 
 // bump counts a change and wakes the watchers. The mutex is held.
 func (j *journal) bump() uint64 {
@@ -100,7 +112,7 @@ func (j *journal) settingsChanged() {
 func (j *journal) reset() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.requests, j.deliveries = ring[requestEntry]{}, ring[*deliveryEntry]{}
+	j.empty()
 	j.cleared = j.bump()
 	j.settings = j.cleared
 }
@@ -125,7 +137,7 @@ func (j *journal) request(r Request, now time.Time) {
 	j.requests.add(requestEntry{
 		Number: j.lastRequest, revision: j.bump(), Time: now, Operation: r.Operation, Method: r.Method, Target: r.Target, Status: r.Status,
 		Signature: r.Signature, StringToSign: r.StringToSign, Fault: r.Fault, Note: r.Note,
-	})
+	}, entryBytes+len(r.Method)+len(r.Target)+len(r.StringToSign)+len(r.Note))
 }
 
 // delivery adds a webhook before its first attempt, and returns its number.
@@ -134,9 +146,9 @@ func (j *journal) delivery(d *delivery, now time.Time) uint64 {
 	defer j.mu.Unlock()
 	j.lastDelivery++
 	j.deliveries.add(&deliveryEntry{
-		Number: j.lastDelivery, Time: now, Type: d.kind, ActionID: d.actionID, Body: string(d.body), State: "waiting",
+		Number: j.lastDelivery, Time: now, Type: d.kind, ActionID: d.actionID, Body: d.body, State: "waiting",
 		revision: j.bump(),
-	})
+	}, entryBytes+len(d.kind)+len(d.actionID)+len(d.body))
 	return j.lastDelivery
 }
 
@@ -144,10 +156,11 @@ func (j *journal) delivery(d *delivery, now time.Time) uint64 {
 func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.Time, took time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e := j.entry(number)
-	if e == nil {
+	at := j.entry(number)
+	if at < 0 {
 		return
 	}
+	e := j.deliveries.at(at)
 	e.made++
 	attempt := attemptEntry{
 		Attempt: e.made, Time: now, Millis: took.Milliseconds(), Status: made.Status, Problem: made.Problem,
@@ -165,29 +178,33 @@ func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.
 		e.State = "retrying"
 	}
 	// A copy, since others may read the old one.
+	if len(e.Attempts) < maxAttempts { // later ones take the place of older ones
+		j.deliveries.grow(at, entryBytes+2*maxAnswer)
+	}
 	e.Attempts = append(slices.Clone(e.Attempts[max(0, len(e.Attempts)-maxAttempts+1):]), attempt)
 	e.revision = j.bump()
 }
 
-// entry returns a delivery that is still kept, or nil. The mutex is held.
-func (j *journal) entry(number uint64) *deliveryEntry {
+// entry returns the index of a delivery that is still kept, or -1. The mutex is held.
+func (j *journal) entry(number uint64) int {
 	for i := range j.deliveries.len() {
-		if e := j.deliveries.at(i); e.Number == number {
-			return e
+		if j.deliveries.at(i).Number == number {
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // find returns a delivery to send again.
 func (j *journal) find(number uint64) (*delivery, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e := j.entry(number)
-	if e == nil {
+	at := j.entry(number)
+	if at < 0 {
 		return nil, false
 	}
-	return &delivery{kind: e.Type, actionID: e.ActionID, body: []byte(e.Body), number: number, attempt: e.made}, true
+	e := j.deliveries.at(at)
+	return &delivery{kind: e.Type, actionID: e.ActionID, body: e.Body, number: number, attempt: e.made}, true
 }
 
 // requestsSince returns the kept requests since a revision, oldest first.
@@ -218,23 +235,3 @@ func (j *journal) deliveriesSince(revision uint64) []deliveryEntry {
 	}
 	return entries
 }
-
-// ring holds the last entries.
-type ring[T any] struct {
-	entries []T
-	next    int // oldest, once it is full
-}
-
-func (r *ring[T]) add(entry T) {
-	if len(r.entries) < maxEntries {
-		r.entries = append(r.entries, entry)
-		return
-	}
-	r.entries[r.next] = entry
-	r.next = (r.next + 1) % maxEntries
-}
-
-func (r *ring[T]) len() int { return len(r.entries) }
-
-// at returns an entry by age. The oldest is 0.
-func (r *ring[T]) at(i int) T { return r.entries[(r.next+i)%len(r.entries)] }

@@ -225,25 +225,20 @@ const (
 
 // ticketBox holds the last tickets.
 type ticketBox struct {
-	limit   int
 	tickets map[string]ticket
-	order   []string // ring, oldest at next once it is full
-	next    int
+	keys    ring[string]
 }
 
 func newTicketBox(limit int) *ticketBox {
-	return &ticketBox{limit: limit, tickets: map[string]ticket{}}
+	return &ticketBox{tickets: map[string]ticket{}, keys: ring[string]{maxCount: limit, maxBytes: maxTicketBytes}}
 }
 
 func (b *ticketBox) add(key string, t ticket) {
 	b.tickets[key] = t
-	if len(b.order) < b.limit {
-		b.order = append(b.order, key)
-		return
+	texts := len(key) + len(t.user) + len(t.externalActionID) + len(t.levelName) + len(t.locale)
+	for _, gone := range b.keys.add(key, entryBytes+texts) {
+		delete(b.tickets, gone)
 	}
-	delete(b.tickets, b.order[b.next])
-	b.order[b.next] = key
-	b.next = (b.next + 1) % len(b.order)
 }
 
 func (b *ticketBox) find(key string, now time.Time) (ticket, ticketState) {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,24 +68,32 @@ func ParseOutcome(text string) (Outcome, error) {
 	return o, nil
 }
 
+// suffixForms are the outcomes that an external action id can ask for.
+const suffixForms = "#GREEN, #RED, #RED:LABEL,LABEL, #RED-FINAL, #RED-FINAL:LABEL, #ERROR or #onHold; " +
+	"a reject label has capital letters, digits and _"
+
 // suffixOutcome returns the outcome at the end of an external action id, such as
-// "pay-1#RED:FORGERY", or nil. Malformed labels are an error, since the verdict would be
-// unexpected.
+// "pay-1#RED:FORGERY", or nil. What begins with an answer in any case and is none of the
+// forms is an error, since the verdict would be unexpected.
 func suffixOutcome(externalActionID string) (*Outcome, error) {
 	at := strings.LastIndexByte(externalActionID, '#')
 	if at < 0 {
 		return nil, nil
 	}
 	suffix := externalActionID[at+1:]
-	switch name, _, labelled := strings.Cut(suffix, ":"); {
-	case suffix == "GREEN", suffix == "RED", suffix == "RED-FINAL", suffix == "ERROR", suffix == statusOnHold:
-	case labelled && (name == "RED" || name == "RED-FINAL"):
-	default:
+	end := strings.IndexFunc(suffix, func(r rune) bool { return !strings.ContainsRune(lower+upper, r) })
+	if end < 0 {
+		end = len(suffix)
+	}
+	known := func(answer string) bool { return strings.EqualFold(answer, suffix[:end]) }
+	if !known(statusOnHold) && !slices.ContainsFunc(answers, known) {
 		return nil, nil
 	}
+	name, _, labelled := strings.Cut(suffix, ":")
+	red := name == "RED" || name == "RED-FINAL"
 	o, err := ParseOutcome(suffix)
-	if err != nil {
-		return nil, fmt.Errorf("externalActionId ends with #%s: a reject label has capital letters, digits and _", suffix)
+	if err != nil || !red && (labelled || name != "GREEN" && name != "ERROR" && name != statusOnHold) {
+		return nil, fmt.Errorf("externalActionId ends with #%s: an outcome is %s", shorten(suffix, 100), suffixForms)
 	}
 	return &o, nil
 }
@@ -105,7 +114,8 @@ func (s *Server) Review(actionID string, o Outcome) error {
 	return nil
 }
 
-// complete checks an Outcome and fills in the default.
+// complete checks an Outcome and fills in the defaults. A RED without labels gets those of
+// "RED".
 func (o *Outcome) complete() error {
 	if o.Answer == "" {
 		o.Answer = "GREEN"
@@ -122,6 +132,10 @@ func (o *Outcome) complete() error {
 		}
 	}
 	o.RejectLabels = slices.Clone(o.RejectLabels)
+	if o.Answer == "RED" && len(o.RejectLabels) == 0 && !o.OnHold && !o.LivenessFailed {
+		o.RejectLabels = []string{"BAD_FACE_MATCHING"}
+		o.RejectType = cmp.Or(o.RejectType, "RETRY")
+	}
 	return nil
 }
 

@@ -132,8 +132,12 @@ const (
 
 	maxJSONBody = 1 << 20  // above: 413
 	maxTarget   = 16 << 10 // bytes of a request target; above: 414
-	maxTickets  = 10_000   // access tokens, and links; the oldest go
-	maxLevels   = 10_000
+	maxName     = 4 << 10  // bytes of an id, an external id, the name of a level, a parameter; above: 400
+
+	maxTickets     = 10_000  // access tokens, and links; the oldest go
+	maxTicketBytes = 8 << 20 // of each
+	maxLevels      = 10_000
+	levelMemory    = 4 << 20 // bytes of them all
 
 	maxApplicants   = 100_000  // of those that nobody has added, the oldest without an action go
 	applicantMemory = 64 << 20 // bytes of them all
@@ -154,7 +158,8 @@ type Server struct {
 	journal *journal
 	images  memoryBudget
 	memory  *memoryNetwork
-	streams atomic.Int32 // consoles that are open
+	streams atomic.Int32  // consoles that are open
+	ended   chan struct{} // closed at the end of Close
 
 	mu             sync.Mutex // guards what follows
 	closed         bool
@@ -167,6 +172,7 @@ type Server struct {
 	guests         []*applicant          // those that nobody has added, oldest first
 	applicantBytes int64
 	levels         map[string]string // name to kind of action
+	levelBytes     int
 	actions        map[string]*action
 	created        []*action // in order of creation
 	actionBytes    int64
@@ -186,6 +192,7 @@ func New(cfg Config) (*Server, error) {
 		journal: newJournal(),
 		images:  memoryBudget{limit: cfg.Limits.ImageMemory},
 		memory:  newMemoryNetwork(),
+		ended:   make(chan struct{}),
 	}
 	s.clock.Store(&cfg.Clock)
 	s.courier = newCourier(cfg, s.journal, s.now)
@@ -209,7 +216,7 @@ func (s *Server) empty() {
 	s.outcome = s.cfg.Outcome
 	s.applicants, s.users = map[string]*applicant{}, map[string]*applicant{}
 	s.guests, s.applicantBytes = nil, 0
-	s.levels = map[string]string{}
+	s.levels, s.levelBytes = map[string]string{}, 0
 	s.actions, s.created, s.actionBytes = map[string]*action{}, nil, 0
 	s.tokens, s.links = newTicketBox(maxTickets), newTicketBox(maxTickets)
 	if s.cfg.NoDefaults {
@@ -244,7 +251,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal(http.StatusServiceUnavailable, "The simulator is closed").writeTo(w)
 	case ok && strings.HasPrefix(path, pageRoot):
 		s.servePage(w, r, strings.TrimPrefix(path, pageRoot))
-	case ok && (path == "" || path == "/" || strings.HasPrefix(path, controlRoot)):
+	case ok && (path == "" || path == "/" || path == controlRoot[:len(controlRoot)-1] || strings.HasPrefix(path, controlRoot)):
 		s.serveControl(w, r, path)
 	default:
 		if !ok {
@@ -309,8 +316,8 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Close stops listeners, reviews and deliveries, breaks what is under way, and waits until
-// none of its goroutines is left. It may be called again. OnRequest and OnDelivery must
-// not call it: it waits for them.
+// none of its goroutines is left. It may be called again, and every call waits. OnRequest
+// and OnDelivery must not call it: it waits for them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	first := !s.closed
@@ -322,14 +329,17 @@ func (s *Server) Close() error {
 		}
 	}
 	s.mu.Unlock()
+	if !first {
+		<-s.ended
+		return nil
+	}
+	defer close(s.ended)
 
 	s.cancel()
 	_ = s.memory.Close()
 	var errs []error
-	if first {
-		for _, server := range listeners {
-			errs = append(errs, server.Close())
-		}
+	for _, server := range listeners {
+		errs = append(errs, server.Close())
 	}
 	s.courier.close()
 	s.tasks.Wait()
@@ -353,12 +363,21 @@ func (s *Server) AddLevel(name, actionType string) error {
 	if name == "" || actionType == "" {
 		return errors.New("simulator: AddLevel: the name or the kind of action is empty")
 	}
+	if !isName(name) || !isName(actionType) {
+		return errors.New("simulator: AddLevel: the name or the kind of action has " + notName)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known := s.levels[name]; !known && len(s.levels) >= maxLevels {
-		return fmt.Errorf("simulator: AddLevel: there is room for %d levels", maxLevels)
+	old, known := s.levels[name]
+	more := entryBytes + len(name) + len(actionType)
+	if known {
+		more = len(actionType) - len(old)
+	}
+	if !known && len(s.levels) >= maxLevels || s.levelBytes+more > levelMemory {
+		return fmt.Errorf("simulator: AddLevel: there is room for %d levels and %d MiB of them", maxLevels, levelMemory>>20)
 	}
 	s.levels[name] = actionType
+	s.levelBytes += more
 	s.journal.settingsChanged()
 	return nil
 }

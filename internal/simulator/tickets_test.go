@@ -84,13 +84,15 @@ func TestWebhooksDialLoopbackOnly(t *testing.T) {
 
 func TestWebhooksOfRemoteSimulatorsStayPrivate(t *testing.T) {
 	for address, ok := range map[string]bool{
-		"127.0.0.1:80": true, "10.1.2.3:80": true, "172.17.0.2:8080": true, "[fd00::1]:80": true, "169.254.1.1:80": true,
+		"127.0.0.1:80": true, "10.1.2.3:80": true, "172.17.0.2:8080": true, "[fd00::1]:80": true,
+		"169.254.1.1:80": false, "[fe80::1%eth0]:80": false, "[fd00:ec2::254]:80": false,
 		"192.0.2.1:80": false, "[2001:db8::1]:80": false, "nonsense": false,
 	} {
 		assert.Equal(t, ok, refusePublicHosts("tcp", address, nil) == nil, address)
 	}
 	for host, near := range map[string]bool{
 		"app": true, "App.Local": true, "host.docker.internal": true, "x.test": true, "10.0.0.1": true, "::1": true,
+		"169.254.169.254": false, "fe80::1": false, "::ffff:169.254.169.254": false,
 		"": false, "example.com": false, "8.8.8.8": false, "internal.example.com": false,
 	} {
 		assert.Equal(t, near, isNear(host), host)

@@ -44,6 +44,7 @@ const (
 	// minTimeout is the least scaled timeout.
 	minTimeout      = time.Second
 	maxOutstanding  = 10_000
+	maxWaitingBytes = 32 << 20 // of the deliveries that wait
 	deliveryWorkers = 8
 )
 
@@ -116,7 +117,7 @@ func (s *Server) notify(a *action, kind string) {
 	case eventOnHold:
 		e.ExternalApplicantActions, e.ReviewStatus = "", statusInit
 	}
-	s.courier.send(delivery{kind: kind, actionID: a.id, body: prettyJSON(encodeJSON(e))}, hold)
+	s.courier.send(delivery{kind: kind, actionID: a.id, body: string(prettyJSON(encodeJSON(e)))}, hold)
 }
 
 // courier delivers webhooks: a few at a time, those of one action one after
@@ -140,15 +141,21 @@ type courier struct {
 	workers int
 	timers  map[*time.Timer]*delivery
 	stats   Stats
+	bytes   int // of the outstanding deliveries
+	resets  int // how often forget was called
 }
 
 type delivery struct {
 	kind, actionID string
-	body           []byte
+	body           string // shared with the journal
 	attempt        int    // how many were made
 	number         uint64 // in the journal
 	once           bool   // sent again by hand: no further attempt follows
+	resets         int    // of the courier, when it was queued
 }
+
+// bytes returns what a delivery is counted for.
+func (d *delivery) bytes() int { return entryBytes + len(d.kind) + len(d.actionID) + len(d.body) }
 
 func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
 	c := &courier{
@@ -191,12 +198,11 @@ func (c *courier) send(event delivery, hold time.Duration) {
 	defer c.mu.Unlock()
 	for copies := range c.cfg.WebhookDuplicates + 1 {
 		c.stats.WebhookEvents++
-		if c.closed || c.stats.WebhooksOutstanding >= maxOutstanding {
+		d := &delivery{kind: event.kind, actionID: event.actionID, body: event.body}
+		if c.closed || !c.admit(d) {
 			c.stats.WebhooksDropped++
 			continue
 		}
-		c.stats.WebhooksOutstanding++
-		d := &delivery{kind: event.kind, actionID: event.actionID, body: event.body}
 		d.number = c.journal.delivery(d, c.now())
 		if !c.cfg.WebhookShuffle {
 			c.queue(d.actionID, d)
@@ -214,6 +220,22 @@ func (c *courier) send(event delivery, hold time.Duration) {
 	}
 }
 
+// errQueueFull returns the error of calls that send a delivery.
+func errQueueFull() error {
+	return fmt.Errorf("%d deliveries or %d MiB of them are waiting already", maxOutstanding, maxWaitingBytes>>20)
+}
+
+// admit counts a delivery, if there is room for it. The mutex is held.
+func (c *courier) admit(d *delivery) bool {
+	if c.stats.WebhooksOutstanding >= maxOutstanding || c.bytes+d.bytes() > maxWaitingBytes {
+		return false
+	}
+	c.stats.WebhooksOutstanding++
+	c.bytes += d.bytes()
+	d.resets = c.resets
+	return true
+}
+
 // sendOne queues an event without duplicates and without shuffling.
 func (c *courier) sendOne(event delivery) (uint64, error) {
 	c.mu.Lock()
@@ -221,11 +243,10 @@ func (c *courier) sendOne(event delivery) (uint64, error) {
 	switch {
 	case c.closed:
 		return 0, errors.New("simulator: it is closed")
-	case c.stats.WebhooksOutstanding >= maxOutstanding:
-		return 0, fmt.Errorf("simulator: %d deliveries are waiting already", maxOutstanding)
+	case !c.admit(&event):
+		return 0, fmt.Errorf("simulator: %w", errQueueFull())
 	}
 	c.stats.WebhookEvents++
-	c.stats.WebhooksOutstanding++
 	event.number = c.journal.delivery(&event, c.now())
 	c.queue(&event, &event)
 	return event.number, nil
@@ -244,10 +265,9 @@ func (c *courier) resend(number uint64) error {
 		return errors.New("the simulator is closed")
 	case c.url == "":
 		return errors.New(errNoWebhookURL)
-	case c.stats.WebhooksOutstanding >= maxOutstanding:
-		return fmt.Errorf("%d deliveries are waiting already", maxOutstanding)
+	case !c.admit(d):
+		return errQueueFull()
 	}
-	c.stats.WebhooksOutstanding++
 	d.once = true
 	c.queue(d, d)
 	return nil
@@ -272,10 +292,15 @@ func (c *courier) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopTimers()
-	for key, waiting := range c.queues {
-		c.queues[key] = waiting[:min(len(waiting), 1)] // a worker may be at the first
+	for _, key := range c.ready {
+		delete(c.queues, key)
 	}
-	c.stats = Stats{}
+	c.ready = nil
+	for key, waiting := range c.queues {
+		c.queues[key] = waiting[:1:1] // a worker is at the first
+	}
+	c.stats, c.bytes = Stats{}, 0
+	c.resets++
 }
 
 // stopTimers drops deliveries that wait for their time. The mutex is held.
@@ -331,12 +356,12 @@ func (c *courier) work() {
 		c.mu.Unlock()
 		made := c.attempt(d, url)
 		c.mu.Lock()
-		if c.closed {
+		if c.closed || d.resets != c.resets {
 			made.Last, made.Next = true, 0
 		}
-		c.settle(made)
+		c.settle(d, made)
 		c.tell(made)
-		if !made.Last && !c.closed {
+		if !made.Last && !c.closed && d.resets == c.resets {
 			c.queueAfter(made.Next, d)
 		}
 		if c.queues[key] = c.queues[key][1:]; len(c.queues[key]) > 0 {
@@ -359,9 +384,11 @@ func (c *courier) tell(made Delivery) {
 	c.cfg.OnDelivery(made)
 }
 
-// settle counts an attempt. The mutex is held.
-func (c *courier) settle(made Delivery) {
+// settle counts an attempt, unless it was forgotten. The mutex is held.
+func (c *courier) settle(d *delivery, made Delivery) {
 	switch {
+	case d.resets != c.resets:
+		return
 	case made.Accepted:
 		c.stats.WebhooksDelivered++
 	case c.closed:
@@ -370,7 +397,8 @@ func (c *courier) settle(made Delivery) {
 	default:
 		return
 	}
-	c.stats.WebhooksOutstanding = max(c.stats.WebhooksOutstanding-1, 0) // 0 after a reset
+	c.stats.WebhooksOutstanding--
+	c.bytes -= d.bytes()
 }
 
 // attempt makes an attempt and returns its result. Anything but a 2xx within the timeout
@@ -379,7 +407,7 @@ func (c *courier) attempt(d *delivery, url string) Delivery {
 	d.attempt++
 	made := Delivery{Type: d.kind, ActionID: d.actionID, Attempt: d.attempt}
 	begin := time.Now()
-	status, text, err := c.post(url, c.cfg.Quirks.webhookBody(d.body, d.attempt))
+	status, text, err := c.post(url, c.cfg.Quirks.webhookBody([]byte(d.body), d.attempt))
 	if made.Status = status; err != nil {
 		made.Problem = c.problem(err)
 	}
@@ -473,6 +501,8 @@ func checkWebhookURL(text string, remote bool) error {
 		return errors.New("WebhookURL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.User != nil:
 		return errors.New("WebhookURL: http or https, without a user")
+	case isMetadata(u.Hostname()):
+		return fmt.Errorf("WebhookURL: host %q has the metadata of a cloud", u.Hostname())
 	case remote && isNear(u.Hostname()):
 	case remote:
 		return fmt.Errorf("WebhookURL: host %q is neither a private address nor a name without a dot", u.Hostname())
@@ -500,7 +530,18 @@ func refusePublicHosts(_, address string, _ syscall.RawConn) error {
 
 func isPrivate(ip netip.Addr) bool {
 	ip = ip.Unmap()
-	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+	return ip.IsLoopback() || ip.IsPrivate() && !isMetadata(ip.WithZone("").String())
+}
+
+// isMetadata reports whether a host is a metadata service of a cloud, which may hand out
+// credentials. Most of them have a link-local address, which is not private.
+func isMetadata(host string) bool {
+	host = strings.ToLower(host)
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.WithZone("").String()
+	}
+	first, _, _ := strings.Cut(host, ".")
+	return first == "metadata" || first == "instance-data" || host == "fd00:ec2::254" || host == "fd20:ce::254"
 }
 
 // isNear reports whether a host is on this machine or in a private network. That is a private
