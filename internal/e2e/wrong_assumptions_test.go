@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -133,6 +134,16 @@ var wrongAssumptions = []struct {
 	{id: "duplicate-external-id", quirk: "SameOnDuplicate", check: ensuresOne},
 	{id: "list-envelope", quirk: "BareList", check: listsAll},
 	{id: "list-total", quirk: "ListWithoutTotal", check: listsAll},
+	{id: "list-total", quirk: "TotalOfPage", check: func(t *testing.T, s *oddService) {
+		listsAll(t, s)
+		first := s.create(t, "pay-1") // in the last page, since the newest is first
+		for n := range 150 {
+			s.create(t, fmt.Sprint("other-", n))
+		}
+		ensured, err := s.client.EnsureAction(t.Context(), s.applicant, s.params("pay-1"))
+		require.NoError(t, err)
+		require.Equal(t, first.ID, ensured.ID, "no second action")
+	}},
 	{id: "list-offset", quirk: "OffsetZero", check: listsAll},
 	{id: "list-order", quirk: "OldestFirst", check: func(t *testing.T, s *oddService) {
 		first := s.create(t, "pay-1")
