@@ -25,8 +25,8 @@ type CreateActionParams struct {
 	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. It is not documented what the service
-	// does with an id that exists already; see EnsureAction.
+	// ExternalActionID is your own id of the action. Required. Use EnsureAction if the id may exist
+	// already: what the service then does is not documented.
 	ExternalActionID string
 	// Email is for levels that check it.
 	Email string
@@ -44,9 +44,9 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you retry. EnsureAction
-// does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. The answer is not
-// documented. If it has no action, CreateAction fetches the action with FindAction. Errors:
+// After [ErrOutcomeUnknown] call FindAction before you retry: the call is not idempotent.
+// EnsureAction does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. If the answer,
+// which is not documented, has no action, CreateAction fetches the action with FindAction. Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, extra, problem := p.encode()
@@ -324,9 +324,9 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page and the ids of the pages before. An error, one of ListActions, comes with a nil
-// action as the last pair. It matches no sentinel if the service ignores the offset. A second range
-// over the sequence starts from the beginning.
+// It holds one page and the ids of the pages before. An error of ListActions ends the iteration,
+// with a nil action. So does an error that matches no sentinel, if the service ignores the offset.
+// A second range over the sequence starts from the beginning.
 //
 // Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
 // that is larger than 10 MiB is fetched again in halves.
@@ -383,9 +383,9 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 //
 //	POST /resources/applicantActions/{actionID}/review/status/pending
 //
-// A WebSDK or mobile SDK submits by itself. The review may be completed already in the answer. The
-// answer is not documented. If it has no action, SubmitAction fetches the action with GetAction. It
-// is not idempotent.
+// A WebSDK or mobile SDK submits by itself. The review may be completed already in the answer. If
+// the answer, which is not documented, has no action, SubmitAction fetches it with GetAction. After
+// [ErrOutcomeUnknown] call GetAction before you retry: the call is not idempotent.
 //
 // It returns [ErrActionMismatch], which then matches [ErrOutcomeUnknown] too, if the service
 // answers with another action. If the action was submitted but could not be fetched, the text says
@@ -438,10 +438,10 @@ type WaitParams struct {
 // [Action.Approved] reports whether its answer is GREEN. Give the context a deadline: in the
 // vendor's sandbox no review completes by itself. The vendor recommends webhooks over polling.
 //
-// Temporary failures do not end it: a lost connection, an unusable answer, 5xx except 501, 408,
-// 429, and 409 with Retry-After. Every other error ends it. It then returns the last action that it
-// has fetched, nil if there is none. After the end of the context, the error matches that of the
-// context and, if the last poll failed, that of the poll.
+// It goes on after a temporary failure: a lost connection, an unusable answer, 408, 429, 409 with
+// Retry-After, or any 5xx but 501. Every other error ends it. It then returns the last action that
+// it has fetched, nil if there is none. If the context ends, the error matches the context's error.
+// If the last poll failed, it matches the error of that poll too.
 func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParams, opts ...RequestOption) (*Action, error) {
 	const method = "WaitForReview"
 	p, problem := p.withDefaults()
@@ -549,8 +549,8 @@ func (c *Client) confirm(ctx context.Context, method, actionID string, want Acti
 //	GET /resources/applicants/{applicantID}/one
 //
 // Start actions only for applicants that are approved, see [Applicant.Approved]. The endpoint is
-// not in the specification of applicant actions. It is documented for the products that IDnGO's API
-// is derived from. It returns [ErrNotFound] for an unknown id, and [ErrActionMismatch] if the
+// documented for the products that IDnGO's API is derived from, and not in the specification of
+// applicant actions. It returns [ErrNotFound] for an unknown id, and [ErrActionMismatch] if the
 // service answers with another applicant or with one that has no id. Other errors:
 // [ErrInvalidArgument], [*APIError].
 func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...RequestOption) (*Applicant, error) {
@@ -570,7 +570,7 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 //	GET /resources/applicants/-;externalUserId={externalUserID}/one
 //
-// It is from the same source as GetApplicant. It returns [ErrNotFound] for an unknown user, and
+// It is documented where GetApplicant is. It returns [ErrNotFound] for an unknown user, and
 // [ErrActionMismatch] if the service answers with another user or with an applicant that has no id.
 // Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {

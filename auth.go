@@ -89,7 +89,7 @@ func NewSigner(creds Credentials) (*Signer, error) {
 
 // Sign sets the three signing headers of req for the time at: X-App-Token, X-App-Access-Ts and
 // X-App-Access-Sig. Call it last: a later change of the URL, the method or the body breaks the
-// signature. The signature is valid from 60 seconds before at to 60 seconds after it.
+// signature. The service accepts it within 60 seconds of that time, before or after.
 //
 // Sign reads the body through GetBody, which [http.NewRequest] sets for the readers of bytes and
 // strings. It does not read req.Body. It returns [ErrInvalidArgument] for a request with a body and
@@ -249,8 +249,8 @@ type AccessTokenParams struct {
 }
 
 // AccessToken lets a WebSDK or mobile SDK open the verification of one user. fmt and slog print it
-// redacted. Its JSON shows the token, which an app needs. So encoding/json and slog's JSON handler
-// print the token of a struct that holds an AccessToken.
+// redacted. Its JSON shows the token, which an app needs. Take care with a struct that has one in a
+// field: encoding/json and slog's JSON handler print the token.
 type AccessToken struct {
 	// Token is the token itself, for the SDK.
 	Token string `json:"token"`

@@ -243,15 +243,15 @@ func WithRetryPolicy(p RetryPolicy) Option {
 
 // RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
-	// MaxAttempts counts every attempt of a request, with the first one and one after a wrong clock.
-	// The default is 3. 1 means that calls are not retried.
+	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
+	// a repeat after a clock correction too. The default is 3. 1 means that calls are not retried.
 	MaxAttempts int
 	// MinDelay is the first delay (default 500 ms). It doubles up to MaxDelay (default 8 s). Half
 	// of each delay is fixed and half is random.
 	MinDelay, MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one ends
-	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. It
-	// adds up to a tenth to Retry-After.
+	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. A
+	// random part makes Retry-After longer, by a tenth at most.
 	MaxRetryAfter time.Duration
 }
 
@@ -289,7 +289,7 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, even when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Body has at most 64 KiB of an error.
+// returns [ErrInvalidArgument] may leave dst unchanged. Of an error, Body has the first 64 KiB.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {
@@ -310,8 +310,8 @@ type Response struct {
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets
 // itself (Host, Content-Length, Transfer-Encoding, Trailer). It also refuses Accept-Encoding other
-// than identity: net/http asks for gzip by itself, and then decodes it. AddImage also refuses
-// Content-Type, which names the boundary.
+// than identity: net/http decodes gzip only if it has asked for gzip by itself. AddImage also
+// refuses Content-Type, which names the boundary.
 //
 // net/http repeats a POST that has Idempotency-Key or X-Idempotency-Key, but the first POST may
 // have worked already. So the client writes these names in lower case, and net/http does not see
@@ -365,9 +365,9 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 
 // OperationFromContext returns the endpoint of the call that a request belongs to, from the
 // request's context: CreateAction, CreateWebSDKLink, AddImage, SubmitAction, GetAction,
-// ListActions, OpenImage, CreateAccessToken, GetApplicant, FindApplicant or Do. It is for
-// RoundTrippers that trace or count, which must not use the URL: the URL holds ids. It returns ""
-// for any other context.
+// ListActions, OpenImage, CreateAccessToken, GetApplicant, FindApplicant or Do. A RoundTripper that
+// traces or counts calls uses it instead of the URL, which holds ids. It returns "" for any other
+// context.
 //
 //	type tracer struct{ next http.RoundTripper }
 //

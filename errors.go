@@ -28,7 +28,7 @@ import (
 // [redacted] replaces what the call has sent:
 //
 //   - every id in the path, even that of a matrix parameter (-;name=value), and every query value,
-//   - every value of a header given by [WithHeader], and its parts at commas, semicolons, spaces,
+//   - every header value of [WithHeader], and its parts between commas, semicolons or spaces,
 //   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
 //   - every map key in [CreateActionParams].Extra or in a body of [Client.Do], nested ones
 //     included; other JSON names stay,
@@ -235,7 +235,7 @@ var (
 	// ErrImageChanged is returned when the image changed between signing and sending.
 	ErrImageChanged = errors.New("image changed while it was being sent")
 
-	// ErrRedirect is returned when the answer is a redirect. It is not followed: net/http would
+	// ErrRedirect is returned when the answer is a redirect. The client stops there: net/http would
 	// send the signing headers to the host that it names. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
 	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect

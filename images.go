@@ -19,8 +19,8 @@ import (
 )
 
 // ImageSource is the source of the bytes of an image. An upload reads them twice in each attempt,
-// to sign and to send. Only an ImageReader is stored for that. An upload does not close what the
-// caller has opened, and does not change its position.
+// to sign and to send. An ImageReader can be read only once, so it is stored first. An upload does
+// not close what the caller has opened, and does not change its position.
 //
 // Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
 // equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
@@ -73,10 +73,10 @@ type AddImageParams struct {
 	// ContentType is the media type of the image. If it is empty, the client derives it from the
 	// extension of the name, or else from the first 512 bytes.
 	ContentType string
-	// Progress is called as image bytes are sent: at 0 and at the end of each attempt and at most
-	// 20 times a second between. One goroutine at a time calls it, and none after AddImage has
-	// returned. It delays its own upload only. A panic in it reaches the caller of AddImage. It may
-	// be nil.
+	// Progress is called while image bytes are sent: at the start and at the end of each attempt,
+	// and at most 20 times a second between these. Calls do not overlap, and none comes after
+	// AddImage has returned. It delays its own upload only. A panic in it reaches the caller of
+	// AddImage. It may be nil.
 	Progress func(UploadProgress)
 }
 
@@ -94,8 +94,9 @@ type UploadProgress struct {
 //
 //	POST /resources/applicantActions/{actionID}/images
 //
-// It is not idempotent. The image is streamed in constant memory. If Read of the source blocks,
-// AddImage waits for it, even after the context has ended, as net/http does. Errors:
+// The image is streamed in constant memory. After [ErrOutcomeUnknown] the image may have arrived:
+// call GetAction before you upload it again. If Read of the source blocks, AddImage waits for it,
+// even after the context has ended, as net/http does. Errors:
 // [ErrInvalidArgument], [*APIError] (it may match [ErrDuplicateImage] and [ErrImageTooLarge]),
 // [ErrImageChanged], [ErrOutcomeUnknown].
 func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams, opts ...RequestOption) (*Image, error) {

@@ -20,7 +20,7 @@ import (
 //
 // Decoding an action replaces everything that the value held. A field of an unexpected JSON type is
 // ignored. But decoding fails if the review is not an object, or its status or level name not a
-// string. Ids may be numbers. A review without a result gets the result at the root.
+// string. Ids may be numbers. A review without a result gets the reviewResult beside it.
 type Action struct {
 	ID               string     `json:"id,omitzero"`               // the service's id of the action, 24 hex digits
 	ApplicantID      string     `json:"applicantId,omitzero"`      // the service's id of the applicant, 24 hex digits
@@ -64,10 +64,10 @@ type ActionPage struct {
 // UnmarshalJSON decodes a page. A null changes nothing.
 func (p *ActionPage) UnmarshalJSON(data []byte) error { return unlessNull(data, p, decodeActionPage) }
 
-// Applicant is a person or a company that the service verifies. It is not in the specification of
-// actions. [WithResponse] has the personal data, which the service sends in info and fixedInfo.
+// Applicant is a person or a company that the service verifies. [WithResponse] has the personal
+// data, which the service sends in info and fixedInfo. The specification of actions lacks it.
 //
-// It decodes as an [Action] does, but any type of the level name is accepted.
+// It decodes as an [Action] does, except that a level name that is not a string is no error.
 type Applicant struct {
 	ID             string         `json:"id,omitzero"`             // the service's id of the applicant, 24 hex digits
 	ExternalUserID string         `json:"externalUserId,omitzero"` // your id of the user
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // passed on by a relay; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen where a company passes reviews on; an absent answer is ""
 )
 
 // RejectType tells whether a rejected user may try again.

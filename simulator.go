@@ -30,8 +30,8 @@ type SimulatorConfig struct {
 // signatures and requests as strictly as the specification asks, keeps actions and images, reviews
 // submitted actions, and delivers webhooks.
 //
-// Any applicant, user and level is known and approved, unless [SimulatorConfig.KnownOnly] is set. The
-// end of an external action id can ask for an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL",
+// Any applicant, user and level is known and approved, unless [SimulatorConfig.KnownOnly] is set.
+// The end of an external action id can ask for an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL",
 // "pay-1#RED-FINAL:LABEL", "pay-1#ERROR", "pay-1#onHold".
 //
 // It works inside a bubble of testing/synctest when it is made there. It keeps 20,000 actions and
@@ -84,8 +84,8 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 
 // Client makes a client of the simulator, with its credentials and the given options. It talks HTTP
 // in memory. If an httptest.Server serves the simulator, pass its URL to [WithBaseURL]: the client
-// then uses the network, and WebSDK links lead there. [WithHTTPClient] needs such a URL too; without
-// one, Client returns [ErrInvalidArgument].
+// then uses the network, and WebSDK links lead there. [WithHTTPClient] needs such a URL too:
+// without one, Client returns [ErrInvalidArgument].
 func (s *Simulator) Client(opts ...Option) (*Client, error) {
 	const memoryURL = "http://" + simulatorHost
 	own := []Option{WithBaseURL(memoryURL), WithHTTPClient(&http.Client{Transport: s.transport})}
@@ -106,9 +106,9 @@ func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn
 }
 
 // ServeHTTP answers a request as the service does, for an httptest.Server or a port of your own.
-// Under / it has a console for people, and under /_simulator/ a control API. Both reject Host
-// headers with 403, except localhost, *.localhost and loopback addresses. A listener on another
-// address allows more.
+// Under / it has a console for people, and under /_simulator/ a control API. Both answer 403 unless
+// the Host is localhost, *.localhost or a loopback address. A listener that is not on loopback also
+// accepts IP addresses and local names.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.ServeHTTP(w, r) }
 
 // Format prints no secret.
@@ -183,7 +183,7 @@ func (s *Simulator) SetOutcome(result ReviewResult) {
 //   - 503, or another status: sends it and does nothing,
 //   - 503-after: does the work, then sends 503,
 //   - 503-early: sends 503 and does not read the body first,
-//   - reset, reset-after, reset-early: breaks the connection at these three moments,
+//   - reset, reset-after, reset-early: the same three, but they break the connection,
 //   - html: sends a gateway's error page and does nothing,
 //   - slow, slow-body: delays the answer, or its body,
 //   - truncate, truncate-chunked: sends half of the body,

@@ -47,7 +47,7 @@ const (
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
 // unknown. Ids may be numbers. A field of another JSON type than expected stays zero, and unknown
 // fields are ignored: related products of the vendor disable an endpoint that refuses deliveries.
-// Of a field that comes twice, the last readable one counts. Raw is a copy of body.
+// If a field comes twice, its last readable value counts. Raw is a copy of body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
 	// The usual body fits into the plain struct, which is the fastest.
@@ -64,14 +64,14 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 }
 
 // Key returns the identity of the event. It differs between events. It is the same for every
-// delivery of one event, if a second delivery keeps the time of the first, which is inferred. Act
+// delivery of one event. This assumes that every delivery has the same time, which is inferred. Act
 // once for each key.
 //
 // It is inferred from related products that an event comes again after 30 s, 30 s, 1 min and 5 min
-// when the answer was late or not a 2xx. Events about applicants come again for a day, and any
-// event by hand at any time. Deliveries are not always in order. So keep the keys for a week at
-// least, in a place that all receivers share, and write a key in the same transaction as its
-// effect. Ignore an event that is older than what you have of the same action; see
+// when the answer was late or not a 2xx. Events about applicants come again for up to a day. Your
+// staff can send any event again at any time. Deliveries are not always in order. So keep the keys
+// for a week at least, in a place that all receivers share, and write a key in the same transaction
+// as its effect. Ignore an event that is older than what you have of the same action; see
 // [WebhookEvent.Time].
 //
 // A key has 32 hexadecimal digits, the first half of a SHA-256, and shows nothing personal. You can
@@ -187,7 +187,7 @@ type WebhookOption func(*webhookSettings) error
 
 // WithPreviousSecrets also accepts deliveries that were signed with one of the secrets s. Use it
 // while you rotate a secret, until the service no longer sends deliveries signed with the old one.
-// Several WithPreviousSecrets add up.
+// If you give the option more than once, all the secrets are accepted.
 func WithPreviousSecrets(s ...Secret) WebhookOption {
 	s = slices.Clone(s)
 	return func(set *webhookSettings) error {
@@ -234,10 +234,10 @@ func WithMaxBodySize(n int64) WebhookOption {
 }
 
 // WithWebhookErrors makes [WebhookVerifier.Handler] call f for every delivery that it does not
-// answer with 200. The error matches [ErrWebhookSignature], [ErrWebhookAlgorithm],
-// [ErrWebhookTooLarge] or [ErrWebhookMalformed], wraps the error of the handler function or of
-// reading the body, or says that the method is not POST. Its text shows nothing of the delivery,
-// except what the error of the handler function shows.
+// answer with 200. A refused delivery gives an error that matches [ErrWebhookSignature],
+// [ErrWebhookAlgorithm], [ErrWebhookTooLarge] or [ErrWebhookMalformed], or says that the method is
+// not POST. An error of the handler function or of reading the body is wrapped. The text shows
+// nothing of the delivery, except what the error of the handler function shows.
 //
 // The body of r can be read from its first byte. f is called before the answer is sent, so it must
 // be fast. If f panics, the answer stays the same and the panic continues. Log the error where
@@ -279,7 +279,7 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 // or above that of an [http.MaxBytesReader], and the wrapped error of reading the body.
 //
 // Afterwards r.Body can be read from its first byte, even if Parse has returned an error. Parse
-// closes the original body at its end. If it stops earlier, close r.Body to close the original.
+// closes the original body when it has read all of it. Otherwise, closing r.Body closes it.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	rules, err := v.use("Parse")
 	if err != nil {

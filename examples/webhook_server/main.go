@@ -37,12 +37,12 @@ func main() {
 	first := func(actionID string) bool { _, before := paid.LoadOrStore(actionID, true); return !before }
 	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, first, e) }}
 	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
-	finished := make(chan error, 1)
-	context.AfterFunc(ctx, func() { stop(); finished <- server.Shutdown(context.Background()) })
+	finished := make(chan struct{})
+	context.AfterFunc(ctx, func() { stop(); _ = server.Shutdown(context.Background()); close(finished) })
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
-	_ = <-finished // what had come in is done
+	<-finished // what had come in is done
 }
 
 // inbox acts on each event once, until a restart. A table remembers: see examples/webhook_inbox.
