@@ -18,7 +18,7 @@ import (
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// The table of DESIGN §3, cell by cell.
+// The table of retries in the package documentation, cell by cell.
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	status := func(code int) retry.Failure { return retry.Failure{Kind: retry.Answered, Status: code} }
