@@ -128,6 +128,7 @@ func TestChaos(t *testing.T) {
 	stats := world.service.Stats()
 	world.checkStats(t, flows, stats)
 	require.NoError(t, world.service.Close())
+	require.NoError(t, world.server.Close())
 	world.receiver.CloseIdleConnections()
 	assertGoroutines(t, goroutines)
 	t.Logf("seed %d: %d flows in %v: %d requests, %d lines logged here, %d calls made again; answers %v, faults %v; "+

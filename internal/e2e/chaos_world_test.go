@@ -34,6 +34,7 @@ type chaosWorld struct {
 	service  *simulator.Server
 	base     string
 	listener *cuttingListener
+	server   *http.Server
 	receiver *idngo.Client // asks for the action of each webhook
 	flows    int
 	offset   atomic.Int64 // of the service's clock, in nanoseconds
@@ -65,7 +66,9 @@ func startChaosWorld(t *testing.T, flows int, seed uint64) *chaosWorld {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	world.listener = &cuttingListener{Listener: listener, open: map[net.Conn]bool{}}
-	go func() { _ = world.service.Serve(world.listener) }()
+	world.server = &http.Server{Handler: world.listener.guard(world.service), ConnContext: withConn, ReadHeaderTimeout: time.Minute}
+	go func() { _ = world.server.Serve(world.listener) }()
+	t.Cleanup(func() { _ = world.server.Close() })
 	world.base = "http://" + listener.Addr().String()
 	require.NoError(t, world.service.SetFaults(&simulator.Faults{Seed: seed, Chances: chaosFaults()}))
 	world.receiver, err = idngo.NewClient(faultnet.SimulatorCredentials, idngo.WithBaseURL(world.base),
@@ -118,12 +121,35 @@ func (w *chaosWorld) disturb() {
 	}
 }
 
-// cuttingListener is a listener that can cut all connections at once.
+// cuttingListener is a listener that can cut all connections at once. A request that has begun when
+// it does so ends before, and a later one of the same connection has no effect. Otherwise an action
+// could be made long after its client saw the cut, which EnsureAction's documentation excludes.
 type cuttingListener struct {
 	net.Listener
-	mu   sync.Mutex
-	open map[net.Conn]bool
-	cuts int
+	requests sync.RWMutex // held by requests for reading, and by a cut
+	mu       sync.Mutex
+	open     map[net.Conn]bool
+	cuts     int
+}
+
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// withConn puts the connection into the context of its requests.
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// guard refuses the requests of a connection that was cut.
+func (l *cuttingListener) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.requests.RLock()
+		defer l.requests.RUnlock()
+		if conn, ok := r.Context().Value(connKey{}).(*cuttableConn); !ok || conn.isCut {
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Accept keeps the connection until it is closed.
@@ -139,19 +165,26 @@ func (l *cuttingListener) Accept() (net.Conn, error) {
 	return cuttable, nil
 }
 
+// cutAll cuts all connections.
 func (l *cuttingListener) cutAll() {
+	l.requests.Lock()
+	defer l.requests.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cuts++
 	for conn := range l.open {
-		_ = conn.(*cuttableConn).TCPConn.SetLinger(0)
-		_ = conn.(*cuttableConn).TCPConn.Close()
+		cuttable := conn.(*cuttableConn)
+		cuttable.isCut = true
+		_ = cuttable.TCPConn.SetLinger(0)
+		_ = cuttable.TCPConn.Close()
 	}
 }
 
+// cuttableConn is a connection of a cuttingListener.
 type cuttableConn struct {
 	*net.TCPConn
 	listener *cuttingListener
+	isCut    bool // guarded by listener.requests
 }
 
 func (c *cuttableConn) Close() error {
