@@ -226,31 +226,26 @@ func kindOf(body []byte) (isJSON, mayBeForm bool) {
 
 // form is Form for a body, which it does not copy.
 func (r *Redactor) form(body []byte) {
-	value, escaped := -1, false // where the value begins
-	for i := 0; i <= len(body); i++ {
-		if i == len(body) || body[i] == '&' {
-			if value >= 0 && i-value >= shortest {
-				r.formValue(body[value:i], escaped)
-			}
-			value, escaped = -1, false
-			continue
+	for len(body) > 0 {
+		pair := body
+		if end := bytes.IndexByte(body, '&'); end >= 0 {
+			pair, body = body[:end], body[end+1:]
+		} else {
+			body = nil
 		}
-		switch body[i] {
-		case '=':
-			if value < 0 {
-				value = i + 1
-			}
-		case '%', '+':
-			escaped = true
+		if at := bytes.IndexByte(pair, '='); at >= 0 && len(pair)-at-1 >= shortest {
+			r.formValue(pair[at+1:])
 		}
 	}
 }
 
-func (r *Redactor) formValue(value []byte, escaped bool) {
+func (r *Redactor) formValue(value []byte) {
 	r.filtered(value)
-	if escaped {
-		r.decoded(value, "%+", percent)
+	escape := indexSign(value[:min(len(value), searched)], "%+")
+	if escape < 0 || escape >= 4 && !r.filter.begins(value[:4]) {
+		return // it has no escape, or begins as no text does
 	}
+	r.decoded(value, "%+", percent)
 }
 
 // decoded is filtered for a value with its escapes undone. It undoes the first ones first: they
