@@ -169,7 +169,7 @@ func easyPolicy(attempts int) retry.Policy {
 	}
 }
 
-func TestTries_one_failure(t *testing.T) {
+func TestTriesOneFailure(t *testing.T) {
 	t.Parallel()
 	const noDeadline = time.Duration(math.MaxInt64)
 	tooMany := func(after time.Duration) retry.Failure {
@@ -224,7 +224,7 @@ func TestTries_one_failure(t *testing.T) {
 
 // The delays grow with the waits. An attempt that follows at once does not count as one, and
 // happens once in a call.
-func TestTries_of_one_call(t *testing.T) {
+func TestTriesOfOneCall(t *testing.T) {
 	t.Parallel()
 	lost := retry.Failure{Kind: retry.Lost}
 	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}
