@@ -358,9 +358,9 @@ func TestRefusals(t *testing.T) {
 		key                string
 		status             int
 	}{
-		"nobody":       {app: &app{s: s}, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: key, status: 401},
-		"nobody looks": {app: &app{s: s, session: "demo-blofeld"}, method: "GET", path: "/actions/" + id, status: 401},
-		"no key":       {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, status: 400},
+		"nobody":              {app: &app{s: s}, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: key, status: 401},
+		"nobody is signed in": {app: &app{s: s, session: "demo-blofeld"}, method: "GET", path: "/actions/" + id, status: 401},
+		"no key":              {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, status: 400},
 		"a long key": {
 			app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: strings.Repeat("k", 65),
 			status: 400,
