@@ -441,6 +441,7 @@ type service struct {
 	bond, penny  *app
 }
 
+// newService starts a simulator and a backend that uses it.
 func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *service {
 	t.Helper()
 	sb, err := simulator.New(cfg)
@@ -501,6 +502,7 @@ type answer struct {
 	Error     string    `json:"error"`
 }
 
+// start starts a verification for the purpose and returns the answer of the backend.
 func (a *app) start(purpose, key string) answer {
 	status, got := a.call("POST", "/actions", `{"purpose":"`+purpose+`"}`, key)
 	assert.Equal(a.s.t, http.StatusOK, status)
@@ -508,6 +510,7 @@ func (a *app) start(purpose, key string) answer {
 	return got
 }
 
+// call sends the backend a request of the app and checks the form of the answer.
 func (a *app) call(method, path, body string, key ...string) (status int, got answer) {
 	t := a.s.t
 	req, err := http.NewRequestWithContext(t.Context(), method, a.s.url+path, strings.NewReader(body))

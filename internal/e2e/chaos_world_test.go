@@ -139,6 +139,7 @@ func (l *cuttingListener) Accept() (net.Conn, error) {
 	return cuttable, nil
 }
 
+// cutAll resets all open connections.
 func (l *cuttingListener) cutAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

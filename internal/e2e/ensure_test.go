@@ -77,6 +77,7 @@ func operationOfRequest(r *http.Request) string {
 	}
 }
 
+// story returns the names of the calls in their order.
 func (b *simulatorRecorder) story() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

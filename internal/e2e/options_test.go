@@ -27,6 +27,7 @@ type tokenLimiter struct {
 	period time.Duration
 }
 
+// Wait waits for the next token, or fails at once when it comes after the deadline.
 func (l *tokenLimiter) Wait(ctx context.Context) error {
 	l.mu.Lock()
 	now := time.Now()

@@ -406,10 +406,12 @@ func TestDoEndsWithTheContext(t *testing.T) {
 	}
 }
 
+// hangInBody answers with status 200 and a body that gives nothing until the request ends.
 func hangInBody(req *http.Request) (*http.Response, error) {
 	return respond(200, nil, hangingBody(req, ""))(req)
 }
 
+// failWhenDone waits for the end of the context and fails with errBroken.
 func failWhenDone(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, errBroken

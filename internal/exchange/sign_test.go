@@ -27,6 +27,7 @@ const (
 	testKey   = "key-of-the-tests"
 )
 
+// newTestSigner returns a Signer with the token and the key of these tests.
 func newTestSigner(t *testing.T) *Signer {
 	t.Helper()
 	signer, err := NewSigner(testToken, []byte(testKey))

@@ -29,6 +29,7 @@ func (p *recordedPacer) Resume()              { p.record("resume") }
 func (p *recordedPacer) Cancel()              { p.record("cancel") }
 func (p *recordedPacer) Limit() time.Duration { return testLimit }
 
+// record keeps the name of a call.
 func (p *recordedPacer) record(call string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -163,6 +163,7 @@ func TestAfter(t *testing.T) {
 // halfway is a random number that makes the delays of easyPolicy 75, 150, 300 and 300 ms.
 func halfway() float64 { return 0.5 }
 
+// easyPolicy returns a policy with round delays and this number of attempts.
 func easyPolicy(attempts int) retry.Policy {
 	return retry.Policy{
 		MaxAttempts: attempts, MinDelay: 100 * time.Millisecond, MaxDelay: 400 * time.Millisecond, MaxRetryAfter: 10 * time.Second,
