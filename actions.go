@@ -140,8 +140,8 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 				return nil, err
 			}
 			delay = max(delay, retry.Spread(asked, rand.Float64())) //nolint:gosec // likewise
-			if ended := retry.WaitIfTime(ctx, delay); ended != nil {
-				return nil, methodError("EnsureAction", "", err, shortly(ctx, ended))
+			if contextErr := retry.WaitIfTime(ctx, delay); contextErr != nil {
+				return nil, methodError("EnsureAction", "", err, shortly(ctx, contextErr))
 			}
 			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
 		case errors.Is(err, ErrConflict): // somebody else may have been first
@@ -469,11 +469,11 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 			asked := min(retryAfter(err), c.policy.MaxRetryAfter)
 			delay = max(delay, retry.Spread(asked, rand.Float64())) //nolint:gosec // spreads polls, guards nothing
 		}
-		if ended := shortly(ctx, retry.Wait(ctx, delay)); ended != nil {
+		if contextErr := shortly(ctx, retry.Wait(ctx, delay)); contextErr != nil {
 			if err != nil {
-				return last, methodError(method, "not completed", ended, methodError(method, "last poll", err))
+				return last, methodError(method, "not completed", contextErr, methodError(method, "last poll", err))
 			}
-			return last, methodError(method, "not completed", ended)
+			return last, methodError(method, "not completed", contextErr)
 		}
 	}
 }
@@ -570,7 +570,7 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 //	GET /resources/applicants/-;externalUserId={externalUserID}/one
 //
-// It is documented where GetApplicant is. It returns [ErrNotFound] for an unknown user, and
+// Its source is the same as that of GetApplicant. It returns [ErrNotFound] for an unknown user, and
 // [ErrActionMismatch] if the service answers with another user or with an applicant that has no id.
 // Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {

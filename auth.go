@@ -144,10 +144,10 @@ func (s *Signer) Verify(req *http.Request, now time.Time) error {
 	return nil
 }
 
-// StringToSign returns the text whose HMAC is the signature of req at the time at. Compare it with
-// what the other side has signed. The text has the length and the SHA-256 of the body instead of
-// the body; without a body it ends after the URI. The URI shows its query, which has ids: do not
-// log it. It returns [ErrInvalidArgument] for a nil request or one without a URL, or the error of
+// StringToSign returns a printable form of the text that is signed for req at the time at. Compare
+// it with what the other side has signed. It has the length and the SHA-256 of the body instead of
+// the body; without a body it ends after the URI. Do not log the text: the query in it may have
+// ids. It returns [ErrInvalidArgument] for a nil request or one without a URL, or the error of
 // reading the body. Without GetBody the body may have 128 MiB at most.
 func (s *Signer) StringToSign(req *http.Request, at time.Time) (string, error) {
 	if err := s.check("StringToSign", req); err != nil {
@@ -185,8 +185,8 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 //
 // Its errors say what to do:
 //
-//   - [ErrUnauthorized] for an app token that is mistyped, deactivated or unknown (codes 4000 to
-//     4002),
+//   - [ErrUnauthorized] for an app token that is mistyped, deactivated, unknown, or of the other
+//     environment (codes 4000 to 4002),
 //   - [ErrSignatureMismatch] for a wrong secret key, or that of another token,
 //   - [ErrTimestampExpired] for a clock that could not be corrected,
 //   - [ErrForbidden] for a missing permission,
@@ -227,7 +227,7 @@ func credentialsAdvice(err error, api *APIError) string {
 	case errors.Is(api, ErrTimestampExpired):
 		return "the clock of this machine is wrong: set it"
 	case errors.Is(api, ErrUnauthorized):
-		return "the service does not know the app token: copy the token and its key from the dashboard again"
+		return "the service does not know the app token: copy the token and its key from the dashboard of the right environment again"
 	case errors.Is(api, ErrForbidden):
 		return "the app token lacks a permission: compare its permissions in the dashboard"
 	}
@@ -254,9 +254,9 @@ type AccessTokenParams struct {
 type AccessToken struct {
 	// Token is the token itself, for the SDK.
 	Token string `json:"token"`
-	// UserID is the user of the answer, or of the request if the answer has none.
+	// UserID is your id of the user, from the answer or else from the request.
 	UserID string `json:"userId"`
-	// ExternalActionID is the action of the answer, or of the request if the answer has none.
+	// ExternalActionID is your id of the action, from the answer or else from the request.
 	ExternalActionID string `json:"externalActionId,omitzero"`
 	// ExpiresAt is the time of the call plus the TTL, by the corrected clock of [WithClock]. The
 	// service does not report it.

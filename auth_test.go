@@ -44,6 +44,7 @@ func signatureVectors(t *testing.T) []signatureVector {
 	return file.Vectors
 }
 
+// signer returns a Signer with the secret key of the vector.
 func (v signatureVector) signer(t *testing.T) *idngo.Signer {
 	t.Helper()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: idngo.Secret(v.Secret)})
@@ -51,6 +52,7 @@ func (v signatureVector) signer(t *testing.T) *idngo.Signer {
 	return signer
 }
 
+// request returns the request of the vector, its body and the time of its signature.
 func (v signatureVector) request(t *testing.T) (*http.Request, []byte, time.Time) {
 	t.Helper()
 	body, err := hex.DecodeString(v.BodyHex)

@@ -182,6 +182,7 @@ func BenchmarkCreateAction(b *testing.B) { compare(b, createWays(b)...) }
 // Run it with -cpu 1,2 to see whether the cores get in each other's way.
 func BenchmarkCreateActionParallel(b *testing.B) { compareParallel(b, createWays(b)...) }
 
+// createWays returns the ways to make the CreateAction of benchBody.
 func createWays(b *testing.B) []way {
 	b.Helper()
 	base := startBenchServer(b, benchConfig{Mode: "json", Answers: answers{benchCreatePath: benchCreated}})
@@ -221,6 +222,7 @@ func BenchmarkGrowthListActions(b *testing.B) {
 	}
 }
 
+// listWays returns the ways to list a page of size actions.
 func listWays(b *testing.B, size int) []way {
 	b.Helper()
 	target := fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=%d&offset=0&order=-createdAt", size)
@@ -235,6 +237,7 @@ func listWays(b *testing.B, size int) []way {
 	})
 }
 
+// checkCall reports the error of a call, if there is one.
 func checkCall(b *testing.B, err error) {
 	if err != nil {
 		b.Error(err)
@@ -348,6 +351,7 @@ func BenchmarkGrowthWebhook(b *testing.B) {
 	}
 }
 
+// webhookWays returns the ways to verify and decode a webhook with this body.
 func webhookWays(b *testing.B, body []byte) []way {
 	b.Helper()
 	header := idngo.SignWebhook(body, faultnet.SecretKey, idngo.HMACSHA256)
@@ -423,6 +427,7 @@ func scaleClient(protocol string) (*http.Client, *atomic.Int64) {
 	return &http.Client{Transport: transport}, dials
 }
 
+// scale shares b.N calls among the goroutines and reports their rate, times and connections.
 func scale(b *testing.B, goroutines int, hc *http.Client, dials *atomic.Int64, call func()) {
 	before := liveHeap()
 	var group sync.WaitGroup

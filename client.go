@@ -17,12 +17,12 @@
 //	your backend ── EnsureAction, CreateAccessToken ──▶ IDnGO
 //	     ▼ token                                          ▲ selfie
 //	your app ────── mobile SDK or WebSDK ─────────────────┘
-//	IDnGO ───────── webhook ──▶ [WebhookVerifier] in your backend
-//	your backend ── [Client.RequireApproved] ── nil error ──▶ payout
+//	IDnGO ───────── webhook ──▶ WebhookVerifier in your backend
+//	your backend ── RequireApproved ── nil error ──▶ payout
 //
-// A backend that has the selfie itself calls AddImage and SubmitAction instead of making a token. A
-// backend without a webhook calls [Client.WaitForReview]. Never trust a result that an app or
-// browser reports: call [Client.RequireApproved].
+// A backend that has the selfie itself calls [Client.AddImage] and [Client.SubmitAction] instead of
+// making a token. A backend without a webhook, see [WebhookVerifier], calls [Client.WaitForReview].
+// Never trust a result that an app or browser reports: call [Client.RequireApproved].
 //
 // An applicant is a person or company that IDnGO verifies. A level is a named set of checks in the
 // dashboard. An applicantID is IDnGO's own id. A UserID or ExternalUserID is your id of the same
@@ -30,8 +30,8 @@
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. errors.Is tells the kinds apart by
-// error values such as [ErrNotFound], the sentinels. Their documentation names the usual causes.
+// An answer of the service other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as
+// [ErrNotFound], to tell the kinds apart. Each sentinel's documentation names the usual causes.
 // After [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
 // network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no value that the
@@ -175,7 +175,7 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // CloseIdleConnections closes the connections that no call uses. Clients without a transport of
-// their own share one pool of connections, so it closes those of all of them.
+// their own share one pool, so it closes the idle connections of all these clients.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.exchanger != nil {
 		c.exchanger.CloseIdleConnections()
@@ -289,7 +289,7 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, even when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. Of an error, Body has the first 64 KiB.
+// returns [ErrInvalidArgument] may leave dst unchanged. If it fails, Body has 64 KiB at most.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {

@@ -145,8 +145,8 @@ func (e *APIError) signatureMismatch() bool {
 	if e.Code != 0 || e.StatusCode != http.StatusUnauthorized {
 		return e.Code == CodeSignatureMismatch
 	}
-	text := strings.ToLower(e.Name + " " + e.Description)
-	return strings.Contains(text, "signature") && !strings.Contains(text, "expired")
+	has := func(word string) bool { return strings.Contains(strings.ToLower(e.Name+" "+e.Description), word) }
+	return has("signature") && !has("expired") && !has("missing") && !has("required") && !has("not found")
 }
 
 // Unwrap returns another error that ended the call, for example that of its context.
@@ -199,9 +199,9 @@ var (
 	// anything is sent. The text names the method and what is wrong, never a value.
 	ErrInvalidArgument = errors.New("invalid argument")
 
-	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean an app token
-	// that is mistyped, deactivated or unknown. Code 4003 means a wrong key, or that of another token,
-	// see [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
+	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a token that
+	// is mistyped, deactivated, unknown, or of the other environment; code 4003 a wrong key, see
+	// [ErrSignatureMismatch]; code 4004 a wrong clock, see [ErrTimestampExpired].
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden is returned when the service answers 403. The app token most likely lacks a
 	// permission: compare its permissions in the dashboard.

@@ -1417,6 +1417,57 @@ func ExampleSimulator_SetFaults() {
 }
 
 // A test decides reviews itself.
+func ExampleClient_CloseIdleConnections() {
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.CheckCredentials(context.Background()))
+	client.CloseIdleConnections()
+	fmt.Println(client.CheckCredentials(context.Background())) // on a new connection
+	// Output:
+	// <nil>
+	// <nil>
+}
+
+// A level for payment methods needs no selfie. Each review ends as SetOutcome says.
+func ExampleSimulator_SetOutcome() {
+	ctx := context.Background()
+	service, err := idngo.NewSimulator(idngo.SimulatorConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer service.Close()
+	if err := service.AddLevel("payment-card", idngo.ActionTypePaymentMethod); err != nil {
+		log.Fatal(err)
+	}
+	service.SetOutcome(idngo.ReviewResult{ReviewAnswer: idngo.ReviewAnswerRed})
+	client, err := service.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+	action, err := client.EnsureAction(ctx, "applicant-1", idngo.CreateActionParams{
+		LevelName: "payment-card", ExternalActionID: "card-815",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.SubmitAction(ctx, action.ID); err != nil {
+		log.Fatal(err)
+	}
+	action, err = client.GetAction(ctx, action.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(action.Completed(), action.Review.ReviewResult.ReviewAnswer)
+	// Output: true RED
+}
+
 func ExampleSimulator_Review() {
 	ctx := context.Background()
 	service, err := idngo.NewSimulator(idngo.SimulatorConfig{ManualReview: true})

@@ -544,7 +544,7 @@ func (id *ImageID) UnmarshalJSON(data []byte) error {
 // ReviewStatus is the stage of a review. It can go backwards.
 type ReviewStatus string
 
-// Stages of a review. The specification lists none of them. The last two are only of applicants.
+// Stages of a review. The specification lists none of them. Only applicants have the last two.
 const (
 	ReviewStatusInit            ReviewStatus = "init"            // created; data not complete
 	ReviewStatusPending         ReviewStatus = "pending"         // ready; waiting
@@ -573,7 +573,7 @@ const (
 // RejectType tells whether a rejected user may try again.
 type RejectType string
 
-// Answers to whether the user may try again. Not in the specification.
+// The values of [RejectType]. Not in the specification.
 const (
 	RejectTypeFinal RejectType = "FINAL" // the user may not try again
 	RejectTypeRetry RejectType = "RETRY" // the user may try again

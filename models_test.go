@@ -415,6 +415,7 @@ var modelFixtures = map[string]any{
 	},
 }
 
+// completed returns a completed action with the answer.
 func completed(id string, answer ReviewAnswer) Action {
 	return Action{ID: id, Review: Review{ReviewStatus: ReviewStatusCompleted, ReviewResult: ReviewResult{ReviewAnswer: answer}}}
 }
@@ -563,6 +564,7 @@ func TestModelFieldsHaveComments(t *testing.T) {
 
 var idInName = regexp.MustCompile(`Id(s?)([A-Z0-9]|$)`)
 
+// goName returns the name that a Go field has for a JSON name.
 func goName(jsonName string) string {
 	name := strings.ToUpper(jsonName[:1]) + jsonName[1:]
 	name = idInName.ReplaceAllString(name, "ID$1$2")

@@ -16,11 +16,11 @@ import (
 
 // SimulatorConfig configures a [Simulator]. The zero value is useful.
 type SimulatorConfig struct {
-	Outcome       ReviewResult     // of every review; zero: GREEN. See [Simulator.SetOutcome]
+	Outcome       ReviewResult     // the result of every review; the zero value means GREEN. See [Simulator.SetOutcome]
 	ReviewDelay   time.Duration    // from submit to verdict; zero: submit answers "pending", and the next GetAction has the verdict
 	ManualReview  bool             // only [Simulator.Review] decides
 	Webhooks      http.Handler     // events are delivered to it, signed, in memory; nil: none
-	WebhookSecret Secret           // the secret that signs them; default: one of its own
+	WebhookSecret Secret           // the secret that signs them; default: one that all simulators share
 	Clock         func() time.Time // its clock; default time.Now
 	Faults        string           // what goes wrong, see [Simulator.SetFaults]
 	KnownOnly     bool             // refuse applicants, users and levels that AddApplicant and AddLevel have not named

@@ -63,9 +63,8 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	return e, nil
 }
 
-// Key returns the identity of the event. It differs between events. It is the same for every
-// delivery of one event. This assumes that every delivery has the same time, which is inferred. Act
-// once for each key.
+// Key returns a text that is the same for every delivery of one event and differs between events.
+// This assumes that every delivery has the same time, which is inferred. Act once for each key.
 //
 // It is inferred from related products that an event comes again after 30 s, 30 s, 1 min and 5 min
 // when the answer was late or not a 2xx. Events about applicants come again for up to a day. Your
@@ -279,7 +278,7 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 // or above that of an [http.MaxBytesReader], and the wrapped error of reading the body.
 //
 // Afterwards r.Body can be read from its first byte, even if Parse has returned an error. Parse
-// closes the original body when it has read all of it. Otherwise, closing r.Body closes it.
+// closes the original body when it has read all of it. Otherwise it is closed when r.Body is.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	rules, err := v.use("Parse")
 	if err != nil {
@@ -315,8 +314,8 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 // sender closes the connection; use [context.WithoutCancel] for work that must continue. A panic in
 // handle is not recovered. Act on the Type: ReviewStatus may contradict it.
 //
-// Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example tests a
-// receiver in ten lines, with [SignWebhook].
+// Handler panics if handle is nil or v was not made by [NewWebhookVerifier]. The example shows
+// how to test a receiver with [SignWebhook].
 func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) error) http.Handler {
 	if _, err := v.use("Handler"); err != nil {
 		panic(err)

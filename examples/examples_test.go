@@ -698,8 +698,7 @@ func sources(t *testing.T, name string) (files []string) {
 	return files
 }
 
-// Every call of the client stands in at least one example, modules of their own included. Of
-// ConfirmAction the examples use what includes it: RequireApproved.
+// Every call of the client stands in at least one example, modules of their own included.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
 	mains, err := filepath.Glob("*/main.go")
@@ -779,6 +778,7 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(builtIn, name+exe)
 }
 
+// raceDetector reports whether the race detector watches this test.
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -799,12 +799,14 @@ type result struct {
 	code           int
 }
 
+// succeeded requires that the run ended with code 0 and without a data race.
 func (r result) succeeded(t *testing.T) {
 	t.Helper()
 	require.Equal(t, 0, r.code, "%s%s", r.stdout, r.stderr)
 	require.NotContains(t, r.stderr, "DATA RACE")
 }
 
+// lastLine returns the last line of the standard output.
 func (r result) lastLine() string {
 	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
 	return lines[len(lines)-1]
@@ -826,6 +828,7 @@ type process struct {
 	stderr bytes.Buffer
 }
 
+// start starts an example in an empty directory.
 func start(t *testing.T, p program) *process {
 	t.Helper()
 	if p.path == "" {
@@ -865,16 +868,19 @@ func (p *process) line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
+// interrupt sends the process an interrupt, as Ctrl-C does.
 func (p *process) interrupt() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(os.Interrupt))
 }
 
+// kill kills the process and waits until it has ended.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 }
 
+// wait waits for the end of the process and returns what it has printed.
 func (p *process) wait() result {
 	p.t.Helper()
 	_, err := p.out.WriteTo(&p.stdout)
@@ -901,6 +907,7 @@ func environment(t *testing.T, more []string) []string {
 	return append(env, more...)
 }
 
+// files returns the names of the files in a directory.
 func files(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

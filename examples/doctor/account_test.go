@@ -190,6 +190,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	require.Regexp(t, `^differs +account +tls .*; do: install the root certificate`, r.first, r.output)
 }
 
+// serve serves the handler until the test ends and returns its URL.
 func serve(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewServer(handler)

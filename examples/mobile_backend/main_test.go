@@ -358,9 +358,9 @@ func TestRefusals(t *testing.T) {
 		key                string
 		status             int
 	}{
-		"nobody":       {app: &app{s: s}, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: key, status: 401},
-		"nobody looks": {app: &app{s: s, session: "demo-blofeld"}, method: "GET", path: "/actions/" + id, status: 401},
-		"no key":       {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, status: 400},
+		"nobody":              {app: &app{s: s}, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: key, status: 401},
+		"nobody is signed in": {app: &app{s: s, session: "demo-blofeld"}, method: "GET", path: "/actions/" + id, status: 401},
+		"no key":              {app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, status: 400},
 		"a long key": {
 			app: s.bond, method: "POST", path: "/actions", body: `{"purpose":"payout"}`, key: strings.Repeat("k", 65),
 			status: 400,
@@ -441,6 +441,7 @@ type service struct {
 	bond, penny  *app
 }
 
+// newService starts a simulator and a backend that uses it.
 func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *service {
 	t.Helper()
 	sb, err := simulator.New(cfg)
@@ -501,6 +502,7 @@ type answer struct {
 	Error     string    `json:"error"`
 }
 
+// start starts a verification for the purpose and returns the answer of the backend.
 func (a *app) start(purpose, key string) answer {
 	status, got := a.call("POST", "/actions", `{"purpose":"`+purpose+`"}`, key)
 	assert.Equal(a.s.t, http.StatusOK, status)
@@ -508,6 +510,7 @@ func (a *app) start(purpose, key string) answer {
 	return got
 }
 
+// call sends the backend a request of the app and checks the form of the answer.
 func (a *app) call(method, path, body string, key ...string) (status int, got answer) {
 	t := a.s.t
 	req, err := http.NewRequestWithContext(t.Context(), method, a.s.url+path, strings.NewReader(body))

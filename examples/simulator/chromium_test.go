@@ -276,6 +276,7 @@ func (b *tab) read() {
 
 var loud = regexp.MustCompile(`"(level|type)":"(error|warning|assert)"`)
 
+// isProblem reports whether the browser announces an exception, a warning or an error.
 func isProblem(m message) bool {
 	switch m.Method {
 	case "Runtime.exceptionThrown":
@@ -338,6 +339,7 @@ func (b *tab) eval(script string) string {
 	return value
 }
 
+// tryEval evaluates JavaScript and returns the value as text, or the exception as an error.
 func (b *tab) tryEval(script string) (string, error) {
 	b.t.Helper()
 	var r struct {

@@ -26,6 +26,7 @@ type desk struct {
 	refuse    atomic.Bool // the receiver of webhooks answers 401
 }
 
+// newDesk starts a simulator, a client of it, and a receiver that can refuse its webhooks.
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t}

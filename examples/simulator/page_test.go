@@ -247,6 +247,7 @@ type stage struct {
 	ahead    time.Duration // of the simulator's clock and the client's
 }
 
+// newStage starts the simulator and the receiver, and makes the client.
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t}
@@ -272,6 +273,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
+// now returns the time of the stage, which a test can set ahead.
 func (s *stage) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

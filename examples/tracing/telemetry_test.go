@@ -36,6 +36,7 @@ type exported struct {
 	meters  *sdkmetric.MeterProvider
 }
 
+// newExported returns an exported that has received nothing yet.
 func newExported() *exported {
 	e := &exported{spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	e.tracers = sdktrace.NewTracerProvider(sdktrace.WithSyncer(e.spans))
@@ -43,6 +44,7 @@ func newExported() *exported {
 	return e
 }
 
+// tracer returns a tracer whose spans are kept in memory.
 func (e *exported) tracer() trace.Tracer { return e.tracers.Tracer("test") }
 
 // client returns a client that is traced and whose requests service answers.
@@ -85,6 +87,7 @@ func (e *exported) attempts(t *testing.T, operation string, status int) (count u
 	return count
 }
 
+// metrics returns the metrics of all scopes.
 func (e *exported) metrics(t *testing.T) []metricdata.Metrics {
 	t.Helper()
 	var all metricdata.ResourceMetrics

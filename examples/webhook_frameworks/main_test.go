@@ -29,6 +29,7 @@ type events struct {
 	err      error // the answer to each
 }
 
+// handle keeps the event and returns the error that the test has set.
 func (e *events) handle(_ context.Context, event *idngo.WebhookEvent) error {
 	e.received = append(e.received, event)
 	return e.err

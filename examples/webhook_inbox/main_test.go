@@ -259,6 +259,7 @@ type receiver struct {
 	output  *bytes.Buffer // to be read after that
 }
 
+// newFleet returns a fleet on the database that has no receivers yet.
 func newFleet(t *testing.T, db *sql.DB, env ...string) *fleet {
 	t.Helper()
 	return &fleet{t: t, db: db, env: slices.Concat(os.Environ(), env, []string{"IDNGO_WEBHOOK_SECRET=" + secret})}
@@ -456,12 +457,14 @@ func (f *fleet) pick() string {
 	return f.receivers[rand.IntN(len(f.receivers))].url
 }
 
+// count counts the rows of a table, or of a table with a condition.
 func (f *fleet) count(what string) (n int) {
 	f.t.Helper()
 	require.NoError(f.t, f.db.QueryRowContext(f.t.Context(), "SELECT count(*) FROM "+what).Scan(&n))
 	return n
 }
 
+// eventually waits until done reports true and fails the test when that takes too long.
 func (f *fleet) eventually(what string, done func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
@@ -474,6 +477,7 @@ var sender = &http.Client{
 	Transport: &http.Transport{MaxIdleConnsPerHost: 32, DialContext: (&net.Dialer{}).DialContext},
 }
 
+// post delivers a webhook and returns the status of the answer.
 func post(ctx context.Context, url string, body []byte, header http.Header) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

@@ -48,7 +48,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestClock_what_it_does_not_trust(t *testing.T) {
+func TestClockWhatItDoesNotTrust(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := New(time.Now)
@@ -65,7 +65,7 @@ func TestClock_what_it_does_not_trust(t *testing.T) {
 }
 
 // The offset follows the service's clock, and ends when the local clock is right.
-func TestClock_heals(t *testing.T) {
+func TestClockHeals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		wrong := -time.Hour
@@ -119,7 +119,7 @@ func FuzzClock(f *testing.F) {
 }
 
 // A local clock that is right again needs no correction, though Date is some seconds off.
-func TestClock_heals_within_the_precision(t *testing.T) {
+func TestClockHealsWithinThePrecision(t *testing.T) {
 	t.Parallel()
 	for _, off := range []time.Duration{0, 3 * time.Second, -leastSkew, leastSkew} {
 		synctest.Test(t, func(t *testing.T) {

@@ -27,6 +27,7 @@ type assumption struct {
 // place is a symbol in a file of the root: Type, Type.Field, Type.Method or Func.
 type place struct{ File, Symbol string }
 
+// readAssumptions reads the assumptions from testdata.
 func readAssumptions(t *testing.T) []assumption {
 	t.Helper()
 	var file struct{ Assumptions []assumption }

@@ -165,7 +165,7 @@ func (l *cuttingListener) Accept() (net.Conn, error) {
 	return cuttable, nil
 }
 
-// cutAll cuts all connections.
+// cutAll resets all open connections.
 func (l *cuttingListener) cutAll() {
 	l.requests.Lock()
 	defer l.requests.Unlock()

@@ -206,6 +206,7 @@ type clockServer struct {
 	seen   []time.Duration
 }
 
+// handle refuses a request whose timestamp is too far from the clock of the server.
 func (s *clockServer) handle(_ int, w http.ResponseWriter, r *http.Request) bool {
 	_, _ = io.Copy(io.Discard, r.Body)
 	seconds, _ := strconv.ParseInt(r.Header.Get("X-App-Access-Ts"), 10, 64)

@@ -77,6 +77,7 @@ func operationOfRequest(r *http.Request) string {
 	}
 }
 
+// story returns the names of the calls in their order.
 func (b *simulatorRecorder) story() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -310,7 +311,7 @@ func TestEnsureAction(t *testing.T) {
 	type faults = []simulator.Fault
 	const (
 		create = "CreateAction"
-		look   = "ListActions"
+		list   = "ListActions"
 	)
 	down := simulator.Fault{Kind: simulator.FaultStatus, Operation: create}
 	tests := map[string]struct {
@@ -422,53 +423,53 @@ func TestEnsureAction(t *testing.T) {
 			exists: 0, script: faults{down, {Kind: simulator.FaultStatus, Operation: create, Status: 409}},
 			story: "ListActions CreateAction ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, unknown: true, attempts: 0,
 		},
-		"the first look is refused": {
-			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: look, Status: 403}}, story: "ListActions", actions: 0,
+		"the first search is refused": {
+			exists: 0, script: faults{{Kind: simulator.FaultStatus, Operation: list, Status: 403}}, story: "ListActions", actions: 0,
 			is: idngo.ErrForbidden, attempts: 0,
 		},
-		"the first look fails": {
+		"the first search fails": {
 			exists: 0,
 			script: faults{
-				{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultHTML, Operation: look},
-				{Kind: simulator.FaultStatus, Operation: look},
+				{Kind: simulator.FaultReset, Operation: list}, {Kind: simulator.FaultHTML, Operation: list},
+				{Kind: simulator.FaultStatus, Operation: list},
 			},
 			story: repeatWord("ListActions", 3), actions: 0, is: idngo.ErrServer, attempts: 0,
 		},
-		"the first look is survived": {
-			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: look}, {Kind: simulator.FaultTruncate, Operation: look}},
+		"the first search is survived": {
+			exists: 0, script: faults{{Kind: simulator.FaultReset, Operation: list}, {Kind: simulator.FaultTruncate, Operation: list}},
 			story: "ListActions ListActions ListActions CreateAction", actions: 1, attempts: 0,
 		},
-		"the first look is garbage": {
-			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: look}}, story: "ListActions", actions: 0, is: errSomething,
+		"the first search is garbage": {
+			exists: 0, script: faults{{Kind: simulator.FaultGarbage, Operation: list}}, story: "ListActions", actions: 0, is: errSomething,
 			attempts: 0,
 		},
-		"the second look is refused": {
+		"the second search is refused": {
 			exists: 0,
-			script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultStatus, Operation: list, Status: 403}},
 			story:  "ListActions CreateAction ListActions", actions: 1, is: idngo.ErrForbidden, unknown: true, attempts: 0,
 		},
-		"the second look fails": {
+		"the second search fails": {
 			exists: 0,
 			script: faults{
-				{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: look},
-				{Kind: simulator.FaultStatus, Operation: look}, {Kind: simulator.FaultStatus, Operation: look},
+				{}, {Kind: simulator.FaultReset, Operation: create}, {Kind: simulator.FaultStatus, Operation: list},
+				{Kind: simulator.FaultStatus, Operation: list}, {Kind: simulator.FaultStatus, Operation: list},
 			},
 			story: "ListActions CreateAction ListActions ListActions ListActions", actions: 0, is: idngo.ErrServer, unknown: true, attempts: 0,
 		},
-		"the second look is garbage": {
-			exists: 0, script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: look}},
+		"the second search is garbage": {
+			exists: 0, script: faults{{}, {Kind: simulator.FaultResetAfter, Operation: create}, {Kind: simulator.FaultGarbage, Operation: list}},
 			story: "ListActions CreateAction ListActions", actions: 1, is: errSomething, unknown: true, attempts: 0,
 		},
-		"the look after a conflict fails": {
+		"the search after a conflict fails": {
 			exists: 0,
 			script: faults{
-				{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: look, Status: 403},
+				{}, {Kind: simulator.FaultStatus, Operation: create, Status: 409}, {Kind: simulator.FaultStatus, Operation: list, Status: 403},
 			},
 			story: "ListActions CreateAction ListActions", actions: 0, is: idngo.ErrConflict, attempts: 0,
 		},
-		"the answer is empty and the look fails": {
+		"the answer is empty and the search fails": {
 			exists: 0, quirks: simulator.Quirks{EmptyAnswers: true},
-			script: faults{{}, {}, {Kind: simulator.FaultStatus, Operation: look, Status: 403}},
+			script: faults{{}, {}, {Kind: simulator.FaultStatus, Operation: list, Status: 403}},
 			story:  "ListActions CreateAction ListActions ListActions", actions: 1, attempts: 0,
 		},
 	}
@@ -520,19 +521,19 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 		)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		highest := 500 * time.Millisecond
-		looks := 0
+		searches := 0
 		for i := 2; i < len(recorder.calls); i++ {
 			gap := recorder.at[i].Sub(recorder.at[i-1])
 			if recorder.calls[i] == "CreateAction" {
-				assert.Zero(t, gap, "created at once after a look")
+				assert.Zero(t, gap, "created at once after a search")
 				continue
 			}
 			assert.GreaterOrEqual(t, gap, highest/2)
 			assert.Less(t, gap, highest)
 			highest = min(2*highest, 8*time.Second)
-			looks++
+			searches++
 		}
-		assert.Equal(t, 7, looks)
+		assert.Equal(t, 7, searches)
 	})
 }
 

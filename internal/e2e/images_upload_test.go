@@ -102,6 +102,7 @@ func newOverlap(content []byte) *overlap {
 	return &overlap{content: content, stopped: make(chan struct{}), released: make(chan struct{})}
 }
 
+// ReadAt stands still once, in the second half of the content, until the test releases it.
 func (o *overlap) ReadAt(p []byte, off int64) (int, error) {
 	if o.sending.Load() && off > int64(len(o.content)/2) && o.standing.CompareAndSwap(false, true) {
 		close(o.stopped)
@@ -111,6 +112,7 @@ func (o *overlap) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(o.content).ReadAt(p, off)
 }
 
+// params returns the parameters of an upload that reads from the overlap.
 func (o *overlap) params() idngo.AddImageParams {
 	params := faultnet.Selfie(idngo.ImageReaderAt("face.jpg", o, int64(len(o.content))))
 	params.Progress = func(idngo.UploadProgress) { o.sending.Store(true) }

@@ -124,6 +124,7 @@ var (
 	sentenceEnd = regexp.MustCompile(`[.?!][)"'\]]*\s+|:\s*\n\s*\n|\n\s*\n`)
 )
 
+// sentences splits a text into sentences and leaves out its indented lines.
 func sentences(text string) []string {
 	var kept []string
 	for line := range strings.Lines(text) {
@@ -252,6 +253,7 @@ func documents(t *testing.T) []string {
 	return allFiles(t, ".md")
 }
 
+// parseComments parses a Go file of the repository together with its comments.
 func parseComments(t *testing.T, file string) (*token.FileSet, *ast.File) {
 	t.Helper()
 	set := token.NewFileSet()

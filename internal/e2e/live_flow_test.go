@@ -27,6 +27,7 @@ type liveAccount struct {
 	options       []idngo.Option // of all clients
 }
 
+// newClient returns a client of the account.
 func (a liveAccount) newClient(opts ...idngo.Option) (*idngo.Client, error) {
 	return idngo.NewClient(a.credentials, slices.Concat([]idngo.Option{idngo.WithBaseURL(a.baseURL)}, a.options, opts)...)
 }
@@ -108,6 +109,7 @@ func (a liveAccount) testRefusals(ctx context.Context, t *testing.T) {
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 }
 
+// testLiveLists finds the action in the list and by its external ID, and no other.
 func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, applicantID, actionID, externalID string) {
 	t.Helper()
 	page, err := client.ListActions(ctx, applicantID, idngo.ListActionsParams{Limit: 10})
@@ -124,6 +126,7 @@ func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, appl
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 }
 
+// testLiveImage uploads an image, opens it and downloads its preview.
 func testLiveImage(ctx context.Context, t *testing.T, client *idngo.Client, actionID string) {
 	t.Helper()
 	var drawn bytes.Buffer
@@ -142,6 +145,7 @@ func testLiveImage(ctx context.Context, t *testing.T, client *idngo.Client, acti
 	assert.NotZero(t, preview.Len())
 }
 
+// testTokens creates an access token and a link to the web SDK.
 func (a liveAccount) testTokens(ctx context.Context, t *testing.T, client *idngo.Client, externalID string) {
 	t.Helper()
 	token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{

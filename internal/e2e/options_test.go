@@ -27,6 +27,7 @@ type tokenLimiter struct {
 	period time.Duration
 }
 
+// Wait waits for the next token, or fails at once when it comes after the deadline.
 func (l *tokenLimiter) Wait(ctx context.Context) error {
 	l.mu.Lock()
 	now := time.Now()
@@ -145,13 +146,14 @@ func TestLoggerWritesALineAnAttempt(t *testing.T) {
 				ctx := t.Context()
 				require.NoError(t, op.Call(ctx, client))
 				want := [][]string{
-					{"level=WARN", "attempt=1", "duration=2s", "status=429", "code=0"},
-					{"level=WARN", "attempt=2", "status=401", "code=4004"},
-					{"level=WARN", "attempt=3", "status=409", "code=1006", "correlation_id=req-0815"},
-					{"level=INFO", "attempt=4", "status=200"},
+					{"level=WARN", "attempt=1", "duration=2s", "status=429", "code=0", "retry_in=1."},
+					{"level=WARN", "attempt=2", "status=401", "code=4004", "retry_in=0s"},
+					{"level=WARN", "attempt=3", "status=409", "code=1006", "correlation_id=req-0815", "retry_in="},
+					{"level=INFO", "attempt=4", "status=200", "final=true"},
 				}
 				require.Len(t, log.Lines, len(want), "%s", log.Lines)
 				for i, texts := range want {
+					assert.NotEqual(t, strings.Contains(log.Lines[i], "retry_in="), strings.Contains(log.Lines[i], "final=true"))
 					for _, text := range append(texts, "operation="+op.Name, `msg="idngo: attempt"`) {
 						assert.Contains(t, log.Lines[i], text)
 					}
@@ -176,7 +178,10 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 		require.Error(t, faultnet.CreateAction.Call(t.Context(), client))
 		require.Len(t, log.Lines, 3)
 		assert.Contains(t, log.Lines[0], "connection refused")
+		assert.Contains(t, log.Lines[1], "retry_in=")
 		assert.Contains(t, log.Lines[2], "EOF")
+		assert.Contains(t, log.Lines[2], "final=true")
+		assert.NotContains(t, log.Lines[2], "retry_in=")
 		for _, line := range log.Lines {
 			assert.Contains(t, line, "level=WARN")
 			assert.NotContains(t, line, "status=")

@@ -142,7 +142,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	assert.Contains(t, log.String(), "paid payout-815\n")
 }
 
-// The README says everything on at most 220 lines. Its payout service does not count.
+// The README says everything on at most 220 lines.
 func TestREADMELength(t *testing.T) {
 	t.Parallel()
 	const most = 220

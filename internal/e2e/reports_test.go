@@ -640,7 +640,7 @@ func TestAnswersWithAnotherID(t *testing.T) {
 			})
 		}
 	}
-	t.Run("the look-up of SubmitAction", func(t *testing.T) {
+	t.Run("the fetch after SubmitAction", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
 			n := faultnet.New(t)
 			n.OnRequest = faultnet.AnswerInTurn(faultnet.WriteText(""), faultnet.WriteText(`{"id":"other"}`))

@@ -40,6 +40,7 @@ type proxy struct {
 	dialed int
 }
 
+// newProxy starts a proxy that forwards to target.
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,6 +51,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
+// serve accepts connections and forwards each of them until the listener is closed.
 func (p *proxy) serve() {
 	for {
 		conn, err := p.Accept()

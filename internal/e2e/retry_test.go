@@ -490,6 +490,7 @@ func TestTableOfRetries(t *testing.T) {
 	}
 }
 
+// run makes the operation fail as the row says and checks what the client does.
 func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts ...idngo.RequestOption) {
 	n := faultnet.New
 	if c.tls {

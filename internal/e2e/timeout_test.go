@@ -238,6 +238,7 @@ type slowImage struct {
 	pause   time.Duration
 }
 
+// ReadAt pauses before each read.
 func (s slowImage) ReadAt(p []byte, off int64) (int, error) {
 	time.Sleep(s.pause)
 	return bytes.NewReader(s.content).ReadAt(p, off)

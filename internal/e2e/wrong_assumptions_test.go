@@ -25,6 +25,7 @@ type oddService struct {
 	applicant string
 }
 
+// newOddService starts a simulator with the oddity of cfg and makes a client of it.
 func newOddService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *oddService {
 	t.Helper()
 	cfg.KnownOnly, cfg.ReviewDelay, cfg.WebhookTimeScale = true, simulator.NoReviewDelay, 0.001
@@ -47,6 +48,7 @@ func newOddService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *od
 	return &oddService{server, client, simulator.DefaultApplicantID}
 }
 
+// params returns the parameters of a face authorization with the external ID.
 func (s *oddService) params(externalID string) idngo.CreateActionParams {
 	return idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: externalID}
 }
@@ -450,6 +452,7 @@ var wrongWebhooks = []struct {
 	},
 }
 
+// sameKey requires that both deliveries succeeded and that their events have one key.
 func sameKey(t *testing.T, first, again delivered) {
 	t.Helper()
 	require.NoError(t, errors.Join(first.err, again.err))

@@ -15,7 +15,7 @@ import (
 
 // net/http asks for a second connection only when the first has carried nothing. Another transport
 // may do so to try again.
-func TestAttempt_written(t *testing.T) {
+func TestAttemptWritten(t *testing.T) {
 	t.Parallel()
 	const ask, get = "ask", "get"
 	for name, test := range map[string]struct {
@@ -48,7 +48,7 @@ func TestAttempt_written(t *testing.T) {
 	}
 }
 
-func TestAttempt_timeout(t *testing.T) {
+func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		use     func(a *attempt)

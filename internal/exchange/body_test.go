@@ -45,7 +45,7 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-func TestReadBody_refuses(t *testing.T) {
+func TestReadBodyRefuses(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
@@ -165,7 +165,7 @@ func (r *nothingOnce) Read([]byte) (int, error) {
 }
 
 // Without a first byte there is no stream, and the exchange can be made again.
-func TestStream_without_a_first_byte(t *testing.T) {
+func TestStreamWithoutAFirstByte(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		body     func(req *http.Request) io.Reader
@@ -202,7 +202,7 @@ func TestStream_without_a_first_byte(t *testing.T) {
 }
 
 // Only the time inside of Read counts for the timeout, and each Read has all of it.
-func TestStream_timeout_without_progress(t *testing.T) {
+func TestStreamTimeoutWithoutProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answer, failure := openTestStream(t.Context(), t, -1, func(req *http.Request) io.ReadCloser {
@@ -231,7 +231,7 @@ func TestStream_timeout_without_progress(t *testing.T) {
 	})
 }
 
-func TestStream_ends_with_the_context(t *testing.T) {
+func TestStreamEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -249,7 +249,7 @@ func TestStream_ends_with_the_context(t *testing.T) {
 
 // Close ends the exchange. Discard first reads what is left, so that the connection can be used
 // again, but not all of an endless body, and not for long.
-func TestStream_ends(t *testing.T) {
+func TestStreamEnds(t *testing.T) {
 	t.Parallel()
 	closeStream := func(s *Stream) { _ = s.Close() }
 	for name, test := range map[string]struct {
@@ -290,7 +290,7 @@ func TestStream_ends(t *testing.T) {
 }
 
 // A refusal is not streamed.
-func TestStream_of_a_refusal(t *testing.T) {
+func TestStreamOfARefusal(t *testing.T) {
 	t.Parallel()
 	request := simpleRequest()
 	request.Stream = true

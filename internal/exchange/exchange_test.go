@@ -106,7 +106,7 @@ func simpleRequest() *Request {
 	return &Request{Method: http.MethodPost, URL: testURL, Body: []byte("{}"), Attempt: 1, MaxBody: 100, MaxErrorBody: 10}
 }
 
-func TestDo_signs_the_final_bytes(t *testing.T) {
+func TestDoSignsTheFinalBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const stamp = "946684800" // when the clock of synctest starts
@@ -145,7 +145,7 @@ func TestDo_signs_the_final_bytes(t *testing.T) {
 	})
 }
 
-func TestDo_headers(t *testing.T) {
+func TestDoHeaders(t *testing.T) {
 	t.Parallel()
 	upload := newUpload(t, formbody.Bytes([]byte("picture")))
 	for name, test := range map[string]struct {
@@ -193,7 +193,7 @@ func TestDo_headers(t *testing.T) {
 	}
 }
 
-func TestDo_answers(t *testing.T) {
+func TestDoAnswers(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 50)
 	for name, test := range map[string]struct {
@@ -257,7 +257,7 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 // What is told of a connection decides whether anything was written.
-func TestDo_failures(t *testing.T) {
+func TestDoFailures(t *testing.T) {
 	t.Parallel()
 	// traced calls the hooks of a request, as a transport does, and then next.
 	traced := func(got bool, next roundTripperFunc) roundTripperFunc {
@@ -360,7 +360,7 @@ func TestDo_failures(t *testing.T) {
 	}
 }
 
-func TestDo_ends_with_the_context(t *testing.T) {
+func TestDoEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		transport roundTripperFunc
@@ -406,17 +406,19 @@ func TestDo_ends_with_the_context(t *testing.T) {
 	}
 }
 
+// hangInBody answers with status 200 and a body that gives nothing until the request ends.
 func hangInBody(req *http.Request) (*http.Response, error) {
 	return respond(200, nil, hangingBody(req, ""))(req)
 }
 
+// failWhenDone waits for the end of the context and fails with errBroken.
 func failWhenDone(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, errBroken
 }
 
 // With net/http's own transport, over connections that the test makes.
-func TestDo_standard_transport(t *testing.T) {
+func TestDoStandardTransport(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		serve   func(server net.Conn) // nil: there is no connection
@@ -476,7 +478,7 @@ func TestDo_standard_transport(t *testing.T) {
 }
 
 // A source that cannot be read is a failure on this side, before and while it is sent.
-func TestDo_upload_that_cannot_be_read(t *testing.T) {
+func TestDoUploadThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	readAll := func(req *http.Request) (*http.Response, error) {
 		_, err := io.Copy(io.Discard, req.Body)
@@ -517,7 +519,7 @@ func TestDo_upload_that_cannot_be_read(t *testing.T) {
 }
 
 // A transport may ask for the body again. After the exchange it gets no more of it.
-func TestDo_upload_again(t *testing.T) {
+func TestDoUploadAgain(t *testing.T) {
 	t.Parallel()
 	upload := newUpload(t, formbody.Bytes([]byte("picture")))
 	want, err := io.ReadAll(upload.Open())
@@ -544,7 +546,7 @@ func TestDo_upload_again(t *testing.T) {
 }
 
 // The timeout of an upload starts again with each piece that the network takes.
-func TestDo_upload_without_progress(t *testing.T) {
+func TestDoUploadWithoutProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
@@ -566,7 +568,7 @@ func TestDo_upload_without_progress(t *testing.T) {
 	})
 }
 
-func TestDo_panic_of_the_progress_callback(t *testing.T) {
+func TestDoPanicOfTheProgressCallback(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]int64{"at the start": 0, "at the end": 7} {
 		t.Run(name, func(t *testing.T) {
@@ -668,7 +670,7 @@ func TestAnswer_RedirectHost(t *testing.T) {
 }
 
 // The Date of an answer is read where it can change something.
-func TestDo_reads_the_clock(t *testing.T) {
+func TestDoReadsTheClock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status    int
@@ -699,7 +701,7 @@ func TestDo_reads_the_clock(t *testing.T) {
 }
 
 // A transport can ask for the body that was signed again.
-func TestDo_body_can_be_sent_again(t *testing.T) {
+func TestDoBodyCanBeSentAgain(t *testing.T) {
 	t.Parallel()
 	e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
 		for range 2 {

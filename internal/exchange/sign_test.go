@@ -27,6 +27,7 @@ const (
 	testKey   = "key-of-the-tests"
 )
 
+// newTestSigner returns a Signer with the token and the key of these tests.
 func newTestSigner(t *testing.T) *Signer {
 	t.Helper()
 	signer, err := NewSigner(testToken, []byte(testKey))
@@ -42,7 +43,7 @@ func signatureOf(stamp, method, uri, body string) string {
 }
 
 // Every way to sign gives the signature of the vectors.
-func TestSigner_vectors(t *testing.T) {
+func TestSignerVectors(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "vectors", "request-signatures.json"))
 	require.NoError(t, err)
@@ -99,7 +100,7 @@ func TestSigner_vectors(t *testing.T) {
 	}
 }
 
-func TestSigner_request_uri(t *testing.T) {
+func TestSignerRequestURI(t *testing.T) {
 	t.Parallel()
 	signer := newTestSigner(t)
 	for name, test := range map[string]struct {
@@ -129,7 +130,7 @@ func TestSigner_request_uri(t *testing.T) {
 }
 
 // An appended value of one header must not reach the next.
-func TestSigner_headers_do_not_share_room(t *testing.T) {
+func TestSignerHeadersDoNotShareRoom(t *testing.T) {
 	t.Parallel()
 	req := &http.Request{URL: &url.URL{Path: "/"}, Header: http.Header{"Accept": {"x"}}}
 	newTestSigner(t).SignBytes(req, time.Unix(1, 0), nil)
@@ -141,7 +142,7 @@ func TestSigner_headers_do_not_share_room(t *testing.T) {
 }
 
 // A body that cannot be read or closed is not signed.
-func TestSigner_refuses(t *testing.T) {
+func TestSignerRefuses(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	signer := newTestSigner(t)
@@ -174,7 +175,7 @@ func TestSigner_refuses(t *testing.T) {
 	}
 }
 
-func TestSigner_digest_without_a_body(t *testing.T) {
+func TestSignerDigestWithoutABody(t *testing.T) {
 	t.Parallel()
 	digest, err := newTestSigner(t).Digest("1700000000", "GET", "/a?b", nil)
 	require.NoError(t, err)

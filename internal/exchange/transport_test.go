@@ -26,7 +26,7 @@ func (c *idleCounter) CloseIdleConnections() { c.closed++ }
 
 // These tests change what the process has once, and so none of them is parallel.
 
-func TestSharedPool_is_one(t *testing.T) {
+func TestSharedPoolIsOne(t *testing.T) {
 	first := New(&http.Client{}, newTestSigner(t), nil, testTimeout)
 	second := New(&http.Client{}, newTestSigner(t), nil, testTimeout)
 	require.NotNil(t, first.pool())
@@ -39,7 +39,7 @@ func TestSharedPool_is_one(t *testing.T) {
 }
 
 // A default transport that somebody replaces later is used as it is.
-func TestSharedPool_default_is_replaced(t *testing.T) {
+func TestSharedPoolDefaultIsReplaced(t *testing.T) {
 	e := New(&http.Client{}, newTestSigner(t), clock.New(time.Now), testTimeout)
 	replaced := &idleCounter{RoundTripper: respond(203, nil, http.NoBody)}
 	before := http.DefaultTransport
@@ -59,7 +59,7 @@ func TestSharedPool_default_is_replaced(t *testing.T) {
 }
 
 // Only a pool that has carried HTTP/2 and has answered nobody during an exchange is replaced.
-func TestSharedPool_after_a_timeout(t *testing.T) {
+func TestSharedPoolAfterATimeout(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
 	for name, test := range map[string]struct {
@@ -111,7 +111,7 @@ func TestSharedPool_after_a_timeout(t *testing.T) {
 
 // An attempt that times out reports it to the pool. A deadline of the caller may be short on
 // purpose.
-func TestSharedPool_timeout_of_an_exchange(t *testing.T) {
+func TestSharedPoolTimeoutOfAnExchange(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
 	for name, test := range map[string]struct {
@@ -142,7 +142,7 @@ func TestSharedPool_timeout_of_an_exchange(t *testing.T) {
 }
 
 // One deadline of a caller may be short on purpose. Two in a row without an answer are not.
-func TestSharedPool_deadlines_of_callers(t *testing.T) {
+func TestSharedPoolDeadlinesOfCallers(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
 	pool := newPool()
@@ -169,7 +169,7 @@ func TestSharedPool_deadlines_of_callers(t *testing.T) {
 	assert.NotSame(t, pool, shared.Load())
 }
 
-func TestWatch_without_a_pool(t *testing.T) {
+func TestWatchWithoutAPool(t *testing.T) {
 	t.Parallel()
 	var none watch
 	none.begin(nil)
@@ -186,7 +186,7 @@ func TestTune(t *testing.T) {
 	assert.Equal(t, 10*time.Second, transport.HTTP2.PingTimeout)
 }
 
-func TestNew_leaves_the_caller_client(t *testing.T) {
+func TestNewLeavesTheCallerClient(t *testing.T) {
 	t.Parallel()
 	idle := &idleCounter{RoundTripper: respond(200, nil, http.NoBody)}
 	hc := &http.Client{Transport: idle}

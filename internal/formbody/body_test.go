@@ -202,6 +202,7 @@ func TestReadingAllocatesTheSameForAnySize(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
+// newBody returns a Body with the metadata of these tests and the content.
 func newBody(t testing.TB, name, contentType string, content Content) *Body {
 	t.Helper()
 	b, err := New(metadata, name, contentType, content)
@@ -209,6 +210,7 @@ func newBody(t testing.TB, name, contentType string, content Content) *Body {
 	return b
 }
 
+// readBody reads a Body to its end.
 func readBody(t testing.TB, b *Body) []byte {
 	t.Helper()
 	r := b.Open()
@@ -224,6 +226,7 @@ type part struct {
 	text           []byte
 }
 
+// parse splits the text of a Body into its parts.
 func parse(t testing.TB, b *Body, text []byte) []part {
 	t.Helper()
 	mediaType, params, err := mime.ParseMediaType(b.ContentType())
@@ -259,6 +262,7 @@ type zeros struct{}
 
 func (zeros) ReadAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
+// allocated returns how many bytes do allocates.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

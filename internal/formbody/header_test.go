@@ -178,6 +178,7 @@ func sendName(t testing.TB, name string) string {
 	return parts[1].fileName
 }
 
+// count returns a writer that adds to n what it is given.
 func count(n *int64) io.Writer { return writerFunc(func(p []byte) { *n += int64(len(p)) }) }
 
 type writerFunc func([]byte)

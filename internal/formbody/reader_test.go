@@ -251,6 +251,7 @@ func TestContentReadCountsTheContentOnly(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
+// opens returns a Content of this size that open opens.
 func opens(size int64, open func() io.Reader) Content {
 	return Content{Size: size, Open: func() (io.ReadCloser, error) { return io.NopCloser(open()), nil }}
 }

@@ -115,6 +115,7 @@ func TestSourcesGiveIndependentReaders(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
+// writeFile writes the data to a temporary file.
 func writeFile(t testing.TB, data []byte) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "face.jpg")
@@ -122,6 +123,7 @@ func writeFile(t testing.TB, data []byte) (path string) {
 	return path
 }
 
+// fileContent returns the Content of a temporary file with the data.
 func fileContent(t testing.TB, data []byte) Content {
 	t.Helper()
 	content, err := File(writeFile(t, data))

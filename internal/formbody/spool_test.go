@@ -236,18 +236,21 @@ func TestSpoolMemoryGrowsWithTheContent(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
+// tempDir makes an empty directory that is the one for temporary files during the test.
 func tempDir(t *testing.T) string {
 	dir := t.TempDir()
 	setTempDir(t, dir)
 	return dir
 }
 
+// setTempDir makes dir the directory for temporary files during the test.
 func setTempDir(t *testing.T, dir string) {
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		t.Setenv(name, dir)
 	}
 }
 
+// list returns the entries of a directory.
 func list(t testing.TB, dir string) []os.DirEntry {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

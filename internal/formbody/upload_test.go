@@ -29,6 +29,7 @@ func (p *recordedPacer) Resume()              { p.record("resume") }
 func (p *recordedPacer) Cancel()              { p.record("cancel") }
 func (p *recordedPacer) Limit() time.Duration { return testLimit }
 
+// record keeps the name of a call.
 func (p *recordedPacer) record(call string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +65,7 @@ func onGoroutine(do func()) (returned bool) {
 	return returned
 }
 
-func TestSending_sends_the_body(t *testing.T) {
+func TestSendingSendsTheBody(t *testing.T) {
 	t.Parallel()
 	content := pattern(300 << 10)
 	sending, pacer := beginSending(t, Bytes(content), nil)
@@ -84,7 +85,7 @@ func TestSending_sends_the_body(t *testing.T) {
 }
 
 // The timeout stands still while the content is read, and begins again with each piece.
-func TestSending_paces_each_read(t *testing.T) {
+func TestSendingPacesEachRead(t *testing.T) {
 	t.Parallel()
 	var during []string
 	var pacer *recordedPacer
@@ -104,7 +105,7 @@ func TestSending_paces_each_read(t *testing.T) {
 
 // Pieces double while the network is fast, and are halved when it takes more than an eighth of the
 // timeout for one.
-func TestSending_fits_the_pieces_to_the_network(t *testing.T) {
+func TestSendingFitsThePiecesToTheNetwork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sending, _ := beginSending(t, ReaderAt(zeros{}, 10<<20), nil)
@@ -142,7 +143,7 @@ type progressCall struct {
 }
 
 // Progress is called at 0, at the end, and at most 20 times a second between. It never goes back.
-func TestSending_reports_progress(t *testing.T) {
+func TestSendingReportsProgress(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		size    int64
@@ -184,7 +185,7 @@ func TestSending_reports_progress(t *testing.T) {
 }
 
 // A callback that panics ends the attempt. End passes the panic on to the caller's goroutine.
-func TestSending_callback_panics(t *testing.T) {
+func TestSendingCallbackPanics(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]int64{"at the start": 0, "at the end": 5} {
 		t.Run(name, func(t *testing.T) {
@@ -213,7 +214,7 @@ func TestSending_callback_panics(t *testing.T) {
 }
 
 // A callback may end its goroutine, as FailNow of a test does. End then ends that of the caller.
-func TestSending_callback_ends_its_goroutine(t *testing.T) {
+func TestSendingCallbackEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
 	sending, pacer := beginSending(t, Bytes([]byte("12345")), func(sent, _ int64, _ int) {
 		if sent == 5 {
@@ -227,7 +228,7 @@ func TestSending_callback_ends_its_goroutine(t *testing.T) {
 	assert.True(t, onGoroutine(sending.End), "once")
 }
 
-func TestSending_after_its_end(t *testing.T) {
+func TestSendingAfterItsEnd(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	sending, pacer := beginSending(t, Bytes([]byte("12345")), func(int64, int64, int) { calls++ })
@@ -248,7 +249,7 @@ func TestSending_after_its_end(t *testing.T) {
 }
 
 // A Read that was waiting for the content when the attempt ended returns nothing of it.
-func TestSending_ends_during_a_read(t *testing.T) {
+func TestSendingEndsDuringARead(t *testing.T) {
 	t.Parallel()
 	var sending *Sending
 	sending, pacer := beginSending(t, opens(5, func() io.Reader {
@@ -264,7 +265,7 @@ func TestSending_ends_during_a_read(t *testing.T) {
 	assert.Equal(t, []string{"pause"}, pacer.take())
 }
 
-func TestSending_start_after_the_context(t *testing.T) {
+func TestSendingStartAfterTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	upload := &Upload{Body: newBody(t, "face.jpg", "", Bytes(nil))}

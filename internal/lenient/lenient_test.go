@@ -357,7 +357,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-func TestMembers_of_strings_only(t *testing.T) {
+func TestMembersOfStringsOnly(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"a":"x","b":7,"c":"7"}`)
 	assert.Equal(t, []string{"x", "", "7", "7"}, Members(data, []string{"a", "b", "c"}, []string{"b"}))

@@ -281,7 +281,7 @@ func (k mapKey) MarshalText() ([]byte, error) { return []byte("key-of-" + k.name
 
 // encoding/json writes the keys of a map as texts, and leaves out fields that are not exported but
 // for those of embedded structs.
-func TestNames_of_other_kinds(t *testing.T) {
+func TestNamesOfOtherKinds(t *testing.T) {
 	t.Parallel()
 	type embedded struct{ Names map[string]int }
 	type number uint16
@@ -326,7 +326,7 @@ func TestNames_of_other_kinds(t *testing.T) {
 }
 
 // A value that encoding/json refuses, since it is deeper than anything can be decoded, has an end.
-func TestNames_without_an_end(t *testing.T) {
+func TestNamesWithoutAnEnd(t *testing.T) {
 	t.Parallel()
 	round := map[string]any{"alice": nil}
 	round["alice"] = round

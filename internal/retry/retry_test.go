@@ -163,13 +163,14 @@ func TestAfter(t *testing.T) {
 // halfway is a random number that makes the delays of easyPolicy 75, 150, 300 and 300 ms.
 func halfway() float64 { return 0.5 }
 
+// easyPolicy returns a policy with round delays and this number of attempts.
 func easyPolicy(attempts int) retry.Policy {
 	return retry.Policy{
 		MaxAttempts: attempts, MinDelay: 100 * time.Millisecond, MaxDelay: 400 * time.Millisecond, MaxRetryAfter: 10 * time.Second,
 	}
 }
 
-func TestTries_one_failure(t *testing.T) {
+func TestTriesOneFailure(t *testing.T) {
 	t.Parallel()
 	const noDeadline = time.Duration(math.MaxInt64)
 	tooMany := func(after time.Duration) retry.Failure {
@@ -224,7 +225,7 @@ func TestTries_one_failure(t *testing.T) {
 
 // The delays grow with the waits. An attempt that follows at once does not count as one, and
 // happens once in a call.
-func TestTries_of_one_call(t *testing.T) {
+func TestTriesOfOneCall(t *testing.T) {
 	t.Parallel()
 	lost := retry.Failure{Kind: retry.Lost}
 	wrongClock := retry.Failure{Kind: retry.Answered, Status: 401, ClockWrong: true}

@@ -81,6 +81,7 @@ func TestDeliveriesAreBoundedInBytes(t *testing.T) {
 	})
 }
 
+// atLocalhost gives the request the host name localhost.
 func atLocalhost(r *http.Request) { r.Host = "localhost" }
 
 // The targets of the page are kept as those of calls are.

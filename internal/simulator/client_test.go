@@ -42,6 +42,7 @@ type result struct {
 	err    error // of reading the body
 }
 
+// json decodes the body as a JSON object.
 func (r result) json(t testing.TB) map[string]any {
 	t.Helper()
 	var v map[string]any
@@ -105,6 +106,7 @@ func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // change is what a test does to a signed request before it is sent.
 type change func(*http.Request)
 
+// header sets a header of the request, or removes it when the value is empty.
 func header(name, value string) change {
 	return func(r *http.Request) {
 		if value == "" {
@@ -115,6 +117,7 @@ func header(name, value string) change {
 	}
 }
 
+// request returns a signed request with the changes.
 func (c *client) request(method, target string, body []byte, changes ...change) *http.Request {
 	c.t.Helper()
 	now := time.Now
@@ -153,6 +156,7 @@ func (c *client) try(method, target string, body []byte, changes ...change) (res
 	return result{response.StatusCode, response.Header, content, err}, nil
 }
 
+// do sends a signed request and returns the answer.
 func (c *client) do(method, target string, body []byte, changes ...change) result {
 	c.t.Helper()
 	r, err := c.try(method, target, body, changes...)
@@ -170,6 +174,7 @@ const (
 	listTarget   = "/resources/applicantActions/-;applicantId=" + simulator.DefaultApplicantID
 )
 
+// create creates an action and returns its ID.
 func (c *client) create(external string) string {
 	c.t.Helper()
 	r := c.do("POST", createTarget, fmt.Appendf(nil, `{"externalActionId":%q}`, external))
@@ -177,6 +182,7 @@ func (c *client) create(external string) string {
 	return r.json(c.t)["id"].(string)
 }
 
+// get fetches an action.
 func (c *client) get(actionID string) map[string]any {
 	c.t.Helper()
 	r := c.do("GET", "/resources/applicantActions/"+actionID+"/one", nil)
@@ -184,6 +190,7 @@ func (c *client) get(actionID string) map[string]any {
 	return r.json(c.t)
 }
 
+// submit submits an action for review.
 func (c *client) submit(actionID string) result {
 	c.t.Helper()
 	r := c.do("POST", "/resources/applicantActions/"+actionID+"/review/status/pending", nil)
@@ -194,12 +201,15 @@ func (c *client) submit(actionID string) result {
 // part is one part of a multipart body.
 type part struct{ disposition, contentType, content string }
 
+// metadata returns the metadata part of an upload.
 func metadata(text string) part { return part{`form-data; name="metadata"`, "", text} }
 
+// content returns the image part of an upload.
 func content(name, contentType, bytes string) part {
 	return part{`form-data; name="content"; filename="` + name + `"`, contentType, bytes}
 }
 
+// multipartBody returns a form of the parts and the change that sets its content type.
 func multipartBody(t testing.TB, parts ...part) ([]byte, change) {
 	t.Helper()
 	var b bytes.Buffer
@@ -220,12 +230,14 @@ func multipartBody(t testing.TB, parts ...part) ([]byte, change) {
 
 const selfie = `{"idDocType":"SELFIE","country":"GBR"}`
 
+// addParts uploads the parts to an action.
 func (c *client) addParts(actionID string, parts ...part) result {
 	c.t.Helper()
 	body, form := multipartBody(c.t, parts...)
 	return c.do("POST", "/resources/applicantActions/"+actionID+"/images", body, form)
 }
 
+// addImage uploads a JPEG selfie of these bytes to an action.
 func (c *client) addImage(actionID, bytes string) result {
 	c.t.Helper()
 	return c.addParts(actionID, metadata(selfie), content("name.jpg", "image/jpeg", bytes))

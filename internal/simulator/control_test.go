@@ -52,6 +52,7 @@ type webhookLog struct {
 	got    chan struct{}
 }
 
+// newWebhookLog starts a receiver of webhooks and returns its log and its URL.
 func newWebhookLog(t *testing.T) (*webhookLog, string) {
 	t.Helper()
 	log := &webhookLog{got: make(chan struct{}, 100)}
@@ -72,6 +73,7 @@ func (l *webhookLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.got <- struct{}{}
 }
 
+// setRefuse sets whether the receiver refuses what comes next.
 func (l *webhookLog) setRefuse(refuse bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -385,6 +387,7 @@ type streamMessage struct {
 	Deliveries []struct{ N int }
 }
 
+// stream opens the stream of the console.
 func (c *client) stream(t *testing.T) *stream {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/_simulator/stream", nil)
@@ -399,6 +402,7 @@ func (c *client) stream(t *testing.T) *stream {
 	return &stream{t, lines}
 }
 
+// next waits for the next message and returns it.
 func (s *stream) next() (m streamMessage) {
 	s.t.Helper()
 	for s.lines.Scan() {

@@ -18,6 +18,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+// script sets the faults of the next requests.
 func script(t testing.TB, s *simulator.Server, faults ...simulator.Fault) {
 	t.Helper()
 	require.NoError(t, s.SetFaults(&simulator.Faults{Script: faults}))

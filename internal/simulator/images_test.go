@@ -22,6 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+// jpeg returns a small JPEG image.
 func jpeg(t testing.TB) string {
 	var b bytes.Buffer
 	require.NoError(t, imagejpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2)), nil))

@@ -15,6 +15,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+// link creates a link to the verification page for an external ID.
 func (c *client) link(t testing.TB, external string) string {
 	t.Helper()
 	const path = "/resources/sdkIntegrations/levels/action-liveness/websdkLink"
@@ -29,6 +30,7 @@ type browser struct {
 	page, code string
 }
 
+// open returns a browser at the page of the link.
 func (c *client) open(t testing.TB, link string) browser {
 	page, code, ok := strings.Cut(link, "#/")
 	require.True(t, ok)
@@ -36,6 +38,7 @@ func (c *client) open(t testing.TB, link string) browser {
 	return browser{c, page, code}
 }
 
+// post calls the API of the page with the code of the link.
 func (b browser) post(path string, body map[string]any, changes ...change) result {
 	b.t.Helper()
 	body["code"] = b.code

@@ -25,20 +25,23 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
+// newRecorder returns a recorder of one answer.
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
-// last keeps the records of requests.
+// records keeps the records of requests.
 type records struct {
 	mu  sync.Mutex
 	all []simulator.Request
 }
 
+// add keeps the record of a request.
 func (r *records) add(q simulator.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, q)
 }
 
+// last returns the record of the latest request.
 func (r *records) last() simulator.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -243,6 +246,7 @@ type pipeListener struct {
 	once  sync.Once
 }
 
+// newPipeListener returns a listener without connections.
 func newPipeListener() *pipeListener {
 	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 }
@@ -257,6 +261,8 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 }
 func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// dial connects to the listener.
 func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {

@@ -62,12 +62,14 @@ func (r *receiver) RoundTrip(q *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// count returns the number of deliveries so far.
 func (r *receiver) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.bodies)
 }
 
+// types returns the event types of the deliveries without their common prefix.
 func (r *receiver) types() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,6 +82,7 @@ func (r *receiver) types() []string {
 	return types
 }
 
+// after returns how long after begin each delivery came.
 func (r *receiver) after(begin time.Time) []time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,6 +93,7 @@ func (r *receiver) after(begin time.Time) []time.Duration {
 	return after
 }
 
+// bubble runs a test in virtual time with a simulator whose webhooks go to r.
 func bubble(t *testing.T, r *receiver, cfg simulator.Config, run func(*testing.T, *simulator.Server, *client)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg.WebhookURL, cfg.WebhookTransport = "http://localhost:1/hook", r

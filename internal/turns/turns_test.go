@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTurns_one_at_a_time(t *testing.T) {
+func TestTurnsOneAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var turns Turns[string]
@@ -34,7 +34,7 @@ func TestTurns_one_at_a_time(t *testing.T) {
 	})
 }
 
-func TestTurns_other_keys_do_not_wait(t *testing.T) {
+func TestTurnsOtherKeysDoNotWait(t *testing.T) {
 	t.Parallel()
 	var turns Turns[int]
 	var ends []func()
@@ -50,7 +50,7 @@ func TestTurns_other_keys_do_not_wait(t *testing.T) {
 	assert.Zero(t, turns.Len(), "nothing is left")
 }
 
-func TestTurns_waiting_ends_with_the_context(t *testing.T) {
+func TestTurnsWaitingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var turns Turns[string]

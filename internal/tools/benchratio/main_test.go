@@ -167,6 +167,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// table runs the program on the input and returns what it prints.
 func table(t *testing.T, in string) string {
 	t.Helper()
 	out := &bytes.Buffer{}

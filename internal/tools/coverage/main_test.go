@@ -67,6 +67,7 @@ func TestRunRejects(t *testing.T) {
 	}
 }
 
+// errorText returns the text of an error, or nothing when it is nil.
 func errorText(err error) string {
 	if err == nil {
 		return ""

@@ -60,7 +60,7 @@ func TestMutantsOf(t *testing.T) {
 	}
 }
 
-func TestMutantsOf_no_source(t *testing.T) {
+func TestMutantsOfNoSource(t *testing.T) {
 	t.Parallel()
 	if _, err := mutantsOf(filepath.Join(t.TempDir(), "none.go"), "p"); err == nil {
 		t.Error("no error for a file that is not there")
