@@ -397,6 +397,32 @@ func TestErrorNames(t *testing.T) {
 	require.Equal(t, "[removed] is there", s.cleanText("ivan-petrov already is there"))
 }
 
+// A line about an error has status, code, name, and whether a description is there.
+func TestErrorLines(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"errorCode":1000,"errorName":"duplicate-document","description":"a"}`: "code 1000, name duplicate-document, description",
+		`{"errorCode":4003,"errorName":"app-token-signature-mismatch"}`:         "code 4003, name app-token-signature-mismatch, no description",
+		`{"errorName":"ivan-petrov","description":"a"}`:                         "no code, name another, description",
+		`{"errorName":7,"description":""}`:                                      "no code, name another, no description",
+		`{"errorName":null}`:                                                    "no code, no name, no description",
+		`{}`:                                                                    "no code, no name, no description",
+	} {
+		require.Equal(t, "status 401, "+want, answerShape(&idngo.Response{StatusCode: 401, Body: []byte(body)}), body)
+	}
+	_, o := account(t, simulator.Config{})
+	r := run(t, t.Context(), o)
+	for id, seen := range map[string]string{
+		"error-unknown-action": "status 404, no code, no name, description",
+		"error-unknown-level":  "status 404, no code, no name, description",
+		"error-signature":      "status 401, code 4003, name app-token-signature mismatch, description",
+		"error-timestamp":      "status 401, code 4004, name app-token-timestamp-expired, description",
+	} {
+		require.Regexp(t, `(?m)^holds +wire +`+id+` .*; seen: `+seen+`$`, r.output)
+		require.Contains(t, r.report, `"seen": "`+seen+`"`)
+	}
+}
+
 // A report that cannot be written is an error.
 func TestReportFails(t *testing.T) {
 	t.Parallel()
