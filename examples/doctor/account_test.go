@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -316,10 +319,10 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	const mark = "MARK"
 	_, o := account(t, simulator.Config{})
-	var err error
+	signatures, digests := &noting{header: "X-App-Access-Sig"}, noteDigests(t)
 	server, err := simulator.New(simulator.Config{
 		KnownOnly: true, ReviewDelay: simulator.NoReviewDelay, AppToken: "sbx:MARKpublic.MARKprivate", SecretKey: "MARK-secret-key",
-		WebhookSecret: "MARK-webhook-secret", WebhookURL: "http://" + listenFor(t, &o), WebhookTimeScale: 0.001,
+		WebhookSecret: "MARK-webhook-secret", WebhookURL: "http://" + listenFor(t, &o), WebhookTimeScale: 0.001, WebhookTransport: digests,
 		Outcome: simulator.Outcome{
 			Answer: "RED", RejectLabels: []string{"MARK_LABEL"}, ModerationComment: "MARK moderation", ClientComment: "MARK client",
 		},
@@ -334,7 +337,8 @@ func TestReport(t *testing.T) {
 		"info":{"firstName":"MARK Ann","MARKname":{"MARK":1}},"fixedInfo":{"lastName":"MARK O'Neill"},
 		"requiredIdDocs":{"docSets":[{"types":["MARK_TYPE"]}]},
 		"review":{"reviewStatus":"completed","levelName":"MARK-level","reviewResult":{"reviewAnswer":"GREEN","moderationComment":"MARK"}}}`)))
-	o.baseURL = serve(t, marking(t, baseURL))
+	planted := new(sync.Map)
+	o.baseURL = serve(t, marking(t, baseURL, signatures, planted))
 	o.appToken, o.secretKey, o.webhookSecret = "sbx:MARKpublic.MARKprivate", "MARK-secret-key", "MARK-webhook-secret"
 	o.userID, o.applicantID, o.level = "MARK-user", "MARKapplicant", "MARK-level"
 
@@ -342,6 +346,14 @@ func TestReport(t *testing.T) {
 	require.Equal(t, holds, r.verdicts["submit-answer"], r.output)
 	require.Equal(t, holds, r.verdicts["webhook-digest"], r.output)
 	require.NotContains(t, r.report, mark)
+	for _, what := range []string{"token", "url", "imageFileName", "imageHash", "image bytes"} {
+		_, found := planted.Load(what)
+		require.True(t, found, "the mark was put into no %s", what)
+	}
+	for _, value := range append(signatures.all(t), digests.all(t)...) {
+		require.NotContains(t, r.report, value)
+		require.NotContains(t, r.output, value)
+	}
 	require.NotContains(t, r.report, "idngo-doctor-", "the external id")
 	require.NotRegexp(t, `[0-9a-f]{24}`, r.report)
 	require.NotRegexp(t, `\b[0-9]{6,}\b`, r.report, "an image id")
@@ -362,17 +374,67 @@ func listenFor(t *testing.T, o *options) string {
 	return o.webhookAddr
 }
 
-// marking passes requests on, and puts marked members and headers into what is answered.
-func marking(t *testing.T, baseURL string) http.Handler {
+// noting notes the values of a header.
+type noting struct {
+	header    string
+	transport http.RoundTripper
+	mu        sync.Mutex
+	values    []string
+}
+
+func noteDigests(t *testing.T) *noting {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &noting{header: "X-Payload-Digest", transport: transport}
+}
+
+func (n *noting) note(header http.Header) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.values = append(n.values, header.Values(n.header)...)
+}
+
+// RoundTrip notes the header of a request, and sends it.
+func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.note(r.Header)
+	return n.transport.RoundTrip(r)
+}
+
+// all returns the values, of which there must be some.
+func (n *noting) all(t *testing.T) []string {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	require.NotEmpty(t, n.values, n.header)
+	require.NotContains(t, n.values, "")
+	return slices.Clone(n.values)
+}
+
+// markedMembers are members of answers whose values get the mark at their end.
+var markedMembers = regexp.MustCompile(`"(token|url|imageFileName|imageHash)"\s*:\s*"[^"]+`)
+
+// marking passes requests on, notes their signatures, and puts marked members, values, image bytes
+// and headers into what is answered. It stores in planted what it has marked.
+func marking(t *testing.T, baseURL string, signatures *noting, planted *sync.Map) http.Handler {
 	t.Helper()
 	pass := interruptAt(t, baseURL, -1, nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signatures.note(r.Header)
 		recorder := httptest.NewRecorder()
 		pass.ServeHTTP(recorder, r)
 		body := recorder.Body.String()
-		if strings.HasPrefix(body, "{") {
+		switch {
+		case strings.HasPrefix(body, "{"):
+			for _, match := range markedMembers.FindAllStringSubmatch(body, -1) {
+				planted.Store(match[1], true)
+			}
 			body = `{"MARK member":"MARK","futureMember":"MARK future","questionnaires":[{"id":"MARK","sections":{"MARK":{}}}],` +
-				`"metadata":[{"key":"MARK"}],"MARKn":{"MARKm":["MARK"]},"errorName":"MARK error",` + strings.TrimPrefix(body, "{")
+				`"metadata":[{"key":"MARK"}],"MARKn":{"MARKm":["MARK"]},"errorName":"MARK error",` +
+				strings.TrimPrefix(markedMembers.ReplaceAllString(body, "${0}MARK"), "{")
+		case strings.HasPrefix(recorder.Header().Get("Content-Type"), "image/"):
+			planted.Store("image bytes", true)
+			body += "MARK image"
 		}
 		for name, values := range recorder.Header() {
 			w.Header()[name] = values
