@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -317,10 +320,10 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	const mark = "MARK"
 	_, o := account(t, simulator.Config{})
-	var err error
+	signatures, digests := &noting{header: "X-App-Access-Sig"}, noteDigests(t)
 	server, err := simulator.New(simulator.Config{
 		KnownOnly: true, ReviewDelay: simulator.NoReviewDelay, AppToken: "sbx:MARKpublic.MARKprivate", SecretKey: "MARK-secret-key",
-		WebhookSecret: "MARK-webhook-secret", WebhookURL: "http://" + listenFor(t, &o), WebhookTimeScale: 0.001,
+		WebhookSecret: "MARK-webhook-secret", WebhookURL: "http://" + listenFor(t, &o), WebhookTimeScale: 0.001, WebhookTransport: digests,
 		Outcome: simulator.Outcome{
 			Answer: "RED", RejectLabels: []string{"MARK_LABEL"}, ModerationComment: "MARK moderation", ClientComment: "MARK client",
 		},
@@ -335,7 +338,8 @@ func TestReport(t *testing.T) {
 		"info":{"firstName":"MARK Ann","MARKname":{"MARK":1}},"fixedInfo":{"lastName":"MARK O'Neill"},
 		"requiredIdDocs":{"docSets":[{"types":["MARK_TYPE"]}]},
 		"review":{"reviewStatus":"completed","levelName":"MARK-level","reviewResult":{"reviewAnswer":"GREEN","moderationComment":"MARK"}}}`)))
-	o.baseURL = serve(t, marking(t, baseURL))
+	planted := new(sync.Map)
+	o.baseURL = serve(t, marking(t, baseURL, signatures, planted))
 	o.appToken, o.secretKey, o.webhookSecret = "sbx:MARKpublic.MARKprivate", "MARK-secret-key", "MARK-webhook-secret"
 	o.userID, o.applicantID, o.level = "MARK-user", "MARKapplicant", "MARK-level"
 
@@ -343,6 +347,14 @@ func TestReport(t *testing.T) {
 	require.Equal(t, holds, r.verdicts["submit-answer"], r.output)
 	require.Equal(t, holds, r.verdicts["webhook-digest"], r.output)
 	require.NotContains(t, r.report, mark)
+	for _, what := range []string{"token", "url", "imageFileName", "imageHash", "image bytes"} {
+		_, found := planted.Load(what)
+		require.True(t, found, "the mark was put into no %s", what)
+	}
+	for _, value := range append(signatures.all(t), digests.all(t)...) {
+		require.NotContains(t, r.report, value)
+		require.NotContains(t, r.output, value)
+	}
 	require.NotContains(t, r.report, "idngo-doctor-", "the external id")
 	require.NotRegexp(t, `[0-9a-f]{24}`, r.report)
 	require.NotRegexp(t, `\b[0-9]{6,}\b`, r.report, "an image id")
@@ -363,17 +375,67 @@ func listenFor(t *testing.T, o *options) string {
 	return o.webhookAddr
 }
 
-// marking passes requests on, and puts marked members and headers into what is answered.
-func marking(t *testing.T, baseURL string) http.Handler {
+// noting notes the values of a header.
+type noting struct {
+	header    string
+	transport http.RoundTripper
+	mu        sync.Mutex
+	values    []string
+}
+
+func noteDigests(t *testing.T) *noting {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &noting{header: "X-Payload-Digest", transport: transport}
+}
+
+func (n *noting) note(header http.Header) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.values = append(n.values, header.Values(n.header)...)
+}
+
+// RoundTrip notes the header of a request, and sends it.
+func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.note(r.Header)
+	return n.transport.RoundTrip(r)
+}
+
+// all returns the values, of which there must be some.
+func (n *noting) all(t *testing.T) []string {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	require.NotEmpty(t, n.values, n.header)
+	require.NotContains(t, n.values, "")
+	return slices.Clone(n.values)
+}
+
+// markedMembers are members of answers whose values get the mark at their end.
+var markedMembers = regexp.MustCompile(`"(token|url|imageFileName|imageHash)"\s*:\s*"[^"]+`)
+
+// marking passes requests on, notes their signatures, and puts marked members, values, image bytes
+// and headers into what is answered. It stores in planted what it has marked.
+func marking(t *testing.T, baseURL string, signatures *noting, planted *sync.Map) http.Handler {
 	t.Helper()
 	pass := interruptAt(t, baseURL, -1, nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signatures.note(r.Header)
 		recorder := httptest.NewRecorder()
 		pass.ServeHTTP(recorder, r)
 		body := recorder.Body.String()
-		if strings.HasPrefix(body, "{") {
+		switch {
+		case strings.HasPrefix(body, "{"):
+			for _, match := range markedMembers.FindAllStringSubmatch(body, -1) {
+				planted.Store(match[1], true)
+			}
 			body = `{"MARK member":"MARK","futureMember":"MARK future","questionnaires":[{"id":"MARK","sections":{"MARK":{}}}],` +
-				`"metadata":[{"key":"MARK"}],"MARKn":{"MARKm":["MARK"]},"errorName":"MARK error",` + strings.TrimPrefix(body, "{")
+				`"metadata":[{"key":"MARK"}],"MARKn":{"MARKm":["MARK"]},"errorName":"MARK error",` +
+				strings.TrimPrefix(markedMembers.ReplaceAllString(body, "${0}MARK"), "{")
+		case strings.HasPrefix(recorder.Header().Get("Content-Type"), "image/"):
+			planted.Store("image bytes", true)
+			body += "MARK image"
 		}
 		for name, values := range recorder.Header() {
 			w.Header()[name] = values
@@ -396,6 +458,32 @@ func TestErrorNames(t *testing.T) {
 	require.Equal(t, map[string]any{"errorName": "text duplicate-document"}, s.seen["known"].(map[string]any)["body"])
 	require.Equal(t, map[string]any{"errorName": "text"}, s.seen["unknown"].(map[string]any)["body"])
 	require.Equal(t, "[removed] is there", s.cleanText("ivan-petrov already is there"))
+}
+
+// A line about an error has status, code, name, and whether a description is there.
+func TestErrorLines(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"errorCode":1000,"errorName":"duplicate-document","description":"a"}`: "code 1000, name duplicate-document, description",
+		`{"errorCode":4003,"errorName":"app-token-signature-mismatch"}`:         "code 4003, name app-token-signature-mismatch, no description",
+		`{"errorName":"ivan-petrov","description":"a"}`:                         "no code, name another, description",
+		`{"errorName":7,"description":""}`:                                      "no code, name another, no description",
+		`{"errorName":null}`:                                                    "no code, no name, no description",
+		`{}`:                                                                    "no code, no name, no description",
+	} {
+		require.Equal(t, "status 401, "+want, answerShape(&idngo.Response{StatusCode: 401, Body: []byte(body)}), body)
+	}
+	_, o := account(t, simulator.Config{})
+	r := run(t, t.Context(), o)
+	for id, seen := range map[string]string{
+		"error-unknown-action": "status 404, no code, no name, description",
+		"error-unknown-level":  "status 404, no code, no name, description",
+		"error-signature":      "status 401, code 4003, name app-token-signature mismatch, description",
+		"error-timestamp":      "status 401, code 4004, name app-token-timestamp-expired, description",
+	} {
+		require.Regexp(t, `(?m)^holds +wire +`+id+` .*; seen: `+seen+`$`, r.output)
+		require.Contains(t, r.report, `"seen": "`+seen+`"`)
+	}
 }
 
 // A report that cannot be written is an error.

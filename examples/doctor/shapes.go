@@ -206,9 +206,16 @@ var (
 )
 
 // errorNames are the errorNames that the report may have. Another one may hold data of the account.
+// Those with spaces are texts of the vendor's table of errors, which may be the names too.
 var errorNames = []string{
-	"already-in-that-state", "app-token-signature mismatch", "applicant-with-final-reject", "duplicate-document", "empty-file",
-	"file-too-big", "no-upload-verification-in-progress", "too-many-documents",
+	"duplicate-document", "too-many-documents", "file-too-big", "empty-file", "corrupted-file", "unsupported-file-format",
+	"no-upload-verification-in-progress", "incorrect-file-size", "applicant-marked-as-deleted",
+	"applicant-with-final-reject", "doc-type-not-in-req-docs", "encrypted-file",
+	"applicant already in that state", "already-in-that-state",
+	"app-token-invalid-format", "app-token-not-found", "app-token-private-part-mismatch",
+	"app-token-signature-mismatch", "app-token-signature mismatch", "time stamp expired", "app-token-timestamp-expired",
+	"invalid auth values", "not all auth parameters", "invalid parameters",
+	"already block-listed", "already allow-listed", "invalid-data", "method-not-allowed", "max-attempts",
 }
 
 // opaqueNames are the members that hold answers and personal data, whose names may be data too.
@@ -340,10 +347,31 @@ func answerShape(answer *idngo.Response) string {
 		} else {
 			text += ", no code"
 		}
+		text += ", " + nameShape(body) + ", " + descriptionShape(body)
 	default:
 		text += ", an object"
 	}
 	return text
+}
+
+// nameShape is the errorName of a body, if the report may have it.
+func nameShape(body map[string]any) string {
+	name, ok := body["errorName"]
+	text, _ := name.(string)
+	switch {
+	case !ok || name == nil || name == "":
+		return "no name"
+	case slices.Contains(errorNames, text):
+		return "name " + text
+	}
+	return "name another"
+}
+
+func descriptionShape(body map[string]any) string {
+	if text(body, "description") == "" {
+		return "no description"
+	}
+	return "description"
 }
 
 // errorShape is an error in a few words.

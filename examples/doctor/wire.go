@@ -461,7 +461,7 @@ func (d *doctor) checkAuthErrors() {
 		d.shapes.keep("GetAction "+probe.key, &answer)
 		var api *idngo.APIError
 		if errors.As(err, &api) {
-			d.see(probe.id, verdict(api.StatusCode == http.StatusUnauthorized && api.Code == probe.code), errorShape(err), err)
+			d.see(probe.id, verdict(api.StatusCode == http.StatusUnauthorized && api.Code == probe.code), answerShape(&answer), err)
 		}
 	}
 }

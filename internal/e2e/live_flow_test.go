@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/jpeg"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func TestLiveInSimulator(t *testing.T) {
 	client, err := account.newClient()
 	require.NoError(t, err)
 	account.test(t, client)
-	require.Len(t, server.Actions(), 1)
+	require.Len(t, server.Actions(), 2)
 }
 
 // test takes an action from creation to submit.
@@ -70,7 +71,7 @@ func (a liveAccount) test(t *testing.T, client *idngo.Client) {
 	assert.Equal(t, applicant.ID, same.ID)
 
 	externalID := "idngo-live-" + strings.ToLower(rand.Text()[:12])
-	t.Logf("creates an action with the external id %s, which stays", externalID)
+	t.Logf("creates an action with the external id %s, and asks for it again, which may create a second; they stay", externalID)
 	params := idngo.CreateActionParams{LevelName: a.level, ExternalActionID: externalID}
 	action, err := client.EnsureAction(ctx, applicant.ID, params)
 	require.NoError(t, err)
@@ -82,10 +83,14 @@ func (a liveAccount) test(t *testing.T, client *idngo.Client) {
 	testLiveLists(ctx, t, client, applicant.ID, action.ID, externalID)
 	testLiveImage(ctx, t, client, action.ID)
 	a.testTokens(ctx, t, client, externalID)
+	testLiveDuplicate(ctx, t, client, applicant.ID, params)
 
 	submitted, err := client.SubmitAction(ctx, action.ID)
 	require.NoError(t, err)
 	assert.NotEqual(t, idngo.ReviewStatusInit, submitted.Review.ReviewStatus)
+	if _, err = client.SubmitAction(ctx, action.ID); err != nil {
+		require.ErrorIs(t, err, idngo.ErrConflict, "a second submit")
+	}
 	confirmed, err := client.ConfirmAction(ctx, action.ID, idngo.ActionExpectation{ApplicantID: applicant.ID})
 	require.NoError(t, err)
 	assert.NotEqual(t, idngo.ReviewStatusInit, confirmed.Review.ReviewStatus)
@@ -117,6 +122,10 @@ func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, appl
 	require.NotEmpty(t, page.Items)
 	assert.Equal(t, actionID, page.Items[0].ID, "newest first")
 	assert.GreaterOrEqual(t, page.TotalItems, len(page.Items))
+	var rest idngo.ActionPage // of the list from an offset that the service chooses
+	path := "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID)
+	require.NoError(t, client.Do(ctx, http.MethodGet, path, url.Values{"limit": {"1"}, "order": {"-createdAt"}}, nil, &rest))
+	assert.LessOrEqual(t, len(rest.Items), 1)
 	found, err := client.FindAction(ctx, applicantID, externalID)
 	require.NoError(t, err)
 	assert.Equal(t, actionID, found.ID)
@@ -124,6 +133,18 @@ func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, appl
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 	_, err = client.GetAction(ctx, "000000000000000000000000")
 	require.ErrorIs(t, err, idngo.ErrNotFound)
+}
+
+// testLiveDuplicate creates an action with an external id that an action has already.
+func testLiveDuplicate(ctx context.Context, t *testing.T, client *idngo.Client, applicantID string, params idngo.CreateActionParams) {
+	t.Helper()
+	if _, err := client.CreateAction(ctx, applicantID, params); err != nil {
+		var refusal *idngo.APIError
+		require.ErrorAs(t, err, &refusal, "a second action with the external id is made or refused")
+	}
+	found, err := client.FindAction(ctx, applicantID, params.ExternalActionID)
+	require.NoError(t, err)
+	assert.Equal(t, params.ExternalActionID, found.ExternalActionID)
 }
 
 // testLiveImage uploads an image, opens it and downloads its preview.
@@ -135,6 +156,9 @@ func testLiveImage(ctx context.Context, t *testing.T, client *idngo.Client, acti
 	uploaded, err := client.AddImage(ctx, actionID, upload)
 	require.NoError(t, err)
 	require.NotEmpty(t, uploaded.ImageID)
+	if _, err = client.AddImage(ctx, actionID, upload); err != nil {
+		require.ErrorIs(t, err, idngo.ErrDuplicateImage, "the same image again")
+	}
 	content, err := client.OpenImage(ctx, actionID, uploaded.ImageID, idngo.ImageParams{})
 	require.NoError(t, err)
 	assert.Equal(t, "image/jpeg", content.ContentType)

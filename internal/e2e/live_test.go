@@ -13,7 +13,7 @@ import (
 )
 
 // TestLive takes an action in an account of the service from creation to submit. It
-// leaves one action behind, with an external id that begins with idngo-live-. It is
+// leaves one or two actions behind, with an external id that begins with idngo-live-. It is
 // built with -tags live only, and skipped without credentials:
 //
 //	IDNGO_APP_TOKEN=sbx:… IDNGO_SECRET_KEY=… IDNGO_USER_ID=… IDNGO_LEVEL=… \
