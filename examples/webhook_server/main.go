@@ -64,8 +64,7 @@ func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error)
 	return err
 }
 
-// decide acts on the type: ReviewStatus may contradict it. An error makes the event come again. A payout service takes the
-// expectation from its own record of the action, as the payout service in README.md does.
+// decide acts on the type: ReviewStatus may contradict it. Take the expectation from your record.
 func decide(ctx context.Context, client *idngo.Client, first func(actionID string) bool, e *idngo.WebhookEvent) error {
 	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)
