@@ -82,10 +82,8 @@ func (j *job) run() error {
 
 	// EnsureAction, not CreateAction: after a crash or a lost answer the same
 	// external id returns the same action and never creates a second one.
-	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{
-		LevelName:        j.level,
-		ExternalActionID: cmp.Or(j.externalID, "face-auth-"+rand.Text()),
-	})
+	externalID := cmp.Or(j.externalID, "face-auth-"+rand.Text())
+	action, err := client.EnsureAction(ctx, applicant.ID, idngo.CreateActionParams{LevelName: j.level, ExternalActionID: externalID})
 	if err != nil {
 		return err
 	}
@@ -125,10 +123,15 @@ func (j *job) run() error {
 		}
 	}
 
+	return j.decide(ctx, client, applicant.ID, action)
+}
+
+// decide asks whether the action is approved, and prints the timeline and the verdict.
+func (j *job) decide(ctx context.Context, client *idngo.Client, applicantID string, action *idngo.Action) error {
 	// Require this before a payout: no error means that it is the expected action,
 	// completed and GREEN.
-	action, err = client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{
-		ApplicantID: applicant.ID, ExternalActionID: action.ExternalActionID,
+	action, err := client.RequireApproved(ctx, action.ID, idngo.ActionExpectation{
+		ApplicantID: applicantID, ExternalActionID: action.ExternalActionID,
 	})
 	if err != nil && !errors.Is(err, idngo.ErrNotApproved) {
 		return err
