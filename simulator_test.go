@@ -216,7 +216,7 @@ func TestSimulatorLostAnswer(t *testing.T) {
 
 func TestSimulatorFaults(t *testing.T) {
 	t.Parallel()
-	once := idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1})
+	once := faultnet.OneAttempt()
 	sim, client := newSimulator(t, idngo.SimulatorConfig{Faults: "429:2@GetAction#1,503@GetAction=1"}, once)
 	action := createSimulated(t, client, "a")
 	get := func() error {
@@ -370,7 +370,7 @@ func TestSimulatorClose(t *testing.T) {
 			sim, client := newSimulator(t, idngo.SimulatorConfig{
 				ReviewDelay: time.Hour, Faults: "slow:1h@ListActions#1",
 				Webhooks: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
-			}, idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+			}, faultnet.OneAttempt())
 			action := createSimulated(t, client, "a")
 			_, err := client.SubmitAction(t.Context(), action.ID)
 			require.NoError(t, err)

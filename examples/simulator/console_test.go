@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
@@ -52,7 +53,7 @@ func (d *desk) newClient(key idngo.Secret) *idngo.Client {
 	transport := &http.Transport{}
 	d.t.Cleanup(transport.CloseIdleConnections)
 	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: key}, idngo.WithBaseURL(d.baseURL),
-		idngo.WithHTTPClient(&http.Client{Transport: transport}), idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+		idngo.WithHTTPClient(&http.Client{Transport: transport}), faultnet.OneAttempt())
 	require.NoError(d.t, err)
 	return client
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
@@ -139,7 +140,7 @@ func TestDeliveriesAreLogged(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := idngo.NewClient(idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey},
 		idngo.WithBaseURL(baseURL), idngo.WithHTTPClient(&http.Client{Transport: transport}),
-		idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}))
+		faultnet.OneAttempt())
 	require.NoError(t, err)
 	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
