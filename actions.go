@@ -121,7 +121,7 @@ type ensuring struct {
 // create creates the action until one exists. After each create without an action it searches for
 // the action that the create may have made.
 func (e *ensuring) create(ctx context.Context) (*Action, error) {
-	for n := 0; ; n++ {
+	for attempt := 0; ; attempt++ {
 		action, err := e.client.CreateAction(ctx, e.applicantID, e.params, e.opts...)
 		again := false
 		switch {
@@ -134,7 +134,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 		case errors.Is(err, ErrOutcomeUnknown):
 			// The effect may still come.
 			policy := e.client.policy
-			delay := retry.Delay(n, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
+			delay := retry.Delay(attempt, policy.MinDelay, policy.MaxDelay, rand.Float64()) //nolint:gosec // spreads searches, guards nothing
 			asked := retryAfter(err)
 			if asked > policy.MaxRetryAfter {
 				return nil, err
@@ -143,7 +143,7 @@ func (e *ensuring) create(ctx context.Context) (*Action, error) {
 			if contextErr := retry.WaitIfTime(ctx, delay); contextErr != nil {
 				return nil, methodError("EnsureAction", "", err, shortly(ctx, contextErr))
 			}
-			e.unknown, again = err, n+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
+			e.unknown, again = err, attempt+1 < policy.MaxAttempts && !errors.Is(err, errAcknowledged)
 		case errors.Is(err, ErrConflict): // somebody else may have been first
 		default:
 			return nil, e.withUnknown(err)

@@ -410,9 +410,9 @@ type operationKey struct{}
 // newClient takes the base URL of the environment, which may be empty.
 func newClient(method string, creds Credentials, fromEnv string, opts []Option, problems ...error) (*Client, error) {
 	signer, err := NewSigner(creds)
-	c := &Client{signer: signer}
-	c.userAgent, c.timeout, c.now = "idngo-go/"+Version, defaultTimeout, time.Now
-	c.policy, _ = retry.Policy{}.WithDefaults()
+	client := &Client{signer: signer}
+	client.userAgent, client.timeout, client.now = "idngo-go/"+Version, defaultTimeout, time.Now
+	client.policy, _ = retry.Policy{}.WithDefaults()
 	if len(problems) == 0 {
 		problems = append(problems, err)
 	}
@@ -421,23 +421,23 @@ func newClient(method string, creds Credentials, fromEnv string, opts []Option, 
 			problems = append(problems, invalid("option", "is nil"))
 			continue
 		}
-		problems = append(problems, opt(c))
+		problems = append(problems, opt(client))
 	}
 	name := "base URL"
-	if c.baseURL == "" && fromEnv != "" {
+	if client.baseURL == "" && fromEnv != "" {
 		name = "IDNGO_BASE_URL"
 	}
-	base, problem := exchange.CheckBaseURL(cmp.Or(c.baseURL, fromEnv, DefaultBaseURL), c.insecureHTTP)
-	c.baseURL = base
+	base, problem := exchange.CheckBaseURL(cmp.Or(client.baseURL, fromEnv, DefaultBaseURL), client.insecureHTTP)
+	client.baseURL = base
 	if err := checkArguments(method, append(problems, invalid(name, problem))...); err != nil {
 		return nil, err
 	}
-	if c.http == nil {
-		c.http = new(http.Client)
+	if client.http == nil {
+		client.http = new(http.Client)
 	}
-	c.clock = clock.New(c.now)
-	c.exchanger = exchange.New(c.http, signer.state.signer, c.clock, c.timeout)
-	return c, nil
+	client.clock = clock.New(client.now)
+	client.exchanger = exchange.New(client.http, signer.state.signer, client.clock, client.timeout)
+	return client, nil
 }
 
 // A request is one call of the API, before and across its attempts.

@@ -73,37 +73,37 @@ func (e *APIError) Error() string {
 }
 
 func (e *APIError) detail() string {
-	var b strings.Builder
+	var line strings.Builder
 	if step := stepOf(e.method, e.Operation); step != "" {
-		b.WriteString(step + ": ")
+		line.WriteString(step + ": ")
 	}
 	if e.outcomeUnknown {
-		b.WriteString(ErrOutcomeUnknown.Error() + ": ")
+		line.WriteString(ErrOutcomeUnknown.Error() + ": ")
 	}
 	if e.imageChanged {
-		b.WriteString(ErrImageChanged.Error() + ": ")
+		line.WriteString(ErrImageChanged.Error() + ": ")
 	}
-	b.WriteString(strconv.Itoa(e.StatusCode))
+	line.WriteString(strconv.Itoa(e.StatusCode))
 	if text := http.StatusText(e.StatusCode); text != "" {
-		b.WriteString(" " + text)
+		line.WriteString(" " + text)
 	}
 	if e.html {
-		b.WriteString(" (text/html, most likely from a proxy or gateway)")
+		line.WriteString(" (text/html, most likely from a proxy or gateway)")
 	}
 	if e.redirectHost != "" {
-		b.WriteString(", redirect to " + e.redirectHost + " refused")
+		line.WriteString(", redirect to " + e.redirectHost + " refused")
 	}
 	if e.Code != 0 {
-		fmt.Fprintf(&b, ", code %d", int(e.Code))
+		fmt.Fprintf(&line, ", code %d", int(e.Code))
 	}
-	b.WriteString(e.safe)
+	line.WriteString(e.safe)
 	if e.Attempts > 1 {
-		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
+		fmt.Fprintf(&line, " (%d attempts)", e.Attempts)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + oneline.Line(e.cause.Error()))
+		line.WriteString(": " + oneline.Line(e.cause.Error()))
 	}
-	return b.String()
+	return line.String()
 }
 
 // Format writes Error for every verb and flag.

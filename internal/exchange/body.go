@@ -97,22 +97,22 @@ type Stream struct {
 
 // openStream waits for the first bytes. Until they are there, the exchange can be made again.
 func openStream(ctx context.Context, attempt *attempt, answer *Answer) (*Answer, *Failure) {
-	s := &Stream{ctx: ctx, attempt: attempt, answer: answer}
+	stream := &Stream{ctx: ctx, attempt: attempt, answer: answer}
 	buffer := make([]byte, 512)
 	n := 0
-	for n == 0 && s.err == nil {
-		n, s.err = s.fill(buffer)
+	for n == 0 && stream.err == nil {
+		n, stream.err = stream.fill(buffer)
 	}
-	if n == 0 && s.err != io.EOF {
+	if n == 0 && stream.err != io.EOF {
 		_ = answer.Body.Close()
-		failure := attempt.failure(ctx, answer.Sent, s.err, true)
+		failure := attempt.failure(ctx, answer.Sent, stream.err, true)
 		failure.Response = answer.Response
 		return nil, failure
 	}
 	attempt.Pause()
 	attempt.streamed = true
-	s.first.Reset(buffer[:n])
-	answer.Stream = s
+	stream.first.Reset(buffer[:n])
+	answer.Stream = stream
 	return answer, nil
 }
 

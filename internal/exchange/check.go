@@ -15,32 +15,32 @@ import (
 // it, and is empty if nothing is. It never shows the URL, which may hold a password. insecure
 // allows http for any host, not only for loopback.
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
-	u, err := url.Parse(text)
+	parsed, err := url.Parse(text)
 	if err == nil {
 		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // it is not sent
 	}
 	switch {
 	case err != nil:
 		return "", "is not a URL"
-	case u.Scheme != "https" && u.Scheme != "http":
+	case parsed.Scheme != "https" && parsed.Scheme != "http":
 		return "", "is neither https nor http"
-	case u.Host == "" || u.Hostname() == "":
+	case parsed.Host == "" || parsed.Hostname() == "":
 		return "", "has no host"
-	case u.User != nil:
+	case parsed.User != nil:
 		return "", "has user info in it"
-	case u.RawQuery != "" || u.ForceQuery:
+	case parsed.RawQuery != "" || parsed.ForceQuery:
 		return "", "has a query"
-	case u.Fragment != "" || strings.Contains(text, "#"):
+	case parsed.Fragment != "" || strings.Contains(text, "#"):
 		return "", "has a fragment"
-	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
+	case parsed.Scheme == "http" && !insecure && !loopback(parsed.Hostname()):
 		return "", "is http: off loopback it must be https"
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
+	for segment := range strings.SplitSeq(parsed.Path, "/") {
 		if segment == "." || segment == ".." {
 			return "", "has a dot segment"
 		}
 	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), ""
+	return parsed.Scheme + "://" + parsed.Host + strings.TrimRight(parsed.EscapedPath(), "/"), ""
 }
 
 func loopback(host string) bool {

@@ -366,11 +366,11 @@ type controlOutcomeBody struct {
 // readOutcome reads one.
 func (c *controlCall) readOutcome() (Outcome, *reply) {
 	if text, ok := c.text(); ok {
-		o, err := ParseOutcome(text)
+		outcome, err := ParseOutcome(text)
 		if err != nil {
 			return Outcome{}, controlFailure(err)
 		}
-		return o, nil
+		return outcome, nil
 	}
 	var body controlOutcomeBody
 	const shape = `{"outcome":"RED:FORGERY"} or {"reviewAnswer":"RED","rejectLabels":["FORGERY"],"reviewRejectType":"FINAL"}`
@@ -380,21 +380,21 @@ func (c *controlCall) readOutcome() (Outcome, *reply) {
 	if body.Outcome == "" && body.ReviewAnswer == "" {
 		return Outcome{}, refusal(http.StatusBadRequest, "The body has neither outcome nor reviewAnswer")
 	}
-	o := Outcome{Answer: body.ReviewAnswer, RejectLabels: body.RejectLabels, RejectType: body.ReviewRejectType}
+	outcome := Outcome{Answer: body.ReviewAnswer, RejectLabels: body.RejectLabels, RejectType: body.ReviewRejectType}
 	if body.Outcome != "" {
 		if body.ReviewAnswer != "" || body.RejectLabels != nil || body.ReviewRejectType != "" {
 			return Outcome{}, refusal(http.StatusBadRequest, "The body has both outcome and members of a review result")
 		}
 		var err error
-		if o, err = ParseOutcome(body.Outcome); err != nil {
+		if outcome, err = ParseOutcome(body.Outcome); err != nil {
 			return Outcome{}, controlFailure(err)
 		}
 	}
-	o.ModerationComment, o.ClientComment = body.ModerationComment, body.ClientComment
-	if len(o.RejectLabels) > 100 || len(o.ModerationComment)+len(o.ClientComment) > 4096 {
+	outcome.ModerationComment, outcome.ClientComment = body.ModerationComment, body.ClientComment
+	if len(outcome.RejectLabels) > 100 || len(outcome.ModerationComment)+len(outcome.ClientComment) > 4096 {
 		return Outcome{}, refusal(http.StatusBadRequest, "Too many labels, or a comment that is too long")
 	}
-	return o, nil
+	return outcome, nil
 }
 
 func (o Outcome) controlBody() controlOutcomeBody {

@@ -84,42 +84,42 @@ func parseFault(what string) (Fault, error) {
 		return Fault{}, errors.New("the name of the call is empty")
 	}
 	name, detail, hasDetail := strings.Cut(what, ":")
-	f := Fault{Kind: FaultKind(name), Operation: operation}
+	fault := Fault{Kind: FaultKind(name), Operation: operation}
 	status, suffix, _ := strings.Cut(name, "-")
 	if n, err := strconv.Atoi(status); err == nil {
-		f.Status = n
+		fault.Status = n
 		switch suffix {
 		case "":
-			f.Kind = FaultStatus
+			fault.Kind = FaultStatus
 		case "after":
-			f.Kind = FaultStatusAfter
+			fault.Kind = FaultStatusAfter
 		case "early":
-			f.Kind = FaultEarlyStatus
+			fault.Kind = FaultEarlyStatus
 		}
 		if hasDetail {
 			// A Fault takes any text. On a command line 2s is a mistake, which a
 			// client that ignores it would hide.
 			if _, err := strconv.ParseUint(detail, 10, 32); err != nil {
-				return f, fmt.Errorf("the Retry-After %q is not a whole number of seconds", detail)
+				return fault, fmt.Errorf("the Retry-After %q is not a whole number of seconds", detail)
 			}
-			f.RetryAfter = detail
+			fault.RetryAfter = detail
 		}
-		return f, f.complete()
+		return fault, fault.complete()
 	}
 	switch name {
 	case "":
-		return f, errors.New("the kind is empty")
+		return fault, errors.New("the kind is empty")
 	case "slow":
-		f.Kind = FaultSlowHeaders
+		fault.Kind = FaultSlowHeaders
 	}
 	if hasDetail {
 		delay, err := time.ParseDuration(detail)
 		if err != nil {
-			return f, fmt.Errorf("%q is not a duration such as 2s", detail)
+			return fault, fmt.Errorf("%q is not a duration such as 2s", detail)
 		}
-		f.Delay = delay
+		fault.Delay = delay
 	}
-	return f, f.complete()
+	return fault, fault.complete()
 }
 
 // String returns the fault as [ParseFaults] reads it, without probability or count.

@@ -158,11 +158,11 @@ type delivery struct {
 func (d *delivery) bytes() int { return entryBytes + len(d.kind) + len(d.actionID) + len(d.body) }
 
 func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
-	c := &courier{
+	made := &courier{
 		cfg: cfg, url: cfg.WebhookURL, journal: journal, now: now,
 		queues: map[any][]*delivery{}, timers: map[*time.Timer]*delivery{},
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	made.ctx, made.cancel = context.WithCancel(context.Background())
 	transport := cfg.WebhookTransport
 	if transport == nil {
 		dialer := &net.Dialer{Control: refuseOtherHosts}
@@ -171,24 +171,24 @@ func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
 		}
 		dial := dialer.DialContext
 		if cfg.WebhookHandler != nil {
-			c.handler = newHandlerServer(c.ctx, cfg.WebhookHandler)
-			dial = c.handler.dial
+			made.handler = newHandlerServer(made.ctx, cfg.WebhookHandler)
+			dial = made.handler.dial
 		}
-		c.transport = &http.Transport{
+		made.transport = &http.Transport{
 			DialContext: dial, MaxIdleConnsPerHost: deliveryWorkers, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: deliveryTimeout,
 		}
-		transport = c.transport
+		transport = made.transport
 	}
-	c.client = &http.Client{
+	made.client = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       max(min(c.scaled(deliveryTimeout), deliveryTimeout), minTimeout),
+		Timeout:       max(min(made.scaled(deliveryTimeout), deliveryTimeout), minTimeout),
 	}
 	if cfg.WebhookHandler != nil {
-		c.client.Timeout = memoryTimeout
+		made.client.Timeout = memoryTimeout
 	}
-	return c
+	return made
 }
 
 // send queues an event. If events are shuffled, it delays an event for longer than the
