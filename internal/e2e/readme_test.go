@@ -69,6 +69,42 @@ func TestREADMEProgramRuns(t *testing.T) {
 	assert.Equal(t, "GREEN: pay out\n", string(out))
 }
 
+// The README's commands exist, and its first example prints what the README shows. This test is
+// itself run by the other command, go test.
+func TestREADMECommandsRun(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t, "it links a program")
+	readme := string(faultnet.ReadFile(t, faultnet.Path(t, "README.md")))
+	blocks := regexp.MustCompile("(?s)```(?:console|sh)\n(.*?)```").FindAllStringSubmatch(readme, -1)
+	require.Len(t, blocks, 3)
+	paths := regexp.MustCompile(modulePath+`/(\S+?)(?:@latest)?\s`).FindAllStringSubmatch(blocks[2][1], -1)
+	assert.Len(t, paths, 2)
+	for _, path := range paths {
+		assert.Contains(t, string(faultnet.ReadFile(t, faultnet.Path(t, path[1], "main.go"))), "package main\n")
+	}
+	assert.Regexp(t, `^go test \./\.\.\.\nok  \t`+modulePath+`\t[0-9.]+s\n$`, blocks[1][1])
+
+	shown := strings.Split(strings.TrimSpace(blocks[0][1]), "\n")
+	command := strings.Fields(shown[0])
+	program := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	program.Dir = faultnet.Path(t)
+	program.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "IDNGO_") })
+	out, err := program.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	// Ids and ports differ, and "…" stands for what is left out.
+	changing := regexp.MustCompile(`[0-9a-f]{24}|127\.0\.0\.1:\d+|face-auth-\S+`)
+	rest := changing.ReplaceAllString(string(out), "*")
+	for _, line := range shown[1:] {
+		if line == "…" {
+			continue
+		}
+		_, after, found := strings.Cut(rest, changing.ReplaceAllString(line, "*")+"\n")
+		require.True(t, found, "%s is not printed, or not in this order:\n%s", line, out)
+		rest = after
+	}
+	assert.Empty(t, rest, "the README shows the last line")
+}
+
 // The README's payout service pays once for a payout that is approved, however often its event
 // comes, and not for others.
 func TestREADMEPayoutServiceRuns(t *testing.T) {
