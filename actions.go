@@ -224,11 +224,11 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 	return action, get.options.caller, err
 }
 
-// FindAction finds an applicant's action by your own id of it. It returns the newest one, as the
-// list shows it. It pages through ListActions, and calls GetAction for entries without an external
-// id. It returns [ErrNotFound] if there is no such action. If the service never returns external
-// ids, or lists an action that GetAction cannot fetch, the action may still exist: the error then
-// matches no sentinel. Other errors are those of ListActions and GetAction.
+// FindAction finds an applicant's action by your own id of it. It returns the newest one, with the
+// fields of a list entry. It pages through ListActions, and calls GetAction for entries without an
+// external id. It returns [ErrNotFound] if there is no such action. If the service never returns
+// external ids, or lists an action that GetAction cannot fetch, the action may still exist: the
+// error then matches no sentinel. Other errors are those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	opts, _, err := begin(ctx, "FindAction", opts,
 		c.check(), checkID("applicantID", applicantID), required("externalActionID", externalActionID))
@@ -290,8 +290,8 @@ var errNotListed = errors.New("not listed")
 type ListActionsParams struct {
 	// Limit is the size of a page, from 1. 0 means 100.
 	Limit int
-	// Offset is the number of actions to skip, from 0. It is always sent, since the specification
-	// gives 10 as the service's own default.
+	// Offset is the number of actions to skip, from 0. It is always sent, even 0: by the
+	// specification, the service skips 10 actions if it gets none.
 	Offset int
 	// Order is the order of the list. Empty means "-createdAt", newest first, the one documented
 	// value.
@@ -325,7 +325,7 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
 // It holds one page and the ids of the pages before. An error of ListActions ends the iteration,
-// with a nil action. So does an error that matches no sentinel, if the service ignores the offset.
+// with a nil action. If the service repeats a page, an error that matches no sentinel ends it.
 // A second range over the sequence starts from the beginning.
 //
 // Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
@@ -570,8 +570,8 @@ func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...R
 //
 //	GET /resources/applicants/-;externalUserId={externalUserID}/one
 //
-// Its source is the same as that of GetApplicant. It returns [ErrNotFound] for an unknown user, and
-// [ErrActionMismatch] if the service answers with another user or with an applicant that has no id.
+// Like GetApplicant, it is not in the specification. It returns [ErrNotFound] for an unknown user,
+// and [ErrActionMismatch] for an answer with another user, or an applicant that has no id.
 // Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts ...RequestOption) (*Applicant, error) {
 	applicant, caller, err := c.fetchApplicant(ctx, &request{

@@ -35,7 +35,7 @@
 // After [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
 // before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
 // network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no value that the
-// call has sent; see [APIError]. Models print in full.
+// call has sent; see [APIError]. fmt prints all fields of an [Action] and of other answers.
 //
 // # Retries
 //
@@ -53,7 +53,8 @@
 //	429, and 409 with Retry-After       retry             retry: it was refused
 //	                                                        before it ran
 //	401 with code 4004; 401 without a   retry at once,    retry at once,
-//	  code, if Date differs by over 30 s  corrected clock   corrected clock
+//	  code, if its Date is over 30 s from corrected clock   corrected clock
+//	  the local clock
 //	501, any other 4xx, a redirect      stop              stop
 //
 // Each request is attempted three times at most. The delays are 250 to 500 ms, then 500 ms to 1 s,
@@ -79,7 +80,7 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Several machines only need to agree on the ExternalActionID of an action and the Key of an event.
+// Several machines use the same ExternalActionID for an action, and share a record of event keys.
 //
 // # Sources
 //
@@ -345,7 +346,7 @@ func WithIdempotent() RequestOption {
 // escaped as a URL path. query is sent sorted, with %20 for a space. body is nil, a []byte that is
 // sent as it is, or a value for encoding/json. A nil pointer, map or slice is no body. out is nil,
 // a *[]byte, or a pointer to decode the answer into. 204, 205, an empty 2xx and any 2xx to HEAD are
-// a success, and leave out unchanged.
+// a success; what out points to then stays unchanged.
 //
 // GET and HEAD are idempotent, other methods are not (see [WithIdempotent]). Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].

@@ -149,10 +149,10 @@ func (e *APIError) signatureMismatch() bool {
 	return has("signature") && !has("expired") && !has("missing") && !has("required") && !has("not found")
 }
 
-// Unwrap returns another error that ended the call, for example that of its context.
+// Unwrap returns what ended the call after this answer, such as the context in a wait, or nil.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// Timeout reports whether the deadline of the context ended the call.
+// Timeout reports whether Unwrap returns a timeout.
 func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 
 // Temporary returns Timeout. It makes APIError a [net.Error].

@@ -20,7 +20,7 @@ import (
 //
 // Decoding an action replaces everything that the value held. A field of an unexpected JSON type is
 // ignored. But decoding fails if the review is not an object, or its status or level name not a
-// string. Ids may be numbers. A review without a result gets the reviewResult beside it.
+// string. An id may be a JSON number. A review without a result gets the action's reviewResult.
 type Action struct {
 	ID               string     `json:"id,omitzero"`               // the service's id of the action, 24 hex digits
 	ApplicantID      string     `json:"applicantId,omitzero"`      // the service's id of the applicant, 24 hex digits
@@ -64,8 +64,8 @@ type ActionPage struct {
 // UnmarshalJSON decodes a page. A null changes nothing.
 func (p *ActionPage) UnmarshalJSON(data []byte) error { return unlessNull(data, p, decodeActionPage) }
 
-// Applicant is a person or a company that the service verifies. [WithResponse] has the personal
-// data, which the service sends in info and fixedInfo. The specification of actions lacks it.
+// Applicant is a person or a company that the service verifies. Use [WithResponse] to read the
+// personal data in info and fixedInfo. The specification of actions does not describe applicants.
 //
 // It decodes as an [Action] does, except that a level name that is not a string is no error.
 type Applicant struct {
@@ -416,8 +416,8 @@ func (i QuestionnaireItem) MarshalJSON() ([]byte, error) {
 
 // WebhookEvent is an event that the service posts to your endpoint. One endpoint may receive events
 // about applicants too, which have the same form. Act on Type: ReviewStatus contradicts it in two
-// of the specification's three examples. A field of an unexpected JSON type is ignored. Only the
-// type must be a string. Ids may be numbers.
+// of the specification's three examples. A field of an unexpected JSON type is ignored, but
+// decoding fails if Type is not a string. An id may be a JSON number.
 type WebhookEvent struct {
 	Type                      WebhookType  `json:"type,omitzero"`                      // what happened
 	ApplicantID               string       `json:"applicantId,omitzero"`               // the service's id of the applicant
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen where a company passes reviews on; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen in answers of another company's service; an absent answer is ""
 )
 
 // RejectType tells whether a rejected user may try again.

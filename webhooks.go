@@ -45,7 +45,7 @@ const (
 // itself. [WebhookVerifier.Parse] and [WebhookVerifier.Handler] do both.
 //
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
-// unknown. Ids may be numbers. A field of another JSON type than expected stays zero, and unknown
+// unknown. An id may be a number. A field of another JSON type than expected stays zero. Unknown
 // fields are ignored: related products of the vendor disable an endpoint that refuses deliveries.
 // If a field comes twice, its last readable value counts. Raw is a copy of body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
