@@ -428,7 +428,8 @@ type WaitParams struct {
 	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
 	MinInterval time.Duration
-	// MaxInterval is the longest interval (default 15 s).
+	// MaxInterval is the longest interval (default 15 s). After a failed poll the wait is longer if
+	// Retry-After asks for it, up to [RetryPolicy].MaxRetryAfter and a tenth.
 	MaxInterval time.Duration
 	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
