@@ -113,7 +113,7 @@ func TestChaos(t *testing.T) {
 	var all []*chaosFlow
 	lines := 0
 	if processes == 0 {
-		lines = runChaosFlows(ctx, t, world.base, 0, flows, func(flow *chaosFlow) { all = append(all, flow) })
+		lines = runChaosFlows(ctx, t, world.base, chaosAtOnce, 0, flows, func(flow *chaosFlow) { all = append(all, flow) })
 	} else {
 		all = runChaosProcesses(ctx, t, world.base, flows, processes)
 	}
@@ -148,12 +148,14 @@ func assertGoroutines(t *testing.T, before int) {
 	}
 }
 
-// runChaosFlows runs the flows from first to before last, and gives each of them to done, one at
-// a time. It returns how many lines were logged.
-func runChaosFlows(ctx context.Context, t *testing.T, base string, first, last int, done func(*chaosFlow)) (lines int) {
+// runChaosFlows runs the flows from first to before last, atOnce of them at a time, and gives each
+// of them to done, one at a time. It returns how many lines were logged.
+func runChaosFlows(
+	ctx context.Context, t *testing.T, base string, atOnce, first, last int, done func(*chaosFlow),
+) (lines int) {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = chaosAtOnce
+	transport.MaxIdleConnsPerHost = atOnce
 	defer transport.CloseIdleConnections()
 	log := &faultnet.Log{CountOnly: true}
 	newClient := func() *idngo.Client {
@@ -170,7 +172,7 @@ func runChaosFlows(ctx context.Context, t *testing.T, base string, first, last i
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	client := newClient()
-	for range chaosAtOnce {
+	for range atOnce {
 		wg.Go(func() {
 			for number := range jobs {
 				flow := &chaosFlow{Number: number}

@@ -37,6 +37,7 @@ type chaosWorld struct {
 	server   *http.Server
 	receiver *idngo.Client // asks for the action of each webhook
 	flows    int
+	progress func(ended int)
 	offset   atomic.Int64 // of the service's clock, in nanoseconds
 
 	mu           sync.Mutex
@@ -50,7 +51,10 @@ type chaosWorld struct {
 // startChaosWorld starts the service and the receiver.
 func startChaosWorld(t *testing.T, flows int, seed uint64) *chaosWorld {
 	t.Helper()
-	world := &chaosWorld{flows: flows, keys: map[string]bool{}, effects: map[string]int{}}
+	begin := time.Now()
+	world := &chaosWorld{flows: flows, keys: map[string]bool{}, effects: map[string]int{}, progress: func(ended int) {
+		t.Logf("%d of %d flows have ended after %v", ended, flows, time.Since(begin).Round(time.Second))
+	}}
 	verifier, err := idngo.NewWebhookVerifier(simulator.DefaultWebhookSecret)
 	require.NoError(t, err)
 	world.service, err = simulator.New(simulator.Config{
@@ -96,6 +100,9 @@ func (w *chaosWorld) receive(_ context.Context, event *idngo.WebhookEvent) error
 	if event.Type == idngo.WebhookTypeApplicantActionReviewed {
 		w.effects[event.ExternalApplicantActionID]++
 		w.ended++
+		if *chaosFlows > 0 && w.ended%max(w.flows/20, 1) == 0 {
+			w.progress(w.ended)
+		}
 		w.disturb()
 	}
 	return nil
@@ -263,12 +270,13 @@ func runChaosProcesses(ctx context.Context, t *testing.T, base string, flows, pr
 	var wg sync.WaitGroup
 	for i := range processes {
 		results := filepath.Join(dir, strconv.Itoa(i))
-		command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChaosWorker$", "-test.timeout=0")
+		command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChaosWorker$", "-test.timeout=0", "-test.v")
 		command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %s", chaosWorkerVariable,
 			base, flows*i/processes, flows*(i+1)/processes, results))
 		wg.Go(func() {
 			output, err := command.CombinedOutput()
-			assert.NoError(t, err, "process %d: %s", i, output)
+			assert.NoError(t, err, "process %d", i)
+			t.Logf("process %d:\n%s", i, output)
 		})
 	}
 	wg.Wait()
@@ -310,12 +318,17 @@ func TestChaosWorker(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	warm := min(first+chaosAtOnce, last)
-	runChaosFlows(t.Context(), t, settings[0], first, warm, write) // or the first use of everything would count
-	goroutines, heap := runtime.NumGoroutine(), heapInUse()
-	runChaosFlows(t.Context(), t, settings[0], warm, last, write)
+	const atOnce = chaosAtOnce / chaosProcesses
+	goroutines := runtime.NumGoroutine()
+	warm := min(first+atOnce, last)
+	runChaosFlows(t.Context(), t, settings[0], atOnce, first, warm, write) // or the first use of everything would count
+	heap := heapInUse()
+	lines := runChaosFlows(t.Context(), t, settings[0], atOnce, warm, last, write)
 	assertGoroutines(t, goroutines)
-	assert.LessOrEqual(t, heapInUse(), heap+8<<20, "bytes on the heap, %d before", heap)
+	after := heapInUse()
+	assert.LessOrEqual(t, after, heap+8<<20, "bytes on the heap, %d before", heap)
+	t.Logf("%d goroutines, were %d; %d kB on the heap, were %d; %d lines logged",
+		runtime.NumGoroutine(), goroutines, after>>10, heap>>10, lines)
 	require.NoError(t, file.Close())
 }
 
