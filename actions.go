@@ -25,8 +25,8 @@ type CreateActionParams struct {
 	// LevelName is the name of the level in the dashboard. Capitals count. The type of the level
 	// must be "Applicant actions". Required.
 	LevelName string
-	// ExternalActionID is your own id of the action. Required. Use EnsureAction if the id may exist
-	// already: what the service then does is not documented.
+	// ExternalActionID is your own id of the action. Required. If the id may exist already, use
+	// EnsureAction: what CreateAction does with such an id is not documented.
 	ExternalActionID string
 	// Email is for levels that check it.
 	Email string
@@ -79,8 +79,8 @@ func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateA
 //
 // Calls of one client for the same applicant and external id take turns, so that the second sees
 // what the first has created. Duplicates remain possible in two cases: two machines search and then
-// create at the same instant, or the service carries out a lost request after the second search. A
-// lock of your own for each external id excludes the first case.
+// create at the same instant, or a create whose answer was lost takes effect after the second
+// search. A lock of your own for each external id excludes the first case.
 //
 // It returns [ErrActionMismatch] if the service reports another level for the action, and
 // [ErrOutcomeUnknown] if the action may exist without being found. Other errors are those of
@@ -226,9 +226,9 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 
 // FindAction finds an applicant's action by your own id of it. It returns the newest one, with the
 // fields of a list entry. It pages through ListActions, and calls GetAction for entries without an
-// external id. It returns [ErrNotFound] if there is no such action. If the service never returns
-// external ids, or lists an action that GetAction cannot fetch, the action may still exist: the
-// error then matches no sentinel. Other errors are those of ListActions and GetAction.
+// external id. It returns [ErrNotFound] if there is no such action. An error that matches no
+// sentinel means that the action may still exist: the service returns no external ids, or GetAction
+// does not find a listed action. Other errors are those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	opts, _, err := begin(ctx, "FindAction", opts,
 		c.check(), checkID("applicantID", applicantID), required("externalActionID", externalActionID))
@@ -291,7 +291,7 @@ type ListActionsParams struct {
 	// Limit is the size of a page, from 1. 0 means 100.
 	Limit int
 	// Offset is the number of actions to skip, from 0. It is always sent, even 0: by the
-	// specification, the service skips 10 actions if it gets none.
+	// specification, a request without an offset skips the first 10.
 	Offset int
 	// Order is the order of the list. Empty means "-createdAt", newest first, the one documented
 	// value.
@@ -324,9 +324,9 @@ func (c *Client) ListActions(ctx context.Context, applicantID string, p ListActi
 }
 
 // AllActions iterates over an applicant's actions from p.Offset on, with p.Limit actions to a page.
-// It holds one page and the ids of the pages before. An error of ListActions ends the iteration,
-// with a nil action. If the service repeats a page, an error that matches no sentinel ends it.
-// A second range over the sequence starts from the beginning.
+// It keeps one page of actions, and the ids of all earlier actions, in memory. An error of
+// ListActions ends the iteration, with a nil action. If the service repeats a page, an error that
+// matches no sentinel ends it. A second range over the sequence starts from the beginning.
 //
 // Repeated entries are skipped: new actions that appear during the iteration shift the list. A page
 // that is larger than 10 MiB is fetched again in halves.
@@ -387,9 +387,9 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 // the answer, which is not documented, has no action, SubmitAction fetches it with GetAction. After
 // [ErrOutcomeUnknown] call GetAction before you retry: the call is not idempotent.
 //
-// It returns [ErrActionMismatch], which then matches [ErrOutcomeUnknown] too, if the service
-// answers with another action. If the action was submitted but could not be fetched, the text says
-// so, and the error is that of GetAction. Other errors: [ErrInvalidArgument], [*APIError],
+// If the service answers with another action, the error matches [ErrActionMismatch] and
+// [ErrOutcomeUnknown]. If the action was submitted but could not be fetched, the text says so, and
+// the error is that of GetAction. Other errors: [ErrInvalidArgument], [*APIError],
 // [ErrOutcomeUnknown].
 func (c *Client) SubmitAction(ctx context.Context, actionID string, opts ...RequestOption) (*Action, error) {
 	action := new(Action)
@@ -428,8 +428,8 @@ type WaitParams struct {
 	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
 	MinInterval time.Duration
-	// MaxInterval is the longest interval (default 15 s). After a failed poll the wait is longer if
-	// Retry-After asks for it, up to [RetryPolicy].MaxRetryAfter and a tenth.
+	// MaxInterval is the longest interval (default 15 s). After a failed poll a longer Retry-After
+	// replaces the interval, up to [RetryPolicy].MaxRetryAfter. A random part adds up to a tenth.
 	MaxInterval time.Duration
 	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
@@ -494,20 +494,21 @@ type ActionExpectation struct {
 // want differs or is missing from the answer, it returns [ErrActionMismatch] and no action. Other
 // errors are those of GetAction.
 //
-// The service may omit externalActionId and the level name: the specification's example shows
-// neither. Then leave both out of want, and compare actionID with the id that you stored. One
-// applicant may have many actions.
+// A field that want has and the service omits is a mismatch every time. The specification's example
+// has neither externalActionId nor the level name: expect them only if the answers of your account
+// have them. Otherwise compare actionID with the id that you stored.
 func (c *Client) ConfirmAction(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
 	return c.confirm(ctx, "ConfirmAction", actionID, want, opts)
 }
 
-// RequireApproved returns an action only if it is the expected one and its review is completed with
-// the answer GREEN. No error means that you may pay out. It is ConfirmAction and [Action.Approved]
-// in one.
+// RequireApproved returns a nil error only if the action is the expected one and its review is
+// completed with the answer GREEN: then you may pay out. It is [Client.ConfirmAction] and
+// [Action.Approved] in one.
 //
-// It returns [ErrNotApproved], with the action for its status and labels, if the review is not
-// completed or its answer is not GREEN. It returns [ErrActionMismatch], without an action, if a
-// field of want differs or is missing. Other errors are those of GetAction.
+// If the review is not completed or its answer is not GREEN, it returns [ErrNotApproved] and also
+// the action, so that you can read its status and labels. Test the error, not the action. If a
+// field of want differs or is missing, it returns [ErrActionMismatch] and no action. Other errors
+// are those of GetAction.
 func (c *Client) RequireApproved(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
 	const method = "RequireApproved"
 	action, err := c.confirm(ctx, method, actionID, want, opts)
@@ -550,10 +551,9 @@ func (c *Client) confirm(ctx context.Context, method, actionID string, want Acti
 //	GET /resources/applicants/{applicantID}/one
 //
 // Start actions only for applicants that are approved, see [Applicant.Approved]. The endpoint is
-// documented for the products that IDnGO's API is derived from, and not in the specification of
-// applicant actions. It returns [ErrNotFound] for an unknown id, and [ErrActionMismatch] if the
-// service answers with another applicant or with one that has no id. Other errors:
-// [ErrInvalidArgument], [*APIError].
+// documented for related products, and not in the specification of applicant actions. It returns
+// [ErrNotFound] for an unknown id, and [ErrActionMismatch] if the service answers with another
+// applicant or with one that has no id. Other errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) GetApplicant(ctx context.Context, applicantID string, opts ...RequestOption) (*Applicant, error) {
 	applicant, caller, err := c.fetchApplicant(ctx, &request{
 		operation: opGetApplicant, path: url.PathEscape(applicantID), arguments: []argument{{"applicantID", applicantID, inPath}},

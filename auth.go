@@ -24,8 +24,8 @@ import (
 // and encoding/json print it as [redacted]. The conversion string(s) returns the text itself.
 //
 // fmt prints the unexported fields of a struct without calling their methods. Keep a Secret of your
-// own in an exported field, or behind a pointer. Three things still print the secret: %p, a
-// misplaced %w, and a Secret as the key of a JSON map. go vet reports the first two.
+// own in an exported field, or behind a pointer. A Secret is still shown by %p, by %w, and as the
+// key of a JSON map. go vet reports the first two.
 type Secret string
 
 // String returns [redacted].
@@ -37,7 +37,7 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // LogValue returns [redacted].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns [redacted], so that JSON and XML show no more than a log.
+// MarshalText returns [redacted], which JSON and XML then show.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 const redacted = redact.Mark
@@ -192,7 +192,8 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 //   - [ErrForbidden] for a missing permission,
 //   - [ErrServer] for a service that is down.
 //
-// A web page, or a 404 in another form, means that another server has answered.
+// A web page, or a 404 in another form, is an error too: another server has answered. Check the
+// base URL.
 func (c *Client) CheckCredentials(ctx context.Context, opts ...RequestOption) error {
 	const method = "CheckCredentials"
 	_, _, err := c.fetchAction(ctx, "000000000000000000000000", append(slices.Clone(opts), calledBy(method)))

@@ -1,6 +1,6 @@
 // Package idngo is an unofficial client for the applicant actions API of IDnGO. An action is a
-// check, such as a face authorization, that a backend requests before a verified customer does
-// something important.
+// verification, such as a face authorization, that a backend requests before a customer who is
+// verified already does something important.
 //
 // # First call
 //
@@ -21,28 +21,28 @@
 //	your backend ── RequireApproved ── nil error ──▶ payout
 //
 // A backend that has the selfie itself calls [Client.AddImage] and [Client.SubmitAction] instead of
-// making a token. A backend without a webhook, see [WebhookVerifier], calls [Client.WaitForReview].
-// Never trust a result that an app or browser reports: call [Client.RequireApproved].
+// making a token. A backend that receives no webhooks calls [Client.WaitForReview]. Never trust a
+// result that an app or browser reports: call [Client.RequireApproved].
 //
-// An applicant is a person or company that IDnGO verifies. A level is a named set of checks in the
-// dashboard. An applicantID is IDnGO's own id. A UserID or ExternalUserID is your id of the same
-// person. An ExternalActionID is your id of the action.
+// An applicant is a person or company. The applicant's main verification comes before any action. A
+// level is a named set of checks in the dashboard. An applicantID is IDnGO's id, and a UserID or
+// ExternalUserID is your id of the same person. An ExternalActionID is your id of the action.
 //
 // # Errors
 //
-// An answer of the service other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as
-// [ErrNotFound], to tell the kinds apart. Each sentinel's documentation names the usual causes.
-// After [ErrOutcomeUnknown] a create, an upload or a submit may have taken effect: fetch the action
-// before you call again, or use [Client.EnsureAction]. Any call can also return an error of the
-// network, of the context, or [ErrResponseTooLarge]. Errors and log lines show no value that the
-// call has sent; see [APIError]. fmt prints all fields of an [Action] and of other answers.
+// An answer other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as [ErrNotFound];
+// each names its usual causes. After [ErrOutcomeUnknown] a create, an upload or a submit may have
+// taken effect: fetch the action before you call again, or use [Client.EnsureAction]. Other errors
+// come from the network or the context, or are [ErrResponseTooLarge]. Errors and log lines show no
+// value that was sent, unless it is shorter than four characters; see [APIError]. Do not log an
+// [Action], [Applicant] or [WebhookEvent]: fmt prints all their fields.
 //
 // # Retries
 //
 //	what happened                       idempotent:       not idempotent:
 //	                                    GET, token, link  create, image, submit
 //	nothing was written (dial, TLS      retry             retry
-//	  handshake, DNS hiccup)
+//	  handshake, temporary DNS error)
 //	certificate invalid, unknown host   stop              stop
 //	connection lost, answer cut off or  retry             stop: ErrOutcomeUnknown
 //	  timeout, after bytes were written
@@ -52,41 +52,41 @@
 //	2xx whose body cannot be used       stop              stop: ErrOutcomeUnknown
 //	429, and 409 with Retry-After       retry             retry: it was refused
 //	                                                        before it ran
-//	401 with code 4004; 401 without a   retry at once,    retry at once,
-//	  code, if its Date is over 30 s from corrected clock   corrected clock
-//	  the local clock
+//	401 with code 4004 (wrong clock)    retry once        retry once
+//	401 without a code, if Date and     retry once        retry once
+//	  local clock differ by over 30 s
 //	501, any other 4xx, a redirect      stop              stop
 //
-// Each request is attempted three times at most. The delays are 250 to 500 ms, then 500 ms to 1 s,
-// the random part included. A longer Retry-After replaces a delay; see [RetryPolicy]. Each attempt
-// is signed anew. [WithIdempotent] moves a call into the first column. This table may change.
+// Each request is attempted three times at most. The first delay is 250 to 500 ms, the second 500
+// ms to 1 s, or Retry-After if that is longer; see [RetryPolicy]. Each attempt is signed anew.
+// [WithIdempotent] selects the idempotent column.
 //
 // # Images
 //
-// Uploads and downloads are streamed in constant memory; see [ImageSource].
+// Images are streamed in constant memory; see [ImageSource].
 //
 // # Webhooks
 //
 // [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
-// twice, and a later event can come first. Handle each [WebhookEvent.Key] once. Act on the Type,
-// not on ReviewStatus.
+// twice, or after a later one. Handle each [WebhookEvent.Key] once. Act on Type, not on
+// ReviewStatus.
 //
 // # Testing your code
 //
-// Define the methods that you call as an interface of your own. [NewSimulator] is the whole API in
-// one process: real HTTP, webhooks, and faults on request. [SignWebhook] signs what your receiver
-// gets, [Signer.Verify] checks what your code sends.
+// [NewSimulator] is the whole API in one process: real HTTP, webhooks, and faults on request.
+// [SignWebhook] signs what your receiver gets, [Signer.Verify] checks what your code sends.
 //
 // # Many machines
 //
-// A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it.
-// Several machines use the same ExternalActionID for an action, and share a record of event keys.
+// A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it. On
+// several machines, use the same ExternalActionID for an action, and keep the keys of handled
+// events in one shared store.
 //
 // # Sources
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
-// most constants follow the products that IDnGO's API is derived from. "Not documented" and
-// "inferred" mark what neither source describes. Unknown fields and values are never an error.
+// most constants follow "related products", whose API IDnGO's is derived from. "Not documented" and
+// "inferred" mark what neither has. Unknown fields and values are no error.
 package idngo
 
 import (
@@ -230,7 +230,8 @@ func WithUserAgent(product string) Option {
 // download does not count. The default is 30 seconds. The context limits the call as a whole, waits
 // included.
 //
-// The error is a [net.Error] with a true Timeout, and matches [context.DeadlineExceeded].
+// After such a timeout the error is a [net.Error] whose Timeout is true. It matches
+// [context.DeadlineExceeded], although ctx.Err() is nil.
 func WithTimeout(d time.Duration) Option {
 	return option(d > 0, "timeout", "is not positive", func(s *settings) { s.timeout = d })
 }
@@ -247,8 +248,8 @@ type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
 	// a repeat after a clock correction too. The default is 3. 1 means that calls are not retried.
 	MaxAttempts int
-	// MinDelay is the first delay (default 500 ms). It doubles up to MaxDelay (default 8 s). Half
-	// of each delay is fixed and half is random.
+	// MinDelay is the longest first delay (default 500 ms). It doubles for each further delay, up
+	// to MaxDelay (default 8 s). A delay is a random part of it: from half of it to all of it.
 	MinDelay, MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one ends
 	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. A
@@ -262,8 +263,8 @@ func WithRateLimiter(l RateLimiter) Option {
 	return option(l != nil, "rate limiter", "is nil", func(s *settings) { s.limiter = l })
 }
 
-// RateLimiter delays attempts. A *rate.Limiter of golang.org/x/time/rate is one. The vendor's other
-// products allow 300 GET and 50 POST requests in 5 seconds. IDnGO publishes no figures.
+// RateLimiter delays attempts. A *rate.Limiter of golang.org/x/time/rate is one. Related products
+// allow 300 GET and 50 POST requests in 5 seconds. IDnGO publishes no figures.
 type RateLimiter interface {
 	// Wait blocks until an attempt may be made, or returns an error.
 	Wait(ctx context.Context) error
@@ -279,8 +280,9 @@ func WithLogger(l *slog.Logger) Option {
 
 // WithClock sets the clock that requests are stamped with. The default is [time.Now]. The service
 // allows a difference of 60 seconds. When it refuses a timestamp, the client computes the offset
-// from the answer's Date and applies it from then on. It updates the offset when a later answer
-// differs by more than 5 seconds. Timestamps and [AccessToken].ExpiresAt use the corrected clock.
+// from the answer's Date and applies it from then on. From then on it updates the offset when the
+// Date of any answer differs from the corrected clock by more than 5 seconds. Timestamps and
+// [AccessToken].ExpiresAt use the corrected clock.
 func WithClock(now func() time.Time) Option {
 	return option(now != nil, "clock", "is nil", func(s *settings) { s.now = now })
 }

@@ -18,16 +18,16 @@ import (
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// APIError is an answer of the service other than 2xx. Get it with errors.As, or ask errors.Is for
-// one of the sentinels below.
+// APIError is an answer of the service other than 2xx. Get it with errors.As, or use errors.Is with
+// a sentinel such as [ErrNotFound].
 //
-// Names and codes follow the products that IDnGO's API is derived from; IDnGO documents no error
-// bodies. Rely on StatusCode and Code: names and descriptions vary.
+// Names and codes follow related products; IDnGO documents no error bodies. Rely on StatusCode and
+// Code: names and descriptions vary.
 //
 // Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
-//   - every id in the path, even that of a matrix parameter (-;name=value), and every query value,
+//   - every id in the path, the VALUE of -;applicantId=VALUE included, and every query value,
 //   - every header value of [WithHeader], and its parts between commas, semicolons or spaces,
 //   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
 //   - every map key in [CreateActionParams].Extra or in a body of [Client.Do], nested ones
@@ -35,7 +35,7 @@ import (
 //   - the app token, the secret key, the signature and the timestamp.
 //
 // Values of four or more characters are redacted, and their URL-, JSON-, HTML- and %q-escaped forms
-// too. Shorter values stay. The fields have the text of the service, unchanged.
+// too. Shorter values stay. The fields Name and Description are not redacted: do not log them.
 type APIError struct {
 	// Operation names the endpoint, as [OperationFromContext] does.
 	Operation string
@@ -149,19 +149,19 @@ func (e *APIError) signatureMismatch() bool {
 	return has("signature") && !has("expired") && !has("missing") && !has("required") && !has("not found")
 }
 
-// Unwrap returns what ended the call after this answer, such as the context in a wait, or nil.
+// Unwrap returns the error that prevented a further attempt, such as the context's, or nil.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// Timeout reports whether Unwrap returns a timeout.
+// Timeout reports whether that error is a timeout.
 func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 
-// Temporary returns Timeout. It makes APIError a [net.Error].
+// Temporary returns the same as Timeout, for [net.Error]. It does not tell whether to retry.
 func (e *APIError) Temporary() bool { return oneline.IsTimeout(e.cause) }
 
 // ErrorCode is the errorCode of an error body, finer than the HTTP status. It may be unknown.
 type ErrorCode int
 
-// The codes that the vendor's other products list for documents and authentication.
+// The codes that related products list for documents and authentication.
 const (
 	CodeDuplicateDocument   ErrorCode = 1000 // 409: an exact copy
 	CodeTooManyDocuments    ErrorCode = 1001 // 400
@@ -223,8 +223,8 @@ var (
 	// belongs to another app token, or a proxy changes requests on their way.
 	ErrSignatureMismatch = errors.New("signature mismatch")
 	// ErrTimestampExpired is returned when the timestamp differs by more than 60 seconds from the
-	// clock of the service (code 4004) or of [Signer.Verify]. The client corrects its clock by
-	// itself once; see [WithClock].
+	// clock of the service (code 4004) or of [Signer.Verify]. The client corrects its clock and
+	// repeats the request once in a call; see [WithClock].
 	ErrTimestampExpired = errors.New("timestamp expired")
 
 	// ErrDuplicateImage is returned when the service already has this image (code 1000).
@@ -235,8 +235,8 @@ var (
 	// ErrImageChanged is returned when the image changed between signing and sending.
 	ErrImageChanged = errors.New("image changed while it was being sent")
 
-	// ErrRedirect is returned when the answer is a redirect. The client stops there: net/http would
-	// send the signing headers to the host that it names. Correct the base URL.
+	// ErrRedirect is returned when the answer is a redirect. The client does not follow it, because
+	// net/http would send the signing headers to the new host. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
 	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
 	// without an answer. Call GetAction or FindAction before you retry. EnsureAction does this for

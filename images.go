@@ -19,8 +19,9 @@ import (
 )
 
 // ImageSource is the source of the bytes of an image. An upload reads them twice in each attempt,
-// to sign and to send. An ImageReader can be read only once, so it is stored first. An upload does
-// not close what the caller has opened, and does not change its position.
+// to sign and to send. An ImageReader can be read only once, so it is stored first. An upload
+// closes nothing that the caller has opened. It reads an ImageReader to its end, and changes the
+// position of no other source.
 //
 // Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
 // equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
@@ -74,9 +75,9 @@ type AddImageParams struct {
 	// extension of the name, or else from the first 512 bytes.
 	ContentType string
 	// Progress is called while image bytes are sent: at the start and at the end of each attempt,
-	// and at most 20 times a second between these. Calls do not overlap, and none comes after
-	// AddImage has returned. It delays its own upload only. A panic in it reaches the caller of
-	// AddImage. It may be nil.
+	// and at most 20 times a second between these. The upload waits while Progress runs; other
+	// uploads do not. Calls do not overlap, and none comes after AddImage has returned. A panic in
+	// it reaches the caller of AddImage. It may be nil.
 	Progress func(UploadProgress)
 }
 
@@ -173,11 +174,10 @@ type ImageParams struct {
 //
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
-// imageID is [Image].ImageID, not its ID. The caller closes the content. The call is retried until
-// the first bytes have come. If the connection breaks later, or nothing comes within the timeout,
-// Read returns an error that is not io.EOF, and the image is incomplete. A 2xx that is no image
-// (another status than 200, no byte, or JSON) is an error. Errors: [ErrInvalidArgument],
-// [*APIError].
+// imageID is [Image].ImageID, not its ID. The caller closes the content. Failures before the first
+// bytes are retried as the table says. If the connection breaks later, or nothing comes within the
+// timeout, Read returns an error that is not io.EOF, and the image is incomplete. A 2xx other than
+// 200, an empty body and a JSON body are errors. Errors: [ErrInvalidArgument], [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {

@@ -14,18 +14,18 @@ import (
 // but not when encoding/json decodes an Image, Check, DocSet or PaymentSource on its own.
 //
 // The specification names few of these fields. The others come from recorded payloads and from the
-// documents of related products of the vendor for the same objects. Any of them may be absent.
+// documents of related products for the same objects. Any of them may be absent.
 
-// Action is one verification of an applicant outside the main one, such as a face authorization.
+// Action is a verification after the main one, such as a face authorization.
 //
 // Decoding an action replaces everything that the value held. A field of an unexpected JSON type is
 // ignored. But decoding fails if the review is not an object, or its status or level name not a
-// string. An id may be a JSON number. A review without a result gets the action's reviewResult.
+// string. An id may be a JSON number. A reviewResult beside review is stored in it.
 type Action struct {
 	ID               string     `json:"id,omitzero"`               // the service's id of the action, 24 hex digits
 	ApplicantID      string     `json:"applicantId,omitzero"`      // the service's id of the applicant, 24 hex digits
 	ExternalActionID string     `json:"externalActionId,omitzero"` // your id of the action; may be absent in lists
-	Type             ActionType `json:"type,omitzero"`             // the kind of action; absent in the newest documents
+	Type             ActionType `json:"type,omitzero"`             // the kind of action; not in the newest specification
 	CreatedAt        Time       `json:"createdAt,omitzero"`        // when the action was created
 	Review           Review     `json:"review,omitzero"`           // the status and the result
 	Checks           []Check    `json:"checks,omitzero"`           // the checks performed so far
@@ -46,7 +46,7 @@ type Action struct {
 func (a *Action) Completed() bool { return a != nil && a.Review.ReviewStatus == ReviewStatusCompleted }
 
 // Approved reports whether the review is completed and its answer is GREEN. An answer may be set
-// earlier. An approved action must also be the right one: see [Client.RequireApproved].
+// earlier. [Client.RequireApproved] also checks that it is the right action.
 func (a *Action) Approved() bool {
 	return a.Completed() && a.Review.ReviewResult.ReviewAnswer == ReviewAnswerGreen
 }
@@ -199,10 +199,10 @@ type EmailConfirmationCheckInfo struct {
 	FirstSeenAt     Time         `json:"firstSeenAt,omitzero"`     // when the address was first seen anywhere
 	ConfirmedViaOtp ReviewAnswer `json:"confirmedViaOtp,omitzero"` // GREEN if the user entered the code that was sent
 	NonDisposable   ReviewAnswer `json:"nonDisposable,omitzero"`   // GREEN if it is no throw-away address
-	SuspiciousEmail ReviewAnswer `json:"suspiciousEmail,omitzero"` // whether the address is suspicious
-	Blacklisted     ReviewAnswer `json:"blacklisted,omitzero"`     // whether the address is on a block list
-	WebsiteExists   ReviewAnswer `json:"websiteExists,omitzero"`   // whether the domain has a website
-	Deliverable     ReviewAnswer `json:"deliverable,omitzero"`     // whether mail reaches the address
+	SuspiciousEmail ReviewAnswer `json:"suspiciousEmail,omitzero"` // inferred: not GREEN if the address is suspicious
+	Blacklisted     ReviewAnswer `json:"blacklisted,omitzero"`     // inferred: not GREEN if it is on a block list
+	WebsiteExists   ReviewAnswer `json:"websiteExists,omitzero"`   // GREEN if the domain has a website
+	Deliverable     ReviewAnswer `json:"deliverable,omitzero"`     // GREEN if mail reaches the address
 	RiskLevel       string       `json:"riskLevel,omitzero"`       // such as low; values not documented
 }
 
@@ -211,10 +211,10 @@ type PhoneConfirmationCheckInfo struct {
 	FirstSeenAt           Time         `json:"firstSeenAt,omitzero"`           // when the number was first seen anywhere
 	ConfirmedViaOtp       ReviewAnswer `json:"confirmedViaOtp,omitzero"`       // GREEN if the user entered the code that was sent
 	NonDisposable         ReviewAnswer `json:"nonDisposable,omitzero"`         // GREEN if it is no throw-away number
-	Blacklisted           ReviewAnswer `json:"blacklisted,omitzero"`           // whether the number is on a block list
-	WebRegistrationsExist ReviewAnswer `json:"webRegistrationsExist,omitzero"` // whether the number is registered at websites
-	Active                ReviewAnswer `json:"active,omitzero"`                // whether the number is in use
-	Valid                 ReviewAnswer `json:"valid,omitzero"`                 // whether the number is a valid one
+	Blacklisted           ReviewAnswer `json:"blacklisted,omitzero"`           // inferred: not GREEN if it is on a block list
+	WebRegistrationsExist ReviewAnswer `json:"webRegistrationsExist,omitzero"` // GREEN if it is registered at websites
+	Active                ReviewAnswer `json:"active,omitzero"`                // GREEN if the number is in use
+	Valid                 ReviewAnswer `json:"valid,omitzero"`                 // GREEN if the number is a valid one
 	RiskLevel             string       `json:"riskLevel,omitzero"`             // such as low; values not documented
 }
 
@@ -350,7 +350,7 @@ type PaymentSourceInfo struct {
 
 // PaymentSourceChecksum has the transactions that a document has to show.
 type PaymentSourceChecksum struct {
-	Txns []PaymentTxn `json:"txns,omitzero"` // without any there is no check
+	Txns []PaymentTxn `json:"txns,omitzero"` // if it is empty, there is no check of the source
 }
 
 // PaymentTxn is one transaction.
@@ -387,7 +387,7 @@ type QuestionnaireSection struct {
 }
 
 // QuestionnaireItem is one answer: a string, a list of strings, or an explicit null, which differs
-// from leaving the item out. Related products of the vendor send all answers as strings: "true",
+// from leaving the item out. Related products send all answers as strings: "true",
 // "2006-01-02", "2006-01-02T15:04", a country as ISO 3166-1 alpha-3, a file as its image id.
 type QuestionnaireItem struct {
 	Value  *string  `json:"value,omitzero"`  // the answer to a question with one answer
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen in answers of another company's service; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // not seen from IDnGO, but from a service that passes its answers on; an absent answer is ""
 )
 
 // RejectType tells whether a rejected user may try again.
@@ -705,7 +705,7 @@ const (
 	CheckTypeIPCheck           CheckType = "IP_CHECK"
 )
 
-// ActionType is the kind of an action. The set is open, and the newest documents do not mention it.
+// ActionType is the kind of an action. The set is open. The newest specification lacks it.
 type ActionType string
 
 // The specification has the first only.
@@ -719,7 +719,7 @@ const (
 // IDDocType is the kind of a document. The set is open: [Client.AddImage] takes any.
 type IDDocType string
 
-// The first ten are in the documents of IDnGO, whose list is incomplete.
+// IDnGO's specification has the first ten. Its list is incomplete.
 const (
 	IDDocTypePassport                       IDDocType = "PASSPORT"
 	IDDocTypeDrivers                        IDDocType = "DRIVERS"
@@ -731,7 +731,7 @@ const (
 	IDDocTypeVehicleRegistrationCertificate IDDocType = "VEHICLE_REGISTRATION_CERTIFICATE"
 	IDDocTypeWorkPatent                     IDDocType = "WORK_PATENT"
 	IDDocTypeMigrationCard                  IDDocType = "MIGRATION_CARD"
-	// Not in the documents of IDnGO.
+	// Not in the specification.
 	IDDocTypeVideoSelfie          IDDocType = "VIDEO_SELFIE"
 	IDDocTypeIDDocPhoto           IDDocType = "ID_DOC_PHOTO"
 	IDDocTypeAgreement            IDDocType = "AGREEMENT"
@@ -763,12 +763,12 @@ const (
 // WebhookType is the kind of an event. The set is open: answer 200 to types that you do not know.
 type WebhookType string
 
-// The specification lists the first three only. The others come from related products of the
-// vendor, which have more of them, such as videoIdent… and applicantKyt….
+// The specification lists the first three only. The others come from related products, which have
+// more of them, such as videoIdent… and applicantKyt….
 const (
 	WebhookTypeApplicantActionPending       WebhookType = "applicantActionPending"  // the user has done all steps
 	WebhookTypeApplicantActionReviewed      WebhookType = "applicantActionReviewed" // the review is completed
-	WebhookTypeApplicantActionOnHold        WebhookType = "applicantActionOnHold"   // paused for an agreed reason
+	WebhookTypeApplicantActionOnHold        WebhookType = "applicantActionOnHold"   // paused "for an agreed reason", by the specification
 	WebhookTypeApplicantActionLevelChanged  WebhookType = "applicantActionLevelChanged"
 	WebhookTypeApplicantCreated             WebhookType = "applicantCreated"
 	WebhookTypeApplicantPending             WebhookType = "applicantPending"

@@ -107,8 +107,8 @@ func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn
 
 // ServeHTTP answers a request as the service does, for an httptest.Server or a port of your own.
 // Under / it has a console for people, and under /_simulator/ a control API. Both answer 403 unless
-// the Host is localhost, *.localhost or a loopback address. A listener that is not on loopback also
-// accepts IP addresses and local names.
+// the Host is localhost, *.localhost or a loopback address. Not on loopback, it may also be an IP
+// address, a name without a dot, or NAME.local, .internal or .test.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.ServeHTTP(w, r) }
 
 // Format prints no secret.
@@ -133,10 +133,10 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and sets its kind of action. An action of an unknown level is a face
-// authorization, unless the name has the word questionnaire, email, payment or source, or the
-// action has questionnaires. An empty name or kind, and more than 10,000 levels, are
-// [ErrInvalidArgument].
+// AddLevel makes a level known and sets its kind of action. An unknown level is for a
+// questionnaire, e-mail or payment method if its name has such a word, or else for face
+// authorization. Errors: [ErrInvalidArgument] for an empty name or kind, and for more than 10,000
+// levels.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
@@ -147,7 +147,8 @@ func (s *Simulator) Review(actionID string, result ReviewResult) error {
 	return checkArguments("Review", simulatorError("action", s.server.Review(actionID, simulatorOutcome(result))))
 }
 
-// Hold puts an action on hold. Review ends it. An unknown action is [ErrInvalidArgument].
+// Hold puts an action on hold, until [Simulator.Review] decides it. An unknown action is
+// [ErrInvalidArgument].
 func (s *Simulator) Hold(actionID string) error {
 	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
@@ -163,15 +164,16 @@ func (s *Simulator) CompleteWithToken(accessToken string) error {
 
 // SetOutcome changes the verdict of the reviews that end from now on. A face authorization without
 // an image ends with ERROR, whatever the outcome. The answer is GREEN, RED, ERROR, YELLOW, IGNORED
-// or empty, which is GREEN. Any other answer or reject type, and a malformed label, change nothing.
+// or empty, which is GREEN. With another answer, another reject type, or a label that is not like
+// BAD_SELFIE, the call changes nothing.
 func (s *Simulator) SetOutcome(result ReviewResult) {
 	_ = s.server.SetOutcome(simulatorOutcome(result)) // as documented
 }
 
 // SetFaults sets what goes wrong from now on. "" ends all faults. A comma separates items. An item
 // is fault[@Operation]#count for the next requests, or fault[@Operation]=probability. The
-// operations are those of [OperationFromContext]. seed=7 is a seed for chance. A spec in another
-// form is [ErrInvalidArgument].
+// operations are those of [OperationFromContext]. seed=7 makes the random faults the same in each
+// run. A spec in another form is [ErrInvalidArgument].
 //
 //	reset-after@CreateAction#1   the next create is done, but its answer is lost
 //	429:2@GetAction#3            the next three get 429 with Retry-After: 2

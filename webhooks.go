@@ -46,8 +46,8 @@ const (
 //
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
 // unknown. An id may be a number. A field of another JSON type than expected stays zero. Unknown
-// fields are ignored: related products of the vendor disable an endpoint that refuses deliveries.
-// If a field comes twice, its last readable value counts. Raw is a copy of body.
+// fields are ignored: related products disable an endpoint that refuses deliveries. If a field
+// comes twice, its last readable value counts. Raw is a copy of body.
 func ParseWebhook(body []byte) (*WebhookEvent, error) {
 	e := new(WebhookEvent)
 	// The usual body fits into the plain struct, which is the fastest.
@@ -64,7 +64,8 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 }
 
 // Key returns a text that is the same for every delivery of one event and differs between events.
-// This assumes that every delivery has the same time, which is inferred. Act once for each key.
+// It is inferred, not documented, that CreatedAtMs is the same in every delivery of an event. Act
+// once for each key.
 //
 // It is inferred from related products that an event comes again after 30 s, 30 s, 1 min and 5 min
 // when the answer was late or not a 2xx. Events about applicants come again for up to a day. Your
@@ -81,8 +82,8 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 // transaction, your own id of the action, and the time. The time is CreatedAtMs, or else CreatedAt,
 // or the text of either if its form is unknown. The key ignores ReviewStatus, levels and results,
 // which may differ between deliveries of one event. It includes CorrelationID only if there is no
-// time, since it is not documented whether a second delivery keeps it. If an event has an id of
-// another kind, add that id from Raw to the key.
+// time, since it is not documented whether a second delivery keeps it. Related products have events
+// about other objects. If you handle those, append the id of the object, from Raw, to the key.
 func (e *WebhookEvent) Key() string {
 	// The length of each part is included, so that different parts never give the same bytes.
 	buf := make([]byte, 0, 256)
@@ -278,7 +279,8 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 // or above that of an [http.MaxBytesReader], and the wrapped error of reading the body.
 //
 // Afterwards r.Body can be read from its first byte, even if Parse has returned an error. Parse
-// closes the original body when it has read all of it. Otherwise it is closed when r.Body is.
+// closes the original body when it has read all of it. Otherwise the new r.Body closes the original
+// when you close it.
 func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 	rules, err := v.use("Parse")
 	if err != nil {
@@ -309,7 +311,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 //
 // An answer gives no reason. [WithWebhookErrors] gives it to you.
 //
-// Related products of the vendor treat an answer after more than 5 s as a failure. So check the
+// Related products treat an answer after more than 5 s as a failure. So check the
 // [WebhookEvent.Key], store or queue the work, and return. The context of handle ends when the
 // sender closes the connection; use [context.WithoutCancel] for work that must continue. A panic in
 // handle is not recovered. Act on the Type: ReviewStatus may contradict it.
