@@ -397,7 +397,11 @@ func TestSimulator(t *testing.T) {
 	require.NoError(t, err)
 	action, err = client.SubmitAction(t.Context(), action.ID)
 	require.NoError(t, err)
-	require.Equal(t, []idngo.RejectLabel{"NOT_ALONE"}, action.Review.ReviewResult.RejectLabels)
+	require.Equal(t, idngo.ReviewStatusPending, action.Review.ReviewStatus)
+	list, err := client.ListActions(t.Context(), simulator.DefaultApplicantID, idngo.ListActionsParams{})
+	require.NoError(t, err)
+	require.Len(t, list.Items, 1)
+	require.Equal(t, []idngo.RejectLabel{"NOT_ALONE"}, list.Items[0].Review.ReviewResult.RejectLabels)
 	for _, want := range []idngo.WebhookType{idngo.WebhookTypeApplicantActionPending, idngo.WebhookTypeApplicantActionReviewed} {
 		select {
 		case e := <-events:

@@ -164,7 +164,7 @@ func (o *options) check(operands []string) error {
 	case slices.Contains(o.cfg.AllowedHosts, ""):
 		return errors.New("-allow-host is empty: is a variable not set?")
 	case o.cfg.ReviewDelay < 0:
-		return fmt.Errorf("-review-delay %v is negative; 0 is a verdict at once", o.cfg.ReviewDelay)
+		return fmt.Errorf("-review-delay %v is negative; 0: the next call that shows the action has the verdict", o.cfg.ReviewDelay)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (o *options) serve() error {
 	o.cfg.OnRequest = func(r simulator.Request) { log.Print(line(r)) }
 	o.cfg.OnDelivery = func(d simulator.Delivery) { log.Print(deliveryLine(d)) }
 	if o.cfg.ReviewDelay == 0 {
-		o.cfg.ReviewDelay = -1 // 0 stands for the default there, and for no delay on a command line
+		o.cfg.ReviewDelay = simulator.NoReviewDelay // 0 is the default there
 	}
 	if o.cfg.Remote = !isLoopback(o.addr); o.cfg.Remote {
 		log.Printf("warning: -addr %s is not on loopback: everybody who reaches it can see and do everything here", o.addr)
