@@ -226,9 +226,9 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 
 // FindAction finds an applicant's action by your own id of it. It returns the newest one, with the
 // fields of a list entry. It pages through ListActions, and calls GetAction for entries without an
-// external id. It returns [ErrNotFound] if there is no such action. An error that matches no
-// sentinel means that the action may still exist: the service returns no external ids, or GetAction
-// does not find a listed action. Other errors are those of ListActions and GetAction.
+// external id. It returns [ErrNotFound] if there is no such action. If it cannot tell, the error
+// matches no sentinel: the service returns no external ids, or GetAction does not find a listed
+// action. Other errors are those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	opts, _, err := begin(ctx, "FindAction", opts,
 		c.check(), checkID("applicantID", applicantID), required("externalActionID", externalActionID))

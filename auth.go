@@ -190,7 +190,7 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 //   - [ErrSignatureMismatch] for a wrong secret key, or that of another token,
 //   - [ErrTimestampExpired] for a clock that could not be corrected,
 //   - [ErrForbidden] for a missing permission,
-//   - [ErrServer] for a service that is down.
+//   - [ErrServer] for an answer with 5xx.
 //
 // A web page, or a 404 in another form, is an error too: another server has answered. Check the
 // base URL.

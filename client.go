@@ -1,6 +1,6 @@
 // Package idngo is an unofficial client for the applicant actions API of IDnGO. An action is a
-// verification, such as a face authorization, that a backend requests before a customer who is
-// verified already does something important.
+// verification, such as a face authorization, that a backend requests before an already verified
+// customer does something important.
 //
 // # First call
 //
@@ -32,10 +32,11 @@
 //
 // An answer other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as [ErrNotFound];
 // each names its usual causes. After [ErrOutcomeUnknown] a create, an upload or a submit may have
-// taken effect: fetch the action before you call again, or use [Client.EnsureAction]. Other errors
-// come from the network or the context, or are [ErrResponseTooLarge]. Errors and log lines show no
-// value that was sent, unless it is shorter than four characters; see [APIError]. Do not log an
-// [Action], [Applicant] or [WebhookEvent]: fmt prints all their fields.
+// taken effect: fetch the action before you call again, or use [Client.EnsureAction]. A call can
+// also fail without an answer that can be used: by the network, the context, or
+// [ErrResponseTooLarge]. Errors and log lines show no value that was sent, unless it is shorter
+// than four characters; see [APIError]. Do not log an [Action], [Applicant] or [WebhookEvent]: fmt
+// prints all their fields.
 //
 // # Retries
 //
@@ -58,8 +59,8 @@
 //	501, any other 4xx, a redirect      stop              stop
 //
 // Each request is attempted three times at most. The first delay is 250 to 500 ms, the second 500
-// ms to 1 s, or Retry-After if that is longer; see [RetryPolicy]. Each attempt is signed anew.
-// [WithIdempotent] selects the idempotent column.
+// ms to 1 s, or Retry-After if that is longer; see [RetryPolicy]. Each attempt is signed anew. With
+// [WithIdempotent] a call is retried like an idempotent one.
 //
 // # Images
 //
@@ -86,7 +87,7 @@
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
 // most constants follow "related products", whose API IDnGO's is derived from. "Not documented" and
-// "inferred" mark what neither has. Unknown fields and values are no error.
+// "inferred" mark what is in neither source. Unknown fields and values are no error.
 package idngo
 
 import (
@@ -127,8 +128,8 @@ const DefaultBaseURL = "https://api.idngo.kz"
 
 // Client makes signed calls. It is safe for concurrent use and keeps connections open between
 // calls: make one and share it. It does not change after NewClient, except for the clock offset
-// that it may learn, see [WithClock]. It prints no secret. The zero Client answers every call with
-// [ErrInvalidArgument].
+// that it may learn, see [WithClock]. It prints no secret. A nil or zero Client returns
+// [ErrInvalidArgument] from every call.
 type Client struct {
 	settings
 	signer    *Signer
@@ -248,8 +249,8 @@ type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
 	// a repeat after a clock correction too. The default is 3. 1 means that calls are not retried.
 	MaxAttempts int
-	// MinDelay is the longest first delay (default 500 ms). It doubles for each further delay, up
-	// to MaxDelay (default 8 s). A delay is a random part of it: from half of it to all of it.
+	// MinDelay is the upper bound of the first delay (default 500 ms). The bound doubles each time,
+	// up to MaxDelay (default 8 s). A delay is random, from half of its bound to all of it.
 	MinDelay, MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one ends
 	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. A

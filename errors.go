@@ -27,7 +27,7 @@ import (
 // Error, every verb of fmt, and slog show the description on one line of at most 300 bytes. There,
 // [redacted] replaces what the call has sent:
 //
-//   - every id in the path, the VALUE of -;applicantId=VALUE included, and every query value,
+//   - every id in the path, also in the form -;applicantId=ID, and every query value,
 //   - every header value of [WithHeader], and its parts between commas, semicolons or spaces,
 //   - every string and number of a JSON, NDJSON or form body, and the file name of an upload,
 //   - every map key in [CreateActionParams].Extra or in a body of [Client.Do], nested ones
@@ -152,7 +152,7 @@ func (e *APIError) signatureMismatch() bool {
 // Unwrap returns the error that prevented a further attempt, such as the context's, or nil.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// Timeout reports whether that error is a timeout.
+// Timeout reports whether Unwrap returns a timeout.
 func (e *APIError) Timeout() bool { return oneline.IsTimeout(e.cause) }
 
 // Temporary returns the same as Timeout, for [net.Error]. It does not tell whether to retry.

@@ -20,7 +20,7 @@ import (
 //
 // Decoding an action replaces everything that the value held. A field of an unexpected JSON type is
 // ignored. But decoding fails if the review is not an object, or its status or level name not a
-// string. An id may be a JSON number. A reviewResult beside review is stored in it.
+// string. An id may be a JSON number. A reviewResult at the top level is stored in Review.
 type Action struct {
 	ID               string     `json:"id,omitzero"`               // the service's id of the action, 24 hex digits
 	ApplicantID      string     `json:"applicantId,omitzero"`      // the service's id of the applicant, 24 hex digits
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // not seen from IDnGO, but from a service that passes its answers on; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen from a service that relays answers; an absent answer is ""
 )
 
 // RejectType tells whether a rejected user may try again.
@@ -708,7 +708,7 @@ const (
 // ActionType is the kind of an action. The set is open. The newest specification lacks it.
 type ActionType string
 
-// The specification has the first only.
+// An older specification has the first only.
 const (
 	ActionTypeSelfieAuth        ActionType = "selfieAuth"
 	ActionTypePaymentMethod     ActionType = "paymentMethod"

@@ -67,12 +67,11 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 // It is inferred, not documented, that CreatedAtMs is the same in every delivery of an event. Act
 // once for each key.
 //
-// It is inferred from related products that an event comes again after 30 s, 30 s, 1 min and 5 min
-// when the answer was late or not a 2xx. Events about applicants come again for up to a day. Your
-// staff can send any event again at any time. Deliveries are not always in order. So keep the keys
-// for a week at least, in a place that all receivers share, and write a key in the same transaction
-// as its effect. Ignore an event that is older than what you have of the same action; see
-// [WebhookEvent.Time].
+// Related products send an event again after 30 s, 30 s, 1 min and 5 min when the answer was late
+// or not a 2xx. Events about applicants come again for up to a day. Your staff can send any event
+// again at any time. Deliveries are not always in order. So keep the keys for a week at least, in a
+// place that all receivers share, and write a key in the same transaction as its effect. Ignore an
+// event that is older than what you have of the same action; see [WebhookEvent.Time].
 //
 // A key has 32 hexadecimal digits, the first half of a SHA-256, and shows nothing personal. You can
 // use it as a primary key or a job id, and log it. Later versions of this package return the same
