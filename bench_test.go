@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net"
 	"net/http"
@@ -63,6 +64,31 @@ func BenchmarkSign(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The client has the bytes of a body, and signs them without opening it. The floor keeps its hashes
+// in a pool.
+func BenchmarkSignBytes(b *testing.B) {
+	hashes := sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(faultnet.SecretKey)) }}
+	signer, err := exchange.NewSigner(faultnet.AppToken, []byte(faultnet.SecretKey))
+	require.NoError(b, err)
+	req := benchRequest(b)
+	floor := func() {
+		stamp := strconv.FormatInt(time.Now().Unix(), 10)
+		mac := hashes.Get().(hash.Hash)
+		mac.Reset()
+		mac.Write([]byte(stamp + req.Method + req.URL.RequestURI() + benchBody))
+		req.Header.Set("X-App-Token", faultnet.AppToken)
+		req.Header.Set("X-App-Access-Ts", stamp)
+		req.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
+		hashes.Put(mac)
+	}
+	body := []byte(benchBody)
+	compare(b, []way{
+		{name: "floor", once: floor},
+		{name: "idngo", once: func() { signer.SignBytes(req, time.Now(), body) }},
+		{name: "floor-again", once: floor},
+	}...)
 }
 
 // TestFloors compares the fields of the floor that claims to have those of the
