@@ -226,9 +226,9 @@ func (c *Client) fetchAction(ctx context.Context, actionID string, opts []Reques
 
 // FindAction finds an applicant's action by your own id of it. It returns the newest one, with the
 // fields of a list entry. It pages through ListActions, and calls GetAction for entries without an
-// external id. It returns [ErrNotFound] if there is no such action. If it cannot tell, the error
-// matches no sentinel: the service returns no external ids, or GetAction does not find a listed
-// action. Other errors are those of ListActions and GetAction.
+// external id. It returns [ErrNotFound] if there is no such action. If the service returns no
+// external ids, or GetAction does not find a listed action, the error matches no sentinel: the
+// action may exist. Other errors are those of ListActions and GetAction.
 func (c *Client) FindAction(ctx context.Context, applicantID, externalActionID string, opts ...RequestOption) (*Action, error) {
 	opts, _, err := begin(ctx, "FindAction", opts,
 		c.check(), checkID("applicantID", applicantID), required("externalActionID", externalActionID))
@@ -383,8 +383,8 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 //
 //	POST /resources/applicantActions/{actionID}/review/status/pending
 //
-// A WebSDK or mobile SDK submits by itself. The review may be completed already in the answer. If
-// the answer, which is not documented, has no action, SubmitAction fetches it with GetAction. After
+// A WebSDK or mobile SDK submits by itself. The action that it returns may be reviewed already. If
+// the answer, which is not documented, has no action, SubmitAction calls GetAction. After
 // [ErrOutcomeUnknown] call GetAction before you retry: the call is not idempotent.
 //
 // If the service answers with another action, the error matches [ErrActionMismatch] and
@@ -429,7 +429,7 @@ type WaitParams struct {
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
 	MinInterval time.Duration
 	// MaxInterval is the longest interval (default 15 s). After a failed poll a longer Retry-After
-	// replaces the interval, up to [RetryPolicy].MaxRetryAfter. A random part adds up to a tenth.
+	// replaces the interval, up to [RetryPolicy].MaxRetryAfter. A random 0 to 10 % is added to it.
 	MaxInterval time.Duration
 	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)
@@ -506,9 +506,9 @@ func (c *Client) ConfirmAction(ctx context.Context, actionID string, want Action
 // [Action.Approved] in one.
 //
 // If the review is not completed or its answer is not GREEN, it returns [ErrNotApproved] and also
-// the action, so that you can read its status and labels. Test the error, not the action. If a
-// field of want differs or is missing, it returns [ErrActionMismatch] and no action. Other errors
-// are those of GetAction.
+// the action, so that you can read its status and labels. Test the error, not the action. If the
+// answer differs from want or lacks a field of it, it returns [ErrActionMismatch] and no action.
+// Other errors are those of GetAction.
 func (c *Client) RequireApproved(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
 	const method = "RequireApproved"
 	action, err := c.confirm(ctx, method, actionID, want, opts)

@@ -110,7 +110,8 @@ func (s *Signer) Sign(req *http.Request, at time.Time) error {
 // Verify checks the signature and the timestamp of a request. It is for fakes of the service in
 // tests: the request is one that an [http.Server] has received, or one that a RoundTripper is about
 // to answer. It returns nil, [ErrSignatureMismatch] (wrong or missing token, timestamp or
-// signature) or [ErrTimestampExpired] (more than 60 seconds from now). The body stays readable.
+// signature) or [ErrTimestampExpired] (over 60 seconds before or after the time now). The body
+// stays readable.
 //
 // Without GetBody the body is kept in memory. If it is larger than 128 MiB, Verify returns
 // [ErrSignatureMismatch].

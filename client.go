@@ -31,12 +31,12 @@
 // # Errors
 //
 // An answer other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as [ErrNotFound];
-// each names its usual causes. After [ErrOutcomeUnknown] a create, an upload or a submit may have
-// taken effect: fetch the action before you call again, or use [Client.EnsureAction]. A call can
-// also fail without an answer that can be used: by the network, the context, or
-// [ErrResponseTooLarge]. Errors and log lines show no value that was sent, unless it is shorter
-// than four characters; see [APIError]. Do not log an [Action], [Applicant] or [WebhookEvent]: fmt
-// prints all their fields.
+// its documentation names the usual causes. After [ErrOutcomeUnknown] a create, an upload or a
+// submit may have taken effect: fetch the action before you call again, or use
+// [Client.EnsureAction]. A call can also fail without an answer that can be used: by the network,
+// the context, or [ErrResponseTooLarge]. Errors and log lines show no value that was sent, unless
+// it is shorter than four characters; see [APIError]. Do not log an [Action], [Applicant] or
+// [WebhookEvent]: fmt prints all their fields.
 //
 // # Retries
 //
@@ -68,14 +68,14 @@
 //
 // # Webhooks
 //
-// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. An event can come
-// twice, or after a later one. Handle each [WebhookEvent.Key] once. Act on Type, not on
-// ReviewStatus.
+// [WebhookVerifier] checks the digest over the raw bytes before it decodes them. Events can come
+// twice and out of order. Handle each [WebhookEvent.Key] once. Act on Type, not on ReviewStatus.
 //
 // # Testing your code
 //
-// [NewSimulator] is the whole API in one process: real HTTP, webhooks, and faults on request.
-// [SignWebhook] signs what your receiver gets, [Signer.Verify] checks what your code sends.
+// [NewSimulator] is the whole API in your process: HTTP in memory, webhooks, and the faults that
+// you choose. [SignWebhook] signs what your receiver gets, [Signer.Verify] checks what your code
+// sends.
 //
 // # Many machines
 //
@@ -86,7 +86,7 @@
 // # Sources
 //
 // Endpoints, parameters and answers follow IDnGO's specification. Error codes, webhook digests and
-// most constants follow "related products", whose API IDnGO's is derived from. "Not documented" and
+// most constants follow "related products": IDnGO's API derives from theirs. "Not documented" and
 // "inferred" mark what is in neither source. Unknown fields and values are no error.
 package idngo
 
@@ -293,7 +293,8 @@ type RequestOption func(*requestOptions) error
 
 // WithResponse fills dst with the status, header, number of attempts and raw body of the call's
 // last answer, even when the call fails. If there was no answer, StatusCode is 0. A call that
-// returns [ErrInvalidArgument] may leave dst unchanged. If it fails, Body has 64 KiB at most.
+// returns [ErrInvalidArgument] may leave dst unchanged. The Body of an error answer is cut at 64
+// KiB.
 func WithResponse(dst *Response) RequestOption {
 	return func(o *requestOptions) error {
 		if dst == nil {

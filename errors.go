@@ -238,8 +238,8 @@ var (
 	// ErrRedirect is returned when the answer is a redirect. The client does not follow it, because
 	// net/http would send the signing headers to the new host. Correct the base URL.
 	ErrRedirect = errors.New("redirect refused")
-	// ErrOutcomeUnknown is returned when a create, an upload, a submit or a Do may have taken effect
-	// without an answer. Call GetAction or FindAction before you retry. EnsureAction does this for
+	// ErrOutcomeUnknown is returned when it is unknown whether a create, an upload, a submit or a
+	// Do took effect. Call GetAction or FindAction before you retry. EnsureAction does this for
 	// creates.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrActionMismatch is returned when the service answers with another action or applicant than

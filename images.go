@@ -23,9 +23,9 @@ import (
 // closes nothing that the caller has opened. It reads an ImageReader to its end, and changes the
 // position of no other source.
 //
-// Sources can be compared, so that mocks can match them. Two of ImageFile or of ImageReaderAt are
-// equal (==) if their arguments are. Two of ImageBytes are equal under reflect.DeepEqual. An
-// ImageReader is equal only to itself.
+// Sources can be compared, so that mocks can match them. Two ImageFile or two ImageReaderAt values
+// are equal (==) if their arguments are. Two ImageBytes values are equal under reflect.DeepEqual.
+// An ImageReader is equal only to itself.
 type ImageSource interface {
 	// open returns the name, the content and a func that releases the content.
 	open(ctx context.Context) (name string, content formbody.Content, release func(), err error)
@@ -38,8 +38,8 @@ func ImageFile(path string) ImageSource { return imageFile(path) }
 // ImageBytes is an image in memory. It must not change during the upload.
 func ImageBytes(name string, content []byte) ImageSource { return imageBytes{name, content} }
 
-// ImageReaderAt is the first size bytes of r. Its ReadAt must allow parallel calls, as
-// [io.ReaderAt] says.
+// ImageReaderAt is an image in r, from offset 0 up to size. Its ReadAt must allow parallel calls,
+// as [io.ReaderAt] says.
 func ImageReaderAt(name string, r io.ReaderAt, size int64) ImageSource {
 	if r == nil || size < 0 {
 		return badSource("is a nil reader or has a negative size")
@@ -175,9 +175,10 @@ type ImageParams struct {
 //	GET /resources/applicantActions/{actionID}/images/{imageID}?preview=
 //
 // imageID is [Image].ImageID, not its ID. The caller closes the content. Failures before the first
-// bytes are retried as the table says. If the connection breaks later, or nothing comes within the
-// timeout, Read returns an error that is not io.EOF, and the image is incomplete. A 2xx other than
-// 200, an empty body and a JSON body are errors. Errors: [ErrInvalidArgument], [*APIError].
+// bytes are retried, as those of GetAction are. If the connection breaks later, or nothing comes
+// within the timeout, Read returns an error that is not io.EOF, and the image is incomplete. A 2xx
+// other than 200, an empty body and a JSON body are errors. Errors: [ErrInvalidArgument],
+// [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {

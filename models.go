@@ -45,8 +45,8 @@ type Action struct {
 // not completed.
 func (a *Action) Completed() bool { return a != nil && a.Review.ReviewStatus == ReviewStatusCompleted }
 
-// Approved reports whether the review is completed and its answer is GREEN. An answer may be set
-// earlier. [Client.RequireApproved] also checks that it is the right action.
+// Approved reports whether the review is completed and its answer is GREEN. GREEN may be set before
+// that. [Client.RequireApproved] also checks that it is the right action.
 func (a *Action) Approved() bool {
 	return a.Completed() && a.Review.ReviewResult.ReviewAnswer == ReviewAnswerGreen
 }
@@ -64,8 +64,8 @@ type ActionPage struct {
 // UnmarshalJSON decodes a page. A null changes nothing.
 func (p *ActionPage) UnmarshalJSON(data []byte) error { return unlessNull(data, p, decodeActionPage) }
 
-// Applicant is a person or a company that the service verifies. Use [WithResponse] to read the
-// personal data in info and fixedInfo. The specification of actions does not describe applicants.
+// Applicant is a person or a company that the service verifies. It is not in the specification. Use
+// [WithResponse] for the personal data in the JSON members info and fixedInfo.
 //
 // It decodes as an [Action] does, except that a level name that is not a string is no error.
 type Applicant struct {
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen from a service that relays answers; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen in answers that another service passed on; an absent answer is ""
 )
 
 // RejectType tells whether a rejected user may try again.

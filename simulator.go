@@ -107,8 +107,8 @@ func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn
 
 // ServeHTTP answers a request as the service does, for an httptest.Server or a port of your own.
 // Under / it has a console for people, and under /_simulator/ a control API. Both answer 403 unless
-// the Host is localhost, *.localhost or a loopback address. Away from loopback the Host may also be
-// any IP address, a name without a dot, or NAME.local, .internal or .test.
+// the Host is localhost, *.localhost or a loopback address. On a listener that is not on loopback,
+// the Host may also be an IP address, a name without a dot, or NAME.local, .internal or .test.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.ServeHTTP(w, r) }
 
 // Format prints no secret.
@@ -133,10 +133,10 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and sets its kind of action. An unknown level is for a payment
-// method if its name contains payment or source, likewise for an e-mail or questionnaire, or else
-// for face authorization. Errors: [ErrInvalidArgument] for an empty name or kind, and for more than
-// 10,000 levels.
+// AddLevel makes a level known and sets its kind of action. The name of an unknown level decides:
+// one with questionnaire, email or e-mail in it is of that kind, one with payment or source for a
+// payment method, any other for face authorization. Errors: [ErrInvalidArgument] for an empty name
+// or kind, and for more than 10,000 levels.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
