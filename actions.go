@@ -383,8 +383,8 @@ func (c *Client) pages(ctx context.Context, applicantID string, p ListActionsPar
 //
 //	POST /resources/applicantActions/{actionID}/review/status/pending
 //
-// A WebSDK or mobile SDK submits by itself. The action that it returns may be reviewed already. If
-// the answer, which is not documented, has no action, SubmitAction calls GetAction. After
+// A WebSDK or mobile SDK submits by itself. The returned action may be reviewed already. If the
+// answer, which is not documented, has no action, SubmitAction calls GetAction. After
 // [ErrOutcomeUnknown] call GetAction before you retry: the call is not idempotent.
 //
 // If the service answers with another action, the error matches [ErrActionMismatch] and
@@ -507,8 +507,8 @@ func (c *Client) ConfirmAction(ctx context.Context, actionID string, want Action
 //
 // If the review is not completed or its answer is not GREEN, it returns [ErrNotApproved] and also
 // the action, so that you can read its status and labels. Test the error, not the action. If the
-// answer differs from want or lacks a field of it, it returns [ErrActionMismatch] and no action.
-// Other errors are those of GetAction.
+// action differs from want or lacks a field of it, RequireApproved returns [ErrActionMismatch] and
+// no action. Other errors are those of GetAction.
 func (c *Client) RequireApproved(ctx context.Context, actionID string, want ActionExpectation, opts ...RequestOption) (*Action, error) {
 	const method = "RequireApproved"
 	action, err := c.confirm(ctx, method, actionID, want, opts)

@@ -182,7 +182,8 @@ func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // CheckCredentials returns nil if the service accepts the app token and the signature. Call it at
 // start-up. It makes a GetAction for an action that cannot exist, and expects a 404 in the
-// service's JSON form, or a 2xx. On the way the client corrects its clock; see [WithClock].
+// service's JSON form, or a 2xx. If the service refuses the timestamp, the client corrects its
+// clock; see [WithClock].
 //
 // Its errors say what to do:
 //

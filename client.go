@@ -249,8 +249,8 @@ type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
 	// a repeat after a clock correction too. The default is 3. 1 means that calls are not retried.
 	MaxAttempts int
-	// MinDelay is the upper bound of the first delay (default 500 ms). The bound doubles each time,
-	// up to MaxDelay (default 8 s). A delay is random, from half of its bound to all of it.
+	// Each delay is random, from half of a bound to the whole bound. The bound is MinDelay (default
+	// 500 ms) at first, and doubles up to MaxDelay (default 8 s).
 	MinDelay, MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that a call waits for (default 60 s). A longer one ends
 	// the call at once. Otherwise the call waits for the longer of Retry-After and its own delay. A

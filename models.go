@@ -64,8 +64,8 @@ type ActionPage struct {
 // UnmarshalJSON decodes a page. A null changes nothing.
 func (p *ActionPage) UnmarshalJSON(data []byte) error { return unlessNull(data, p, decodeActionPage) }
 
-// Applicant is a person or a company that the service verifies. It is not in the specification. Use
-// [WithResponse] for the personal data in the JSON members info and fixedInfo.
+// Applicant is a person or a company that the service verifies. It is not in the specification. Its
+// personal data is in the JSON members info and fixedInfo: read them by [WithResponse].
 //
 // It decodes as an [Action] does, except that a level name that is not a string is no error.
 type Applicant struct {
@@ -567,7 +567,7 @@ const (
 	ReviewAnswerRed     ReviewAnswer = "RED"     // rejected
 	ReviewAnswerError   ReviewAnswer = "ERROR"   // the check could not be made
 	ReviewAnswerIgnored ReviewAnswer = "IGNORED" // skipped
-	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen in answers that another service passed on; an absent answer is ""
+	ReviewAnswerUnknown ReviewAnswer = "UNKNOWN" // seen only in payloads that a third party relayed
 )
 
 // RejectType tells whether a rejected user may try again.
@@ -699,7 +699,7 @@ const (
 	CheckTypePhoneConfirmation CheckType = "PHONE_CONFIRMATION"
 	CheckTypePaymentMethod     CheckType = "PAYMENT_METHOD"
 	CheckTypePaymentSource     CheckType = "PAYMENT_SOURCE"
-	CheckTypeCrossValidation   CheckType = "CROSS_VALIDATION" // the spelling in payloads
+	CheckTypeCrossValidation   CheckType = "CROSS_VALIDATION"
 	CheckTypeSimilarSearch     CheckType = "SIMILAR_SEARCH"
 	CheckTypeTIN               CheckType = "TIN"
 	CheckTypeIPCheck           CheckType = "IP_CHECK"

@@ -133,9 +133,9 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and sets its kind of action. The name of an unknown level decides:
-// one with questionnaire, email or e-mail in it is of that kind, one with payment or source for a
-// payment method, any other for face authorization. Errors: [ErrInvalidArgument] for an empty name
+// AddLevel makes a level known and sets its kind of action. A level that was not added gets its
+// kind from its name: questionnaire, email or e-mail in it mean that kind, payment or source a
+// payment method, any other name face authorization. Errors: [ErrInvalidArgument] for an empty name
 // or kind, and for more than 10,000 levels.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
