@@ -44,9 +44,9 @@ type CreateActionParams struct {
 //
 //	POST /resources/applicantActions/-/forApplicant/{applicantID}?levelName=
 //
-// After [ErrOutcomeUnknown] call FindAction before you retry: the call is not idempotent.
-// EnsureAction does both. applicantID is IDnGO's own id, see [Client.FindApplicant]. If the answer,
-// which is not documented, has no action, CreateAction fetches the action with FindAction. Errors:
+// It is not idempotent: after [ErrOutcomeUnknown] call FindAction before you retry, as EnsureAction
+// does. applicantID is IDnGO's own id, see [Client.FindApplicant]. If the answer, which is not
+// documented, has no action, CreateAction fetches the action with FindAction. Errors:
 // [ErrInvalidArgument], [*APIError], [ErrOutcomeUnknown].
 func (c *Client) CreateAction(ctx context.Context, applicantID string, p CreateActionParams, opts ...RequestOption) (*Action, error) {
 	body, extra, problem := p.encode()
@@ -428,8 +428,8 @@ type WaitParams struct {
 	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
 	MinInterval time.Duration
-	// MaxInterval is the longest interval (default 15 s). After a failed poll a longer Retry-After
-	// replaces the interval, up to [RetryPolicy].MaxRetryAfter. A random 0 to 10 % is added to it.
+	// MaxInterval is the longest interval (default 15 s). After a failed poll, a longer Retry-After
+	// replaces it, but not more than [RetryPolicy].MaxRetryAfter. A random 0 to 10 % is added.
 	MaxInterval time.Duration
 	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)

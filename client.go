@@ -211,9 +211,9 @@ func WithInsecureHTTP() Option {
 }
 
 // WithHTTPClient sets the HTTP client: its transport, cookie jar and timeout. It is copied and
-// never changed. The copy does not follow redirects. A nil Transport means the shared transport of
-// this package. If your program has replaced http.DefaultTransport, that is used. A Timeout of the
-// HTTP client limits each whole attempt. Leave it 0 if images are large, and use [WithTimeout].
+// never changed. The copy does not follow redirects. A nil Transport means the shared one of this
+// package, or http.DefaultTransport if your program has replaced that. A Timeout of the HTTP client
+// limits each whole attempt. Leave it 0 if images are large, and use [WithTimeout].
 func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
@@ -318,9 +318,9 @@ type Response struct {
 // than identity: net/http decodes gzip only if it has asked for gzip by itself. AddImage also
 // refuses Content-Type, which names the boundary.
 //
-// net/http repeats a POST that has Idempotency-Key or X-Idempotency-Key, but the first POST may
-// have worked already. So the client writes these names in lower case, and net/http does not see
-// them. In a RoundTripper, req.Header.Get does not see them either.
+// net/http by itself repeats a POST that has Idempotency-Key or X-Idempotency-Key, which IDnGO may
+// not honour. So the client writes these names in lower case, and net/http does not see them. In a
+// RoundTripper, req.Header.Get does not see them either.
 func WithHeader(key, value string) RequestOption {
 	return func(o *requestOptions) error {
 		canonical, problem := exchange.CheckHeader(key, value)

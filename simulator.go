@@ -134,9 +134,9 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 }
 
 // AddLevel makes a level known and sets its kind of action. A level that was not added gets its
-// kind from its name: questionnaire, email or e-mail in it mean that kind, payment or source a
-// payment method, any other name face authorization. Errors: [ErrInvalidArgument] for an empty name
-// or kind, and for more than 10,000 levels.
+// kind from its name: with questionnaire in it "questionnaire", with email or e-mail "email", with
+// payment or source "paymentMethod", else "selfieAuth". Errors: [ErrInvalidArgument] for an empty
+// name or kind, and for more than 10,000 levels.
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
