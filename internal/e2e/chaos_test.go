@@ -85,8 +85,9 @@ func (f *chaosFlow) externalID() string { return fmt.Sprintf("flow-%d", f.Number
 // imageName returns the file name of the image.
 func (f *chaosFlow) imageName() string { return fmt.Sprintf("selfie-%d.png", f.Number) }
 
-// applicant returns the id of the applicant, who has a few flows.
-func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Number/10) }
+// applicant returns the id of the applicant, who has a few flows: the simulator keeps 100,000
+// applicants.
+func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Number/20) }
 
 // TestChaos runs whole flows, many at once, on a service in which everything goes wrong
 // at once, and then compares what the flows believe with what the service has recorded.
