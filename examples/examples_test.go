@@ -756,7 +756,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(builtIn)
-		return m.Run()
+		return faultnet.RunTests(m)
 	}())
 }
 

@@ -182,6 +182,7 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	b.call("Emulation.setDeviceMetricsOverride",
 		map[string]any{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}, nil)
 	b.call("Emulation.setTouchEmulationEnabled", map[string]any{"enabled": phone}, nil)
+	b.call("Emulation.setFocusEmulationEnabled", map[string]any{"enabled": true}, nil) // every tab has a keyboard of its own
 	return b
 }
 

@@ -104,12 +104,12 @@ const live = "document.getElementById('connection').innerText === 'live'"
 
 // TestConsole drives the console in a browser, by keyboard alone. With SCREENSHOTS
 // set to a directory, what it looked like is kept there.
-//
-//nolint:paralleltest // one browser has one keyboard
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	devTools := startChromium(t)
 
 	t.Run("requests", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(d.baseURL+"/", live)
@@ -134,6 +134,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("actions", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		id := d.submit("pay-1")
@@ -164,6 +165,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("deliveries", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		d.refuse.Store(true)
 		d.submit("pay-1")
@@ -183,6 +185,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("settings", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(d.baseURL+"/#settings", live)
@@ -237,6 +240,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("follows a thousand requests a second", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(d.baseURL+"/", live)
@@ -252,6 +256,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("phone", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		d.fill()
 		b := newTab(t, devTools, 360, 740, true)
@@ -274,6 +279,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("dark", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		d.fill()
 		b := newTab(t, devTools, 1280, 900, false)
@@ -286,6 +292,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("the simulator is gone", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(d.baseURL+"/", live)
@@ -302,6 +309,7 @@ func TestConsole(t *testing.T) {
 	})
 
 	t.Run("another page cannot drive it", func(t *testing.T) {
+		t.Parallel()
 		d := newDesk(t)
 		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	code := m.Run()
+	code := faultnet.RunTests(m)
 	stopChromium()
 	os.Exit(code)
 }

@@ -22,12 +22,12 @@ import (
 
 // TestPage drives the page behind a WebSDK link in a browser, by keyboard alone.
 // With SCREENSHOTS set to a directory, what it looked like is kept there.
-//
-//nolint:paralleltest // one browser has one keyboard
 func TestPage(t *testing.T) {
+	t.Parallel()
 	devTools := startChromium(t)
 
 	t.Run("approve", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-1", 0), shown)
@@ -61,6 +61,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("reject", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-2", 0), shown)
@@ -94,6 +95,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("error", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-3", 0), shown)
@@ -108,6 +110,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("hold, then approve", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-4", 0), shown)
@@ -132,6 +135,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("phone", func(t *testing.T) {
+		t.Parallel()
 		for _, width := range []int{320, 390} {
 			s := newStage(t)
 			b := newTab(t, devTools, width, 844, true)
@@ -153,6 +157,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("dark", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		dark := []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}
@@ -164,6 +169,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("links that lead nowhere", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 390, 844, true)
 		failed := "!document.getElementById('message').hidden"
@@ -186,6 +192,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("decided already", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 390, 844, true)
 		link := s.link("pay-9", 0)
@@ -200,6 +207,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("the simulator is gone", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 390, 844, true)
 		b.open(s.link("pay-10", 0), shown)
@@ -212,6 +220,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("policy", func(t *testing.T) {
+		t.Parallel()
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-8", 0), shown)

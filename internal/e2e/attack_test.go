@@ -552,6 +552,7 @@ func hostileServers() map[string]func(n *faultnet.Network) {
 // A hostile server cannot hold a call beyond its timeout, nor make it read without
 // end, and nothing of it is left behind. The bubble finds every goroutine.
 func TestAttackHostileServers(t *testing.T) {
+	t.Parallel()
 	for name, attack := range hostileServers() {
 		t.Run(name, func(t *testing.T) {
 			for _, op := range []faultnet.Operation{faultnet.CreateAction, faultnet.AddImage, faultnet.GetAction, faultnet.DownloadImage} {

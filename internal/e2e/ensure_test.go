@@ -117,6 +117,7 @@ func (b *simulatorRecorder) with(externalID string) (count int) {
 func repeatWord(word string, n int) string { return strings.TrimSpace(strings.Repeat(word+" ", n)) }
 
 func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		actions int
 		quirks  simulator.Quirks

@@ -16,6 +16,8 @@ import (
 // update makes the tests with golden files write them.
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
+func TestMain(m *testing.M) { os.Exit(faultnet.RunTests(m)) }
+
 // skipIfShort is the rule of -short. A test that takes more than about a second
 // asks for it, either here or with testing.Short to run a part of its cases. What
 // -short leaves out runs in .ci/run.

@@ -86,6 +86,7 @@ func TestHugeErrorBodyOverLoopback(t *testing.T) {
 // 10 MiB of JSON are taken, a byte more is not; one that is announced is not
 // even read.
 func TestJSONLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 10 << 20
 	answers := func(size int) string {
 		return `{"id":"5e02f6b1","token":"t","url":"u","items":[],"totalItems":0,"imageId":"1","pad":"` + strings.Repeat("x", size)
@@ -167,6 +168,7 @@ func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 
 // A body that never ends ends within the timeout and within bounds.
 func TestEndlessBody(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{200, 400, 500, 302} {
 		for _, slow := range []bool{false, true} {
 			for _, op := range operationsOf(t) {
@@ -216,6 +218,7 @@ func TestEndlessBody(t *testing.T) {
 // After any failure of the first attempt, every body is closed when the call returns. A goroutine
 // that is left behind would fail the bubble.
 func TestBodiesAreClosed(t *testing.T) {
+	t.Parallel()
 	for _, row := range failureRows() {
 		if row.tls || row.contextEnds > 0 {
 			continue
@@ -239,6 +242,7 @@ func TestBodiesAreClosed(t *testing.T) {
 
 // A short body is read to its end, so that the connection is kept.
 func TestErrorsKeepTheConnection(t *testing.T) {
+	t.Parallel()
 	for size, kept := range map[int]bool{0: true, 100: true, 64 << 10: true, 300 << 10: true, 2 << 20: false} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {

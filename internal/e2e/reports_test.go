@@ -217,6 +217,7 @@ func TestRefusalAllocatesLittle(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
+	skipIfShort(t, "it sends a hundred bodies of a megabyte")
 	for name, body := range refusedBodies(1 << 20) {
 		echo := fmt.Sprint(body)
 		if raw, ok := body.([]byte); ok {
@@ -563,6 +564,8 @@ func TestRetryAfterIsALowerBound(t *testing.T) {
 
 // A list whose entries are large is asked for again in halves.
 func TestListsOfLargeEntries(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t, "it reads 72 MB of JSON")
 	const entries = 120
 	filler := strings.Repeat("x", 200<<10)
 	for name, call := range map[string]func(context.Context, *idngo.Client) (int, error){
@@ -586,9 +589,6 @@ func TestListsOfLargeEntries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name != "EnsureAction" {
-				skipIfShort(t, "it reads 24 MB of JSON; EnsureAction does so too")
-			}
 			server := func(req *http.Request) (*http.Response, error) {
 				var limit, offset int
 				_, err := fmt.Sscan(req.URL.Query().Get("limit")+" "+req.URL.Query().Get("offset"), &limit, &offset)

@@ -692,6 +692,7 @@ func TestDelayAfterClockIsTheFirst(t *testing.T) {
 
 // An unknown outcome stays unknown after any later attempt.
 func TestUnknownStaysUnknown(t *testing.T) {
+	t.Parallel()
 	unknown := map[string]func(http.ResponseWriter){
 		"503": faultnet.Refusal(503, 0), "408": faultnet.Refusal(408, 0), "lost": faultnet.CutConnection,
 	}

@@ -383,6 +383,7 @@ func assertHidden(t *testing.T, text, what string) {
 // place what it was sent. It searches everything that can be printed for what must
 // not be shown.
 func TestNoSecretIsShown(t *testing.T) {
+	t.Parallel()
 	header := idngo.WithHeader("X-Customer", hiddenHeader)
 
 	for server, respond := range unsafeServers() {

@@ -145,6 +145,7 @@ func TestTimeoutOfTheHTTPClient(t *testing.T) {
 
 // An upload lives as long as bytes leave, however slowly, and whatever the size.
 func TestTimeoutOfASlowUpload(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		size, perSecond int
 		timeout         time.Duration

@@ -1,6 +1,7 @@
 package faultnet
 
 import (
+	"flag"
 	"os"
 	"testing"
 )
@@ -18,4 +19,15 @@ func Count(long, usual, short int) int {
 		return long
 	}
 	return usual
+}
+
+// RunTests runs the tests of a package, 16 at once unless -parallel says otherwise. It is
+// for packages whose tests wait more than they compute: for other processes, or for
+// net/http, which pauses before it closes some connections.
+func RunTests(m *testing.M) int {
+	flag.Parse()
+	if atOnce := flag.Lookup("test.parallel"); atOnce.Value.String() == atOnce.DefValue {
+		_ = atOnce.Value.Set("16") // a number
+	}
+	return m.Run()
 }
