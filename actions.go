@@ -490,9 +490,9 @@ type ActionExpectation struct {
 }
 
 // ConfirmAction fetches an action and compares it with want. Use it for an id that an app or a
-// browser has reported. It does not check the verdict; [Client.RequireApproved] does. If a field of
-// want differs or is missing from the answer, it returns [ErrActionMismatch] and no action. Other
-// errors are those of GetAction.
+// browser has reported. To check the verdict too, call [Client.RequireApproved]. If a field of want
+// differs or is missing from the answer, ConfirmAction returns [ErrActionMismatch] and no action.
+// Other errors are those of GetAction.
 //
 // A field that want has and the service omits is a mismatch every time. The specification's example
 // has neither externalActionId nor the level name: expect them only if the answers of your account
@@ -610,10 +610,10 @@ type WebSDKLinkParams struct {
 	ExternalUserID string
 	// ExternalActionID is your own id of the action.
 	ExternalActionID string
-	// Locale is the language of the page, ISO 639-1. It is not sent if it is empty.
+	// Locale is the language of the page, ISO 639-1. It is sent if it is not empty.
 	Locale string
-	// TTL is the lifetime of the link in whole seconds, from 1 s. 0 is not sent and means the
-	// service's default, 30 minutes.
+	// TTL is the lifetime of the link in whole seconds, from 1 s. 0 means the service's default, 30
+	// minutes, and is not sent.
 	TTL time.Duration
 }
 

@@ -215,7 +215,7 @@ var errUnusable = errors.New("unusable answer")
 // credentialsAdvice says what to do about an error of CheckCredentials. api is nil if there was no
 // answer other than 2xx.
 func credentialsAdvice(err error, api *APIError) string {
-	const notTheService = "something else than the service has answered: check the base URL"
+	const notTheService = "something other than the service answered: check the base URL"
 	switch {
 	case errors.Is(err, errUnusable), errors.Is(err, ErrResponseTooLarge):
 		return notTheService

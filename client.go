@@ -31,12 +31,12 @@
 // # Errors
 //
 // An answer other than 2xx is an [*APIError]. Use errors.Is with a sentinel, such as [ErrNotFound];
-// its documentation names the usual causes. After [ErrOutcomeUnknown] a create, an upload or a
-// submit may have taken effect: fetch the action before you call again, or use
-// [Client.EnsureAction]. A call can also fail without an answer that can be used: by the network,
-// the context, or [ErrResponseTooLarge]. Errors and log lines show no value that was sent, unless
-// it is shorter than four characters; see [APIError]. Do not log an [Action], [Applicant] or
-// [WebhookEvent]: fmt prints all their fields.
+// the documentation of each sentinel names the usual causes. After [ErrOutcomeUnknown] a create, an
+// upload or a submit may have taken effect: fetch the action before you call again, or use
+// [Client.EnsureAction]. A call can also fail without a usable answer: by the network, the context,
+// or [ErrResponseTooLarge]. Errors and log lines show no value that was sent, unless it is shorter
+// than four characters; see [APIError]. Do not log an [Action], [Applicant] or [WebhookEvent]: fmt
+// prints all their fields.
 //
 // # Retries
 //
@@ -80,8 +80,8 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it. On
-// several machines, use the same ExternalActionID for an action, and keep the keys of handled
-// events in one shared store.
+// several machines, call [Client.EnsureAction] with the same ExternalActionID for an action, and
+// keep the keys of handled events in one shared store.
 //
 // # Sources
 //
@@ -127,9 +127,8 @@ const Version = "0.1.0"
 const DefaultBaseURL = "https://api.idngo.kz"
 
 // Client makes signed calls. It is safe for concurrent use and keeps connections open between
-// calls: make one and share it. It does not change after NewClient, except for the clock offset
-// that it may learn, see [WithClock]. It prints no secret. A nil or zero Client returns
-// [ErrInvalidArgument] from every call.
+// calls: make one and share it. After NewClient only the clock offset changes, see [WithClock]. It
+// prints no secret. A nil or zero Client returns [ErrInvalidArgument] from every call.
 type Client struct {
 	settings
 	signer    *Signer
@@ -247,7 +246,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
-	// a repeat after a clock correction too. The default is 3. 1 means that calls are not retried.
+	// a repeat after a clock correction too. The default is 3. 1 means a single attempt.
 	MaxAttempts int
 	// Each delay is random, from half of a bound to the whole bound. The bound is MinDelay (default
 	// 500 ms) at first, and doubles up to MaxDelay (default 8 s).
@@ -271,18 +270,20 @@ type RateLimiter interface {
 	Wait(ctx context.Context) error
 }
 
-// WithLogger logs one line for each attempt: operation, attempt, duration, then status, code and
-// correlation_id, or error. Then comes retry_in, the delay before the next attempt, or final=true.
-// The level is Info for a 2xx, Warn for the rest, even the 404 that CheckCredentials expects. A
-// clock correction is a Warn line too. No line shows what was sent; see [APIError].
+// WithLogger logs one line for each attempt: operation, attempt, duration and status. An answer
+// other than 2xx adds code and correlation_id. An attempt without a complete answer has error
+// instead of status. Then comes retry_in, the planned delay before the next attempt (the call may
+// end before it), or final=true. The level is Info for a 2xx, Warn for the rest, even the 404 that
+// CheckCredentials expects. A clock correction is a Warn line too. No line shows what was sent; see
+// [APIError].
 func WithLogger(l *slog.Logger) Option {
 	return option(l != nil, "logger", "is nil", func(s *settings) { s.logger = l })
 }
 
 // WithClock sets the clock that requests are stamped with. The default is [time.Now]. The service
 // allows a difference of 60 seconds. When it refuses a timestamp, the client computes the offset
-// from the answer's Date and applies it from then on. From then on it updates the offset when the
-// Date of any answer differs from the corrected clock by more than 5 seconds. Timestamps and
+// from the answer's Date and applies it from then on. Later it updates the offset when the Date of
+// any answer differs from the corrected clock by more than 5 seconds. Timestamps and
 // [AccessToken].ExpiresAt use the corrected clock.
 func WithClock(now func() time.Time) Option {
 	return option(now != nil, "clock", "is nil", func(s *settings) { s.now = now })

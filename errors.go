@@ -196,7 +196,7 @@ const (
 // matches [ErrServer] and [ErrOutcomeUnknown].
 var (
 	// ErrInvalidArgument is returned when an argument, option or credential is refused before
-	// anything is sent. The text names the method and what is wrong, never a value.
+	// sending. The text names the method and what is wrong, never a value that a call would send.
 	ErrInvalidArgument = errors.New("invalid argument")
 
 	// ErrUnauthorized is returned when the service answers 401. Codes 4000 to 4002 mean a token that
@@ -265,7 +265,7 @@ var (
 )
 
 // invalid returns an ErrInvalidArgument that names a field and what is wrong with it, nil if
-// nothing is. It never holds the value.
+// nothing is. problem has no value that a call would send.
 func invalid(field, problem string) error {
 	if problem == "" {
 		return nil

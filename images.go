@@ -63,7 +63,7 @@ func ImageReader(name string, r io.Reader) ImageSource {
 type AddImageParams struct {
 	// IDDocType is what the image shows: IDDocTypeSelfie for a face authorization. Required.
 	IDDocType IDDocType
-	// IDDocSubType is the side of a document. It is not sent if it is empty. The specification shows
+	// IDDocSubType is the side of a document. It is sent if it is not empty. The specification shows
 	// it in answers only. It is inferred that it may be sent.
 	IDDocSubType IDDocSubType
 	// Country is three capital letters, ISO 3166-1 alpha-3, for example KAZ. Required.

@@ -74,7 +74,7 @@ type Applicant struct {
 	InspectionID   string         `json:"inspectionId,omitzero"`   // the id of the main verification, 24 hex digits
 	ClientID       string         `json:"clientId,omitzero"`       // the name of your account at the service
 	Key            string         `json:"key,omitzero"`            // 14 capital letters; meaning not documented
-	Type           string         `json:"type,omitzero"`           // individual or company
+	Type           string         `json:"type,omitzero"`           // the kind of applicant: individual or company
 	Email          string         `json:"email,omitzero"`          // the e-mail address
 	Phone          string         `json:"phone,omitzero"`          // the phone number; may contain spaces
 	Lang           string         `json:"lang,omitzero"`           // the language, ISO 639-1
@@ -103,7 +103,7 @@ type Review struct {
 	ReviewResult ReviewResult `json:"reviewResult,omitzero"` // set when the review is completed; may come earlier
 
 	// Not in the specification.
-	LevelName              string `json:"levelName,omitzero"`              // the level that is reviewed
+	LevelName              string `json:"levelName,omitzero"`              // the name of the level that is reviewed
 	CreateDate             Time   `json:"createDate,omitzero"`             // when the review was created
 	StartDate              Time   `json:"startDate,omitzero"`              // when the review started
 	ReviewDate             Time   `json:"reviewDate,omitzero"`             // when the review ended
@@ -147,11 +147,11 @@ type Check struct {
 	AttemptID                  string                      `json:"attemptId,omitzero"`                  // the id of the user's attempt
 	ErrorMessage               string                      `json:"errorMessage,omitzero"`               // a text; set if the check failed
 	ImageIDs                   []ImageID                   `json:"imageIds,omitzero"`                   // the images that were checked
-	EmailConfirmationCheckInfo *EmailConfirmationCheckInfo `json:"emailConfirmationCheckInfo,omitzero"` // of EMAIL_CONFIRMATION
-	PhoneConfirmationCheckInfo *PhoneConfirmationCheckInfo `json:"phoneConfirmationCheckInfo,omitzero"` // of PHONE_CONFIRMATION
-	ExtractedInfo              *ExtractedInfo              `json:"extractedInfo,omitzero"`              // of payment checks
-	RiskCheck                  *RiskCheck                  `json:"riskCheck,omitzero"`                  // of payment checks
-	Violations                 json.RawMessage             `json:"violations,omitzero"`                 // of payment checks; an array
+	EmailConfirmationCheckInfo *EmailConfirmationCheckInfo `json:"emailConfirmationCheckInfo,omitzero"` // the detail of EMAIL_CONFIRMATION
+	PhoneConfirmationCheckInfo *PhoneConfirmationCheckInfo `json:"phoneConfirmationCheckInfo,omitzero"` // the detail of PHONE_CONFIRMATION
+	ExtractedInfo              *ExtractedInfo              `json:"extractedInfo,omitzero"`              // what a payment check has read
+	RiskCheck                  *RiskCheck                  `json:"riskCheck,omitzero"`                  // what a payment check knows of a card
+	Violations                 json.RawMessage             `json:"violations,omitzero"`                 // what a payment check found, an array
 }
 
 // LivenessInfo is the detail of a FACE_LIVELINESS check.
@@ -193,7 +193,7 @@ type FaceMatchInfo struct {
 	FaceContentID2 ImageID `json:"faceContentId2,omitzero"` // the face in the other image
 }
 
-// EmailConfirmationCheckInfo is the detail of EMAIL_CONFIRMATION checks. Not in the specification.
+// EmailConfirmationCheckInfo is the detail of EMAIL_CONFIRMATION. It is not in the specification.
 type EmailConfirmationCheckInfo struct {
 	Email           string       `json:"email,omitzero"`           // the e-mail address
 	FirstSeenAt     Time         `json:"firstSeenAt,omitzero"`     // when the address was first seen anywhere
@@ -203,10 +203,10 @@ type EmailConfirmationCheckInfo struct {
 	Blacklisted     ReviewAnswer `json:"blacklisted,omitzero"`     // inferred: not GREEN if it is on a block list
 	WebsiteExists   ReviewAnswer `json:"websiteExists,omitzero"`   // GREEN if the domain has a website
 	Deliverable     ReviewAnswer `json:"deliverable,omitzero"`     // GREEN if mail reaches the address
-	RiskLevel       string       `json:"riskLevel,omitzero"`       // such as low; values not documented
+	RiskLevel       string       `json:"riskLevel,omitzero"`       // the risk, such as low; values not documented
 }
 
-// PhoneConfirmationCheckInfo is the detail of PHONE_CONFIRMATION checks. Not in the specification.
+// PhoneConfirmationCheckInfo is the detail of PHONE_CONFIRMATION. It is not in the specification.
 type PhoneConfirmationCheckInfo struct {
 	FirstSeenAt           Time         `json:"firstSeenAt,omitzero"`           // when the number was first seen anywhere
 	ConfirmedViaOtp       ReviewAnswer `json:"confirmedViaOtp,omitzero"`       // GREEN if the user entered the code that was sent
@@ -215,15 +215,15 @@ type PhoneConfirmationCheckInfo struct {
 	WebRegistrationsExist ReviewAnswer `json:"webRegistrationsExist,omitzero"` // GREEN if it is registered at websites
 	Active                ReviewAnswer `json:"active,omitzero"`                // GREEN if the number is in use
 	Valid                 ReviewAnswer `json:"valid,omitzero"`                 // GREEN if the number is a valid one
-	RiskLevel             string       `json:"riskLevel,omitzero"`             // such as low; values not documented
+	RiskLevel             string       `json:"riskLevel,omitzero"`             // the risk, such as low; values not documented
 }
 
-// ExtractedInfo is what a payment check has read from the document. Not in the specification.
+// ExtractedInfo is what a payment check read from a document. It is not in the specification.
 type ExtractedInfo struct {
 	Type              string `json:"type,omitzero"`              // the kind of payment method, as in [PaymentMethod]
 	AccountIdentifier string `json:"accountIdentifier,omitzero"` // the number of the card or account, partly masked
 	InstitutionName   string `json:"institutionName,omitzero"`   // the bank
-	IssuedDate        string `json:"issuedDate,omitzero"`        // as printed: 2006-01-02 in all known payloads
+	IssuedDate        string `json:"issuedDate,omitzero"`        // the date of issue as printed: 2006-01-02 in all known payloads
 }
 
 // RiskCheck is what a payment check knows of the card. It is not in the specification.
@@ -236,8 +236,8 @@ type RiskCheck struct {
 type BinInfo struct {
 	Country    string `json:"country,omitzero"`    // the country of the issuer, ISO 3166-1 alpha-3
 	Issuer     string `json:"issuer,omitzero"`     // the bank
-	Brand      string `json:"brand,omitzero"`      // such as VISA
-	Type       string `json:"type,omitzero"`       // such as debit
+	Brand      string `json:"brand,omitzero"`      // the brand of the card, such as VISA
+	Type       string `json:"type,omitzero"`       // the kind of card, such as debit
 	Prepaid    bool   `json:"prepaid,omitzero"`    // whether it is a prepaid card
 	Virtual    bool   `json:"virtual,omitzero"`    // whether it is a virtual card
 	Commercial bool   `json:"commercial,omitzero"` // whether it is a company's card
@@ -278,8 +278,8 @@ type Image struct {
 
 // Resolution is the size of an image.
 type Resolution struct {
-	Width  int `json:"width,omitzero"`  // in pixels
-	Height int `json:"height,omitzero"` // in pixels
+	Width  int `json:"width,omitzero"`  // the width in pixels
+	Height int `json:"height,omitzero"` // the height in pixels
 }
 
 // IDDocDef tells which document an image shows.
@@ -291,7 +291,7 @@ type IDDocDef struct {
 
 // ImageTrust is the service's estimate of an image. It is not in the specification.
 type ImageTrust struct {
-	Trust float64 `json:"trust,omitzero"` // scale not documented
+	Trust float64 `json:"trust,omitzero"` // how far the service trusts the image; scale not documented
 }
 
 // RequiredIDDocs is what a level asks for. It is not in the specification.
@@ -310,8 +310,8 @@ type DocSet struct {
 
 // PaymentMethod is the subject of a payment method action. It is not in the specification.
 type PaymentMethod struct {
-	Type    string            `json:"type,omitzero"`    // bankCard, eWallet, wireTransfer …
-	SubType string            `json:"subType,omitzero"` // such as VISA
+	Type    string            `json:"type,omitzero"`    // the kind of method: bankCard, eWallet, wireTransfer …
+	SubType string            `json:"subType,omitzero"` // a finer kind, such as VISA
 	Data    PaymentMethodData `json:"data,omitzero"`    // the details
 }
 
@@ -326,7 +326,7 @@ type PaymentMethodDoc struct {
 	LastName   string `json:"lastName,omitzero"`   // the owner's last name
 	MiddleName string `json:"middleName,omitzero"` // the owner's middle name
 	Number     string `json:"number,omitzero"`     // the number of the card or account, partly masked
-	IssuedDate string `json:"issuedDate,omitzero"` // in the form 2006-01-02
+	IssuedDate string `json:"issuedDate,omitzero"` // the date of issue, in the form 2006-01-02
 	TxnAmount  string `json:"txnAmount,omitzero"`  // the amount of a transaction, a decimal number
 }
 
@@ -335,13 +335,13 @@ type PaymentSource struct {
 	FixedInfo       PaymentSourceInfo     `json:"fixedInfo,omitzero"`       // the source as you stated it
 	Info            PaymentSourceInfo     `json:"info,omitzero"`            // the source as found; members inferred from FixedInfo
 	Checksum        PaymentSourceChecksum `json:"checksum,omitzero"`        // the transactions to be shown
-	Checks          json.RawMessage       `json:"checks,omitzero"`          // form not documented
-	OwnershipChecks json.RawMessage       `json:"ownershipChecks,omitzero"` // form not documented
+	Checks          json.RawMessage       `json:"checks,omitzero"`          // the checks of the source; form not documented
+	OwnershipChecks json.RawMessage       `json:"ownershipChecks,omitzero"` // the checks of its owner; form not documented
 }
 
 // PaymentSourceInfo identifies a source of payment and its owner.
 type PaymentSourceInfo struct {
-	Type              string `json:"type,omitzero"`              // bankCard, bankStatement, eWallet, cryptoWallet
+	Type              string `json:"type,omitzero"`              // the kind of source: bankCard, bankStatement, eWallet, cryptoWallet
 	InstitutionName   string `json:"institutionName,omitzero"`   // the bank
 	FullName          string `json:"fullName,omitzero"`          // the owner's name
 	AccountIdentifier string `json:"accountIdentifier,omitzero"` // the number of the card, account or wallet
@@ -350,14 +350,14 @@ type PaymentSourceInfo struct {
 
 // PaymentSourceChecksum has the transactions that a document has to show.
 type PaymentSourceChecksum struct {
-	Txns []PaymentTxn `json:"txns,omitzero"` // if it is empty, there is no check of the source
+	Txns []PaymentTxn `json:"txns,omitzero"` // the transactions; if there are none, the source is not checked
 }
 
 // PaymentTxn is one transaction.
 type PaymentTxn struct {
-	Date         string      `json:"date,omitzero"`         // form not documented
-	Amount       json.Number `json:"amount,omitzero"`       // exactly as sent, as a number or as a string that holds one; else ""
-	CurrencyCode string      `json:"currencyCode,omitzero"` // such as KZT
+	Date         string      `json:"date,omitzero"`         // the date of the transaction; form not documented
+	Amount       json.Number `json:"amount,omitzero"`       // the amount as it was sent, a JSON number or a string that holds one; else empty
+	CurrencyCode string      `json:"currencyCode,omitzero"` // the currency, such as KZT
 }
 
 // UnmarshalJSON decodes a transaction. It ignores an amount that is not a number.
@@ -428,16 +428,16 @@ type WebhookEvent struct {
 	ReviewResult              ReviewResult `json:"reviewResult,omitzero"`              // the result, in applicantActionReviewed
 	CreatedAtMs               Time         `json:"createdAtMs,omitzero"`               // when it happened: a date, not a number
 	InspectionID              string       `json:"inspectionId,omitzero"`              // the id of the main verification
-	CorrelationID             string       `json:"correlationId,omitzero"`             // for the vendor's support; no fixed form
-	ApplicantType             string       `json:"applicantType,omitzero"`             // individual or company
+	CorrelationID             string       `json:"correlationId,omitzero"`             // the id for the vendor's support; no fixed form
+	ApplicantType             string       `json:"applicantType,omitzero"`             // the kind of applicant: individual or company
 
 	// Not in the specification.
 	CreatedAt              Time            `json:"createdAt,omitzero"`              // CreatedAtMs without milliseconds
 	SandboxMode            bool            `json:"sandboxMode,omitzero"`            // whether it is a test; sent as true or "true"
 	ClientID               string          `json:"clientId,omitzero"`               // the name of your account at the service
-	LevelName              string          `json:"levelName,omitzero"`              // the level
-	PreviousLevelName      string          `json:"previousLevelName,omitzero"`      // the level before, if it changed
-	ReviewMode             string          `json:"reviewMode,omitzero"`             // such as level_reconfigured
+	LevelName              string          `json:"levelName,omitzero"`              // the name of the level
+	PreviousLevelName      string          `json:"previousLevelName,omitzero"`      // the name of the level before, if it changed
+	ReviewMode             string          `json:"reviewMode,omitzero"`             // the mode of the review, such as level_reconfigured
 	SourceKey              string          `json:"sourceKey,omitzero"`              // where the applicant came from; may be ""
 	ButtonIDs              []string        `json:"buttonIds,omitzero"`              // as in [ReviewResult]
 	ApplicantMemberOf      json.RawMessage `json:"applicantMemberOf,omitzero"`      // the applicant's companies, an array of objects
@@ -573,7 +573,7 @@ const (
 // RejectType tells whether a rejected user may try again.
 type RejectType string
 
-// The values of [RejectType]. Not in the specification.
+// The values of [RejectType]. They are not in the specification.
 const (
 	RejectTypeFinal RejectType = "FINAL" // the user may not try again
 	RejectTypeRetry RejectType = "RETRY" // the user may try again
@@ -582,7 +582,7 @@ const (
 // RejectLabel is a reason for a rejection. The set is open.
 type RejectLabel string
 
-// Reasons that a related product of the vendor lists for actions. Not in the specification.
+// Reasons that a related product lists for actions. They are not in the specification.
 const (
 	RejectLabelForgery                             RejectLabel = "FORGERY"
 	RejectLabelCriminal                            RejectLabel = "CRIMINAL"

@@ -30,15 +30,13 @@ type SimulatorConfig struct {
 // signatures and requests as strictly as the specification asks, keeps actions and images, reviews
 // submitted actions, and delivers webhooks.
 //
-// Any applicant, user and level is known and approved, unless [SimulatorConfig.KnownOnly] is set.
-// The end of an external action id can ask for an outcome: "pay-1#RED", "pay-1#RED:LABEL,LABEL",
-// "pay-1#RED-FINAL:LABEL", "pay-1#ERROR", "pay-1#onHold".
+// Any user and level is known, and any applicant is known and approved, unless
+// [SimulatorConfig.KnownOnly] is set. The end of an external action id can ask for an outcome:
+// "pay-1#RED", "pay-1#RED:LABEL,LABEL", "pay-1#RED-FINAL:LABEL", "pay-1#ERROR", "pay-1#onHold".
 //
 // It works inside a bubble of testing/synctest when it is made there. It keeps 20,000 actions and
 // 128 MiB of images at most. The command examples/simulator of the repository is the same simulator
-// for other languages and for people.
-//
-// A Simulator is safe for concurrent use.
+// for other languages and for people. A Simulator is safe for concurrent use.
 type Simulator struct {
 	server    *simulator.Server
 	transport *http.Transport // of its clients
@@ -96,8 +94,7 @@ func (s *Simulator) Client(opts ...Option) (*Client, error) {
 	return client, err
 }
 
-// dial connects to the simulator in memory, and to every other address over the
-// network.
+// dial connects to the simulator in memory, and to every other address over the network.
 func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if address == simulatorHost+":80" {
 		return s.server.Dial(ctx)
@@ -111,7 +108,7 @@ func (s *Simulator) dial(ctx context.Context, network, address string) (net.Conn
 // the Host may also be an IP address, a name without a dot, or NAME.local, .internal or .test.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.ServeHTTP(w, r) }
 
-// Format prints no secret.
+// Format writes idngo.Simulator for every verb and flag.
 func (s *Simulator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "idngo.Simulator") }
 
 // Credentials returns the credentials that the simulator accepts. All simulators have the same.
@@ -133,10 +130,14 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 	return checkArguments("AddApplicant", simulatorError("Applicant", err))
 }
 
-// AddLevel makes a level known and sets its kind of action. A level that was not added gets its
-// kind from its name: with questionnaire in it "questionnaire", with email or e-mail "email", with
-// payment or source "paymentMethod", else "selfieAuth". Errors: [ErrInvalidArgument] for an empty
-// name or kind, and for more than 10,000 levels.
+// AddLevel makes a level known and sets its kind of action. It returns [ErrInvalidArgument] for an
+// empty name or kind, and for more than 10,000 levels. The name of another level decides its kind:
+//
+//	the name contains        the kind is
+//	questionnaire            questionnaire
+//	email, e-mail            email
+//	payment, source          paymentMethod
+//	none of these            selfieAuth
 func (s *Simulator) AddLevel(name string, kind ActionType) error {
 	return checkArguments("AddLevel", simulatorError("level", s.server.AddLevel(name, string(kind))))
 }
@@ -153,10 +154,9 @@ func (s *Simulator) Hold(actionID string) error {
 	return checkArguments("Hold", simulatorError("action", s.server.Review(actionID, simulator.Outcome{OnHold: true})))
 }
 
-// CompleteWithToken plays the app. It does what an SDK does with an access token: it creates the
-// action if there is none, takes the selfie, and submits. It does not change an action that was
-// submitted before. A token that is empty, unknown, expired or not for an action is
-// [ErrInvalidArgument].
+// CompleteWithToken plays the app, as an SDK does with an access token: it creates the action if
+// there is none, takes the selfie, and submits. An action that was submitted before stays as it is.
+// A token that is empty, unknown, expired or not for an action is [ErrInvalidArgument].
 func (s *Simulator) CompleteWithToken(accessToken string) error {
 	_, err := s.server.CompleteWithToken(accessToken)
 	return checkArguments("CompleteWithToken", simulatorError("access token", err))

@@ -41,8 +41,9 @@ const (
 	HMACSHA1 DigestAlgorithm = "HMAC_SHA1_HEX"
 )
 
-// ParseWebhook decodes the body of a webhook whose digest has been verified. It verifies nothing
-// itself. [WebhookVerifier.Parse] and [WebhookVerifier.Handler] do both.
+// ParseWebhook decodes the body of a webhook whose digest has been verified.
+// [WebhookVerifier.Parse] and [WebhookVerifier.Handler] verify and decode; ParseWebhook only
+// decodes.
 //
 // It returns [ErrWebhookMalformed] if body is not a JSON object with a type. The type may be
 // unknown. An id may be a number. A field of another JSON type than expected stays zero. Unknown
@@ -64,8 +65,8 @@ func ParseWebhook(body []byte) (*WebhookEvent, error) {
 }
 
 // Key returns a text that is the same for every delivery of one event and differs between events.
-// It is inferred, not documented, that CreatedAtMs is the same in every delivery of an event. Act
-// once for each key.
+// This relies on CreatedAtMs being the same in every delivery, which is inferred. Act once for each
+// key.
 //
 // Related products send an event again after 30 s, 30 s, 1 min and 5 min when the answer was late
 // or not a 2xx. Events about applicants come again for up to a day. Your staff can send any event
@@ -308,7 +309,7 @@ func (v *WebhookVerifier) Parse(r *http.Request) (*WebhookEvent, error) {
 //   - 500 if handle returned an error, so that the event is sent again,
 //   - 200 otherwise.
 //
-// An answer gives no reason. [WithWebhookErrors] gives it to you.
+// [WithWebhookErrors] reports the reason; the answer never shows it.
 //
 // Related products treat an answer after more than 5 s as a failure. So check the
 // [WebhookEvent.Key], store or queue the work, and return. The context of handle ends when the

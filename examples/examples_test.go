@@ -43,7 +43,7 @@ func TestFaceAuth(t *testing.T) {
 		checks  []string
 		last    string
 	}{
-		{checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, last: "GREEN: this is the applicant, alive"},
+		{checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH GREEN"}, last: "GREEN: the face is live and matches the applicant"},
 		{outcome: "RED", checks: []string{"FACE_LIVELINESS GREEN", "FACE_MATCH RED"}, last: "RED BAD_FACE_MATCHING (the user may try again)"},
 		{
 			outcome: "RED:FRAUDULENT_LIVENESS,NOT_ALONE", checks: []string{"FACE_LIVELINESS RED"},

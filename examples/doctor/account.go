@@ -40,7 +40,7 @@ func (d *doctor) checkVariables() bool {
 		return false
 	case looksLikeToken(key) && !looksLikeToken(token):
 		d.missing = "the credentials are wrong"
-		d.account(id, differs, expected, "the key has the form of a token, and the token has not", "swap the two variables", nil)
+		d.account(id, differs, expected, "the key has the form of a token, and the token does not", "swap the two variables", nil)
 		return false
 	}
 	d.client = client
@@ -102,7 +102,7 @@ func (d *doctor) checkReached(answer *idngo.Response, err error) bool {
 	case answer.StatusCode >= 500:
 		d.account(id, differs, expected, fmt.Sprintf("status %d", answer.StatusCode), "try again later: the service is down", err)
 	case answer.StatusCode == http.StatusNotFound && media != "application/json" && media != "":
-		d.account(id, differs, expected, "something else than the service has answered", proxy, err)
+		d.account(id, differs, expected, "something other than the service answered", proxy, err)
 	default:
 		d.account(id, holds, expected, fmt.Sprintf("an answer with status %d", answer.StatusCode), "", nil)
 		seen := "plain HTTP, which is for this machine only"

@@ -1,5 +1,5 @@
-// Command doctor checks the client's assumptions about the service in an account of yours. It
-// prints one line for each: what was expected, what was seen, and what to do.
+// Command doctor checks the client's assumptions about the service in your account. It prints one
+// line for each: what was expected, what was seen, and what to do.
 //
 // Exit status: 0 if the client can be used as it is, 1 if a line needs you to do something first
 // or the run was interrupted, 2 if the flags are wrong.
@@ -46,10 +46,10 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("doctor: ")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "doctor checks the client's assumptions about the service in an account of yours, "+
+		fmt.Fprint(flag.CommandLine.Output(), "doctor checks the client's assumptions about the service in your account, "+
 			"and prints a line for each.\n\n"+
 			"Credentials come from IDNGO_APP_TOKEN and IDNGO_SECRET_KEY, the secret of the webhook from IDNGO_WEBHOOK_SECRET.\n"+
-			"Without -write nothing is created but an access token for 60 seconds, in production not even that.\n"+
+			"Without -write, doctor creates only an access token valid for 60 seconds, and in production nothing.\n"+
 			"Exit status: 0 if the client can be used as it is, 1 if something has to be done first, 2 for wrong flags. Flags:\n")
 		flag.PrintDefaults()
 	}
@@ -61,7 +61,7 @@ func main() {
 	flag.BoolVar(&o.write, "write", o.write, "create an action, upload a drawn image and submit it")
 	flag.BoolVar(&o.production, "production", o.production, "allow writing in a production account")
 	flag.StringVar(&o.webhookAddr, "webhook-addr", o.webhookAddr,
-		"`address` to wait for a webhook on, such as :8080; with -write it comes by itself, else press \"test\" in the dashboard")
+		"`address` to wait for a webhook on, such as :8080; with -write the new action causes one, without it press \"test\" in the dashboard")
 	flag.DurationVar(&o.webhookWait, "webhook-wait", o.webhookWait, "how long to wait for a webhook and its redelivery")
 	flag.DurationVar(&o.reviewWait, "review-wait", o.reviewWait, "how long to wait for the review; in a sandbox a person decides it")
 	flag.DurationVar(&o.timeout, "timeout", o.timeout, "limit for the whole run")
@@ -265,7 +265,7 @@ func (d *doctor) summary(finished bool) (wrong error) {
 	case !finished:
 		text = "the run ended before all was checked"
 	case wrong != nil:
-		text = "do first what the line " + strings.Split(wrong.Error(), ":")[0] + " says"
+		text = "see the advice of line " + strings.Split(wrong.Error(), ":")[0]
 	}
 	fmt.Fprintf(d.out, "\n%d lines hold, %d differ, %d were not seen: %s\n", count[holds], count[differs], count[notSeen], text)
 	return wrong

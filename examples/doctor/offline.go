@@ -28,7 +28,7 @@ func init() {
 	server := offline.Start(offline.Setup{Config: cfg, Webhooks: true})
 	flag.Func("quirk", "offline only: the `name` of an oddity of the wire, such as BareList", func(name string) error {
 		if server == nil {
-			return errors.New("only a simulator does as it is told")
+			return errors.New("-quirk works with the simulator only")
 		}
 		return new(simulator.Quirks).Set(name)
 	})

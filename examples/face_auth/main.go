@@ -139,7 +139,7 @@ func (j *job) decide(ctx context.Context, client *idngo.Client, applicantID stri
 	fmt.Println("\ntimeline")
 	j.print()
 	if err == nil {
-		fmt.Println("GREEN: this is the applicant, alive")
+		fmt.Println("GREEN: the face is live and matches the applicant")
 	} else {
 		fmt.Println(verdict(action))
 	}

@@ -30,7 +30,7 @@ func init() {
 			demo = value != "false"
 		}
 	}
-	flag.Bool("demo", demo, "offline only: plays two apps, and ends (default: true unless the output is a terminal)")
+	flag.Bool("demo", demo, "offline only: plays two apps, and ends; in a terminal only if it is set")
 	if testing.Testing() {
 		return
 	}

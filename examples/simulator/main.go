@@ -28,8 +28,8 @@ const usage = `simulator serves IDnGO's applicant actions API, strict about sign
 It prints lines for a shell, then serves until it is interrupted. The address shows a console in a browser, and has a
 control API for tests under /_simulator/: the README lists its calls.
 
-Any applicant, user and level is known and approved. The end of an externalActionId asks for an outcome: #RED,
-#RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR, #onHold. A face authorization that is submitted without an image ends
+Any user and level is known, and any applicant is known and approved. The end of an externalActionId asks for an outcome:
+#RED, #RED:LABEL,LABEL, #RED-FINAL:LABEL, #ERROR, #onHold. A face authorization that is submitted without an image ends
 with ERROR: upload one first, or let a person decide on the console.
 
 Flags:
@@ -65,7 +65,7 @@ type options struct {
 // define defines the flags.
 func (o *options) define(flags *flag.FlagSet) {
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8090", "`address` to listen on; port 0 is a free one, :8090 is every interface")
-	flags.Func("allow-host", "further `name` that the console and the control API are asked under; may be given again",
+	flags.Func("allow-host", "another host `name` under which the console and the control API may be reached; may be given again",
 		func(name string) error {
 			o.cfg.AllowedHosts = append(o.cfg.AllowedHosts, name)
 			return nil
@@ -75,24 +75,24 @@ func (o *options) define(flags *flag.FlagSet) {
 	flags.BoolVar(&o.cfg.KnownOnly, "known-only", false, "refuse applicants, users and levels that nobody has added")
 	flags.BoolVar(&o.cfg.Strict, "strict", false,
 		"refuse what the vendor's FAQ refuses: an Accept that does not name application/json, a POST without a Content-Type")
-	flags.DurationVar(&o.clockOffset, "clock-offset", 0, "`time` that the simulator's clock is ahead, or behind when negative")
+	flags.DurationVar(&o.clockOffset, "clock-offset", 0, "`offset` of the simulator's clock, negative for behind")
 	o.defineReviews(flags)
 	o.defineWebhooks(flags)
-	flags.Func("fault", "what goes wrong and how `often`: reset-after@CreateAction#1, 429:2#3 (the next ones), 429=0.1, "+
-		"503-after=0.05, slow:2s@AddImage=0.1 (by chance), seed=7; with commas between or a flag for each",
+	flags.Func("fault", "`faults` of the next requests, such as reset-after@CreateAction#1 or 429:2#3, and by chance, such as 429=0.1, "+
+		"503-after=0.05 or slow:2s@AddImage=0.1; seed=7 repeats the chances; separated by commas, or one flag each",
 		func(text string) error {
 			faults := strings.TrimPrefix(o.faults+","+text, ",")
 			_, err := simulator.ParseFaults(faults)
 			o.faults = faults
 			return err
 		})
-	flags.Func("quirk", "oddity of the wire, by `name`, with commas between or a flag for each: "+
+	flags.Func("quirk", "`names` of oddities of the wire, separated by commas, or one flag each: "+
 		strings.Join(quirkNames(), ", "), o.setQuirks)
 }
 
 func (o *options) defineReviews(flags *flag.FlagSet) {
 	flags.DurationVar(&o.cfg.ReviewDelay, "review-delay", simulator.DefaultReviewDelay, "`time` from submit to verdict")
-	flags.BoolVar(&o.cfg.ManualReview, "manual", false, "no verdict but by a person, on the console or the page of a WebSDK link")
+	flags.BoolVar(&o.cfg.ManualReview, "manual", false, "only a person decides, on the console or the page of a WebSDK link")
 	flags.Func("outcome", "`verdict` of the reviews: GREEN, RED, RED:LABEL,LABEL, RED-FINAL:LABEL, ERROR or onHold (default GREEN)",
 		func(text string) (err error) {
 			o.cfg.Outcome, err = simulator.ParseOutcome(text)
@@ -102,19 +102,19 @@ func (o *options) defineReviews(flags *flag.FlagSet) {
 
 func (o *options) defineWebhooks(flags *flag.FlagSet) {
 	flags.StringVar(&o.cfg.WebhookURL, "webhook-url", "",
-		"`URL` to which webhooks are sent: on loopback, and with an -addr off loopback in a private network too")
+		"`URL` that webhooks are sent to: on loopback, or in a private network if -addr is not on loopback")
 	flags.StringVar(&o.cfg.WebhookSecret, "webhook-secret", simulator.DefaultWebhookSecret, "`secret` that webhooks are signed with")
 	flags.Func("webhook-alg", "`algorithm` of the webhook digest: sha256, sha512 or sha1 (default sha256)", func(text string) error {
 		if !slices.Contains([]string{"sha256", "sha512", "sha1"}, text) {
-			return errors.New("one of sha256, sha512, sha1")
+			return errors.New("must be one of sha256, sha512, sha1")
 		}
 		o.cfg.WebhookAlgorithm = "HMAC_" + strings.ToUpper(text) + "_HEX"
 		return nil
 	})
 	flags.Float64Var(&o.cfg.WebhookTimeScale, "webhook-time-scale", 1,
 		"`factor` for the pauses before a webhook is sent again: 30 s, 30 s, 1 min, 5 min")
-	flags.IntVar(&o.cfg.WebhookDuplicates, "duplicates", 0, "how many `times` more each webhook is delivered, though it was accepted")
-	flags.BoolVar(&o.cfg.WebhookShuffle, "shuffle", false, "webhooks overtake one another")
+	flags.IntVar(&o.cfg.WebhookDuplicates, "duplicates", 0, "how many extra `copies` of each webhook to deliver")
+	flags.BoolVar(&o.cfg.WebhookShuffle, "shuffle", false, "let webhooks overtake one another")
 }
 
 // quirk is an oddity that can be switched on.
@@ -147,7 +147,7 @@ func (o *options) setQuirks(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		i := slices.IndexFunc(known, func(q quirk) bool { return q.name == name })
 		if i < 0 {
-			return errors.New("one of " + strings.Join(quirkNames(), ", "))
+			return errors.New("must be one of " + strings.Join(quirkNames(), ", "))
 		}
 		*known[i].on = true
 	}

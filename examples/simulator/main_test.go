@@ -78,8 +78,8 @@ func TestRefusedArguments(t *testing.T) {
 			want: `^invalid value "503=often" for flag -fault: [^\n]* the probability is a number from 0 to 1\n`,
 		},
 		{args: []string{"-fault", "429#0"}, want: `^invalid value "429#0" for flag -fault: [^\n]* the count is a whole number from 1\n`},
-		{args: []string{"-webhook-alg", "md5"}, want: `^invalid value "md5" for flag -webhook-alg: one of sha256, sha512, sha1\n`},
-		{args: []string{"-quirk", "bare-list,odd"}, want: `^invalid value "bare-list,odd" for flag -quirk: one of bare-list, [^\n]+\n`},
+		{args: []string{"-webhook-alg", "md5"}, want: `^invalid value "md5" for flag -webhook-alg: must be one of sha256, sha512, sha1\n`},
+		{args: []string{"-quirk", "bare-list,odd"}, want: `^invalid value "bare-list,odd" for flag -quirk: must be one of bare-list, [^\n]+\n`},
 		{args: []string{"-outcome", "PURPLE"}, want: `^invalid value "PURPLE" for flag -outcome: [^\n]+\n`},
 	} {
 		// A free port, should it not be refused.

@@ -201,7 +201,7 @@ func TestPage(t *testing.T) {
 		require.NoError(t, s.simulator.Review(s.action("pay-9").ID, simulator.Outcome{Answer: "RED"}))
 		b.open("about:blank", "true")
 		b.open(link, shown)
-		require.Contains(t, b.eval("document.getElementById('message').innerText"), "decided already: RED")
+		require.Contains(t, b.eval("document.getElementById('message').innerText"), "already been decided: RED")
 		b.keep("phone-decided")
 		require.Empty(t, b.seenProblems())
 	})

@@ -40,7 +40,7 @@ func main() {
 	log.SetPrefix("webhook_frameworks: ")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "webhook_frameworks receives webhooks at POST /idngo, "+
-			"signed with the secret in IDNGO_WEBHOOK_SECRET.\n\n")
+			"signed with the secret in IDNGO_WEBHOOK_SECRET.\n\nFlags:\n")
 		flag.PrintDefaults()
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(routers)), ", ")

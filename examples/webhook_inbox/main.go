@@ -174,7 +174,7 @@ func run(ctx context.Context, act actFunc) error {
 	flag.StringVar(&set.addr, "addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
 	flag.IntVar(&set.workers, "workers", 10, "how many events are acted on at once")
 	flag.DurationVar(&set.jobTimeout, "job-timeout", 30*time.Second,
-		"how long acting on an event may take; what a machine had begun when it died begins again after twice as long")
+		"how long acting on an event may take; another machine restarts the job of a dead one after twice this time")
 	file := flag.String("sqlite", cmp.Or(os.Getenv("SQLITE_FILE"), "webhook_inbox.sqlite"),
 		"database `file` when DATABASE_URL is not set (SQLITE_FILE)")
 	flag.Parse()

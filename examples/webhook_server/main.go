@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	const usage = "webhook_server acts once on each webhook that is signed with the secret in IDNGO_WEBHOOK_SECRET.\n"
+	const usage = "webhook_server acts once on each webhook that is signed with the secret in IDNGO_WEBHOOK_SECRET.\n\nFlags:\n"
 	flag.Usage = func() { _, _ = os.Stderr.WriteString(usage); flag.PrintDefaults() }
 	addr := flag.String("addr", cmp.Or(os.Getenv("IDNGO_WEBHOOK_ADDR"), "127.0.0.1:8080"), "`address` to listen on (IDNGO_WEBHOOK_ADDR)")
 	flag.Parse()

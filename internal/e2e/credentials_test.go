@@ -31,7 +31,7 @@ func writeAs(status int, mediaType, text string) func(http.ResponseWriter) {
 func TestCheckCredentials(t *testing.T) {
 	const (
 		page        = "<html>not here</html>"
-		otherServer = "something else than the service has answered: check the base URL"
+		otherServer = "something other than the service answered: check the base URL"
 		wrongToken  = "the service does not know the app token: copy the token and its key from the dashboard of the right environment again"
 		wrongKey    = "the secret key does not belong to the app token, or a proxy changes requests"
 		notNow      = "the service does not answer now: check again later"

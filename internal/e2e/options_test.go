@@ -202,6 +202,38 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 	})
 }
 
+// The 404 that CheckCredentials expects is a warning like any other 404: the logger does not know
+// what a method makes of an answer.
+func TestLoggerWarnsOfAnExpected404(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		network := faultnet.New(t)
+		network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(404, 0))
+		var log faultnet.Log
+		client := network.Client(idngo.WithLogger(log.Logger()))
+		require.NoError(t, client.CheckCredentials(t.Context()))
+		require.Len(t, log.Lines, 1)
+		for _, text := range []string{"level=WARN", "operation=GetAction", "status=404", "code=0", "correlation_id=req-0815", "final=true"} {
+			assert.Contains(t, log.Lines[0], text)
+		}
+	})
+}
+
+// A line has the planned delay, although the context ends before the next attempt.
+func TestLoggerHasThePlannedDelay(t *testing.T) {
+	faultnet.InBubble(t, func(t *testing.T) {
+		network := faultnet.New(t)
+		network.OnRequest = faultnet.AnswerInTurn(faultnet.Refusal(429, 0, "Retry-After", "10"))
+		var log faultnet.Log
+		client := network.Client(idngo.WithLogger(log.Logger()))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		require.ErrorIs(t, faultnet.GetAction.Call(ctx, client), context.Canceled)
+		require.Len(t, log.Lines, 1)
+		assert.Contains(t, log.Lines[0], "retry_in=10.")
+		assert.NotContains(t, log.Lines[0], "final=true")
+	})
+}
+
 // The logger gets the context of the call, as handlers for traces need it.
 func TestLoggerGetsTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {

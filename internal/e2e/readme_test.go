@@ -36,6 +36,28 @@ func readmeBlocks(t *testing.T) (programs, fragments []string) {
 	return programs, fragments
 }
 
+// Each block of the README is of a kind that another test runs or compares.
+func TestREADMEHasKnownBlocks(t *testing.T) {
+	t.Parallel()
+	blocks, inside := map[string]int{}, false
+	for line := range strings.Lines(string(faultnet.ReadFile(t, faultnet.Path(t, "README.md")))) {
+		kind, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case fence && inside:
+			assert.Equal(t, "```\n", line, "a block ends with a plain fence")
+			inside = false
+		case fence:
+			assert.True(t, strings.HasPrefix(line, "```"), "%q begins an indented block", line)
+			blocks[kind]++
+			inside = true
+		case !inside:
+			assert.NotRegexp(t, `^( *\t|    )|~~~|<(pre|code)\b`, line, "a block without a fence is not tested")
+		}
+	}
+	assert.False(t, inside, "the last block ends")
+	assert.Equal(t, map[string]int{"go": 2, "console": 2, "sh": 1}, blocks)
+}
+
 // buildProgram builds a program in an empty module that requires this one, and returns the path of
 // its binary.
 func buildProgram(t *testing.T, source string) string {
@@ -82,7 +104,7 @@ func TestREADMECommandsRun(t *testing.T) {
 	for _, path := range paths {
 		assert.Contains(t, string(faultnet.ReadFile(t, faultnet.Path(t, path[1], "main.go"))), "package main\n")
 	}
-	assert.Regexp(t, `^go test \./\.\.\.\nok  \t`+modulePath+`\t[0-9.]+s\n$`, blocks[1][1])
+	assert.Regexp(t, `^go test \./\.\.\.\nok  \t`+modulePath+`\t[0-9.]+s\n…\n$`, blocks[1][1])
 
 	shown := strings.Split(strings.TrimSpace(blocks[0][1]), "\n")
 	command := strings.Fields(shown[0])

@@ -31,7 +31,7 @@ import (
 )
 
 // Inputs from bug reports about other clients, and what is right. Each test is about
-// a kind of fault, and its rows are the neighbors of the reported one.
+// a kind of fault, and its rows are the neighbours of the reported one.
 
 // A method is a method of Client as a call with ids that faultnet.Answer knows.
 type method func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error

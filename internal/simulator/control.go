@@ -103,7 +103,7 @@ func (s *Server) refuseStranger(r *http.Request, path string) *reply {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
-			return refusal(http.StatusForbidden, "Not from another site")
+			return refusal(http.StatusForbidden, "Requests from another site are refused")
 		}
 	}
 	opened := r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !strings.HasPrefix(path, controlRoot)
@@ -111,7 +111,7 @@ func (s *Server) refuseStranger(r *http.Request, path string) *reply {
 	case site == "", site == "same-origin", site == "none", opened: // links to the console are allowed
 		return nil
 	}
-	return refusal(http.StatusForbidden, "Not from another site")
+	return refusal(http.StatusForbidden, "Requests from another site are refused")
 }
 
 // isOwnHost reports whether the Host of a request is one of the simulator's. On loopback

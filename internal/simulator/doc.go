@@ -32,10 +32,11 @@
 //
 // # Generous about business
 //
-// Any applicant, user and level is known and approved, unless [Config.KnownOnly] is
-// set. A user has the same applicant id in every simulator. The kind of an unknown
-// level depends on its name (questionnaire, email, payment, source). If the request
-// has questionnaires, it is a questionnaire. Otherwise it is a face authorization.
+// Any user and level is known, and any applicant is known and approved, unless
+// [Config.KnownOnly] is set. A user has the same applicant id in every simulator. The
+// kind of an unknown level depends on its name (questionnaire, email, payment,
+// source). If the request has questionnaires, it is a questionnaire. Otherwise it is a
+// face authorization.
 //
 // # What the documentation leaves open
 //

@@ -104,7 +104,7 @@ func (s *Server) SetFaults(f *Faults) error {
 			return fmt.Errorf("simulator: Counts[%d]: %w", i, err)
 		}
 		if counts[i].N < 1 {
-			return fmt.Errorf("simulator: Counts[%d]: %d requests: from 1", i, counts[i].N)
+			return fmt.Errorf("simulator: Counts[%d]: the number of requests must be 1 or more, not %d", i, counts[i].N)
 		}
 	}
 	byOperation := map[string]float64{}
@@ -114,7 +114,7 @@ func (s *Server) SetFaults(f *Faults) error {
 			return fmt.Errorf("simulator: Chances[%d]: %w", i, err)
 		}
 		if !(c.Probability >= 0 && c.Probability <= 1) {
-			return fmt.Errorf("simulator: Chances[%d]: probability %v: from 0 to 1", i, c.Probability)
+			return fmt.Errorf("simulator: Chances[%d]: the probability must be from 0 to 1, not %v", i, c.Probability)
 		}
 		byOperation[c.Operation] += c.Probability
 	}
@@ -128,7 +128,7 @@ func (s *Server) SetFaults(f *Faults) error {
 	}
 	for _, operation := range f.Operations {
 		if !knownOperation(operation) {
-			return fmt.Errorf("simulator: Operations: %q is not a call: one of %s", operation, operationNames())
+			return fmt.Errorf("simulator: Operations: %q must be one of %s", operation, operationNames())
 		}
 	}
 	s.faults.mu.Lock()
@@ -161,10 +161,10 @@ func (s *Server) Faults() string {
 // complete checks a Fault and fills in the defaults.
 func (f *Fault) complete() error {
 	if !slices.Contains(faultKinds, f.Kind) {
-		return fmt.Errorf("kind %q is unknown: a status such as 503, 503-after or 503-early, or one of %s", f.Kind, faultNames())
+		return fmt.Errorf("kind %q must be a status such as 503, 503-after or 503-early, or one of %s", f.Kind, faultNames())
 	}
 	if f.Operation != "" && !knownOperation(f.Operation) {
-		return fmt.Errorf("operation %q is not a call: one of %s", f.Operation, operationNames())
+		return fmt.Errorf("operation %q must be one of %s", f.Operation, operationNames())
 	}
 	if f.Delay < 0 && f.Kind != FaultWrongDate {
 		return fmt.Errorf("delay %v is negative", f.Delay)
@@ -178,7 +178,7 @@ func (f *Fault) complete() error {
 			}
 		}
 		if f.Status < 300 || f.Status > 599 {
-			return fmt.Errorf("status %d: from 300 to 599", f.Status)
+			return fmt.Errorf("status %d must be from 300 to 599", f.Status)
 		}
 	case FaultSlowHeaders, FaultSlowBody:
 		if f.Delay == 0 {

@@ -170,7 +170,7 @@ func (s *Server) readUpload(r *http.Request, body *signedBody, boundary string) 
 				return u, refused
 			}
 		default:
-			return u, refusal(http.StatusBadRequest, "The parts are one metadata and one content")
+			return u, refusal(http.StatusBadRequest, "The body must have one metadata part and one content part")
 		}
 	}
 	if u.meta == nil || u.content == nil {

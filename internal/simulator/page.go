@@ -158,7 +158,7 @@ func readPageRequest(r *http.Request) (pageRequest, *reply) {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
-			return request, refusal(http.StatusForbidden, "Not from another site")
+			return request, refusal(http.StatusForbidden, "Requests from another site are refused")
 		}
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMetadata+1))

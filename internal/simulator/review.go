@@ -60,7 +60,7 @@ func ParseOutcome(text string) (Outcome, error) {
 		}
 	}
 	if name == "" {
-		return Outcome{}, errors.New("simulator: outcome: GREEN, RED, RED:LABEL, RED-FINAL:LABEL, ERROR or onHold")
+		return Outcome{}, errors.New("simulator: outcome: it must be GREEN, RED, RED:LABEL, RED-FINAL:LABEL, ERROR or onHold")
 	}
 	if err := o.complete(); err != nil {
 		return Outcome{}, fmt.Errorf("simulator: %w", err)
@@ -121,14 +121,14 @@ func (o *Outcome) complete() error {
 		o.Answer = "GREEN"
 	}
 	if !slices.Contains(answers, o.Answer) {
-		return fmt.Errorf("outcome: answer %q: one of %s", o.Answer, strings.Join(answers, ", "))
+		return fmt.Errorf("outcome: answer %q must be one of %s", o.Answer, strings.Join(answers, ", "))
 	}
 	if !slices.Contains([]string{"", "FINAL", "RETRY"}, o.RejectType) {
-		return fmt.Errorf("outcome: reject type %q: FINAL or RETRY", o.RejectType)
+		return fmt.Errorf("outcome: reject type %q must be FINAL or RETRY", o.RejectType)
 	}
 	for _, label := range o.RejectLabels {
 		if !isLabel(label) {
-			return fmt.Errorf("outcome: reject label %q: capital letters, digits and _", label)
+			return fmt.Errorf("outcome: reject label %q must have only capital letters, digits and _", label)
 		}
 	}
 	o.RejectLabels = slices.Clone(o.RejectLabels)

@@ -423,10 +423,10 @@ func (c *Config) complete() error {
 		return errors.New("AppToken: only printable ASCII without spaces goes into a header")
 	}
 	if !isPathPrefix(c.PathPrefix) {
-		return fmt.Errorf("PathPrefix %q: begins with a slash, ends without one, and has nothing to escape", c.PathPrefix)
+		return fmt.Errorf("PathPrefix %q must begin with a slash, end without one, and have nothing to escape", c.PathPrefix)
 	}
 	if l := c.Limits; l.Actions < 0 || l.ImagesPerAction < 0 || l.ActionMemory < 0 || l.ImageMemory < 0 || l.RequestBody < 0 {
-		return errors.New("Limits: negative")
+		return errors.New("Limits must not be negative")
 	}
 	if !isUsable("HMAC_SHA256_HEX", c.SecretKey) {
 		return errors.New("SecretKey is refused by the Go runtime (FIPS 140-only mode)")
@@ -441,7 +441,7 @@ func (c *Config) complete() error {
 func (c *Config) completeWebhooks() error {
 	if c.WebhookHandler != nil {
 		if c.WebhookURL != "" || c.WebhookTransport != nil {
-			return errors.New("WebhookHandler stands alone, without WebhookURL and WebhookTransport")
+			return errors.New("WebhookHandler cannot be combined with WebhookURL or WebhookTransport")
 		}
 		c.WebhookURL = memoryURL
 	}
@@ -451,16 +451,16 @@ func (c *Config) completeWebhooks() error {
 		}
 	}
 	if newDigest(c.WebhookAlgorithm) == nil {
-		return fmt.Errorf("WebhookAlgorithm %q is unknown: HMAC_SHA256_HEX, HMAC_SHA512_HEX or HMAC_SHA1_HEX", c.WebhookAlgorithm)
+		return fmt.Errorf("WebhookAlgorithm %q must be HMAC_SHA256_HEX, HMAC_SHA512_HEX or HMAC_SHA1_HEX", c.WebhookAlgorithm)
 	}
 	if !isUsable(c.WebhookAlgorithm, c.WebhookSecret) {
 		return errors.New("WebhookSecret or WebhookAlgorithm is refused by the Go runtime (FIPS 140-only mode)")
 	}
 	if scale := c.WebhookTimeScale; math.IsNaN(scale) || scale < 0 || scale > 1000 {
-		return fmt.Errorf("WebhookTimeScale %v: from 0 to 1000", scale)
+		return fmt.Errorf("WebhookTimeScale must be from 0 to 1000, not %v", scale)
 	}
 	if c.WebhookDuplicates < 0 || c.WebhookDuplicates > 100 {
-		return fmt.Errorf("WebhookDuplicates %d: from 0 to 100", c.WebhookDuplicates)
+		return fmt.Errorf("WebhookDuplicates must be from 0 to 100, not %d", c.WebhookDuplicates)
 	}
 	return nil
 }

@@ -500,7 +500,7 @@ func checkWebhookURL(text string, remote bool) error {
 	case err != nil:
 		return errors.New("WebhookURL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.User != nil:
-		return errors.New("WebhookURL: http or https, without a user")
+		return errors.New("WebhookURL must be http or https, without a user")
 	case isMetadata(u.Hostname()):
 		return fmt.Errorf("WebhookURL: host %q has the metadata of a cloud", u.Hostname())
 	case remote && isNear(u.Hostname()):

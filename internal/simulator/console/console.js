@@ -191,7 +191,7 @@ const verdicts = {
 
 const verdictHelp = {
   missing: "One of X-App-Token, X-App-Access-Sig and X-App-Access-Ts is missing.",
-  malformed: "A header is there twice, or X-App-Access-Ts is not a number of seconds.",
+  malformed: "A header is present twice, or X-App-Access-Ts is not a number of seconds.",
   token: "X-App-Token is not the app token of this simulator.",
   timestamp: "X-App-Access-Ts is more than 60 s from the simulator's clock. It is in seconds, not in milliseconds.",
   signature: "X-App-Access-Sig has to be the lowercase hex HMAC-SHA256, keyed with the secret key, of this string. Compare it with what was signed: the whole query as it was sent, the body byte by byte, and the same timestamp as in the header.",
@@ -209,7 +209,7 @@ function fillRequest(inside, r) {
     inside.append(make("p", "", verdictHelp[r.signature]));
   }
   if (r.signature === "signature" && !r.note) {
-    inside.append(make("p", "", "It is none of the usual mistakes: most likely the secret key is another one, or it was changed (a line break at its end, for instance)."));
+    inside.append(make("p", "", "No usual mistake explains this. Most likely the secret key is wrong, or was changed, for example by a line break at its end."));
   }
   if (r.stringToSign) {
     inside.append(make("h3", "", "The string to sign"), make("pre", "string-to-sign", r.stringToSign));
@@ -486,9 +486,9 @@ onSubmit("outcome-form", () => tell("PUT", "outcome", { outcome: value("outcome"
 onSubmit("faults-form", () => tell("PUT", "faults", { faults: value("faults") }, "The faults are set."));
 onSubmit("webhook-form", () => tell("PUT", "webhook-url", { url: value("webhook-url") }, "The webhook URL is set."));
 onSubmit("clock-form", () => tell("PUT", "clock", { offset: value("clock") || "0s" }, "The clock is set."));
-onSubmit("level-form", () => tell("POST", "levels", { name: value("level-name"), type: value("level-type") }, "The level is known."));
+onSubmit("level-form", () => tell("POST", "levels", { name: value("level-name"), type: value("level-type") }, "The level was added."));
 onSubmit("applicant-form", () => tell("POST", "applicants",
-  { id: value("applicant-id"), externalUserId: value("applicant-user") }, "The applicant is known."));
+  { id: value("applicant-id"), externalUserId: value("applicant-user") }, "The applicant was added."));
 onSubmit("event-form", async () => {
   try {
     await send("POST", "events", byId("event").value);
@@ -498,7 +498,7 @@ onSubmit("event-form", async () => {
     byId("message").focus();
   }
 });
-onSubmit("reset-form", () => tell("POST", "reset", undefined, "Everything is as at the start."));
+onSubmit("reset-form", () => tell("POST", "reset", undefined, "Everything was reset to the start."));
 byId("end-faults").addEventListener("click", async () => {
   if (await tell("DELETE", "faults", undefined, "The faults have ended.")) {
     byId("message").focus();
@@ -575,7 +575,7 @@ function take(m) {
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", String(paused));
-  setText(byId("pause"), paused ? "Go on" : "Pause");
+  setText(byId("pause"), paused ? "Resume" : "Pause");
   later();
 });
 

@@ -82,9 +82,9 @@ async function open() {
     show(view);
     byId("message").hidden = true;
     if (view.reviewStatus === "completed") {
-      say("This action is decided already: " + view.reviewAnswer + ". A real one would end here. If you choose again, the verdict is replaced.", "");
+      say("This action has already been decided: " + view.reviewAnswer + ". A real one would end here. If you choose again, the verdict is replaced.", "");
     } else if (view.reviewStatus === "pending") {
-      say("This action is submitted already and waits for its review. If you choose, you decide it.", "");
+      say("This action has already been submitted and waits for its review. If you choose, you decide it.", "");
     }
   } catch (error) {
     fail(error);
