@@ -21,9 +21,8 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// testdata/api.txt has the exported API, a line for each name. A change must be
-// made there too (-update), where a reviewer sees it. .ci/api compares with
-// apidiff.
+// testdata/api.txt lists the exported API, one line for each name. A change of the API must be made
+// there too (-update), where a reviewer sees it. .ci/api compares the API with apidiff.
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	golden := faultnet.Testdata(t, "api.txt")
@@ -82,7 +81,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 					if name.IsExported() {
 						own := value.Doc.Text() + value.Comment.Text()
 						if group.Decl.Tok == token.CONST {
-							own += group.Doc // a constant's value may say the rest
+							own += group.Doc // a comment of the group documents every constant in it
 						}
 						count(name.Name, own)
 					}
@@ -111,7 +110,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 		default:
 			continue
 		}
-		above, end := "", 0 // a comment holds for the fields below it, up to an empty line
+		above, end := "", 0 // a comment documents the fields below it, up to an empty line
 		for _, field := range fields.List {
 			if line := fset.Position(field.Pos()).Line; field.Doc.Text() != "" || line > end+1 {
 				above = field.Doc.Text()
@@ -133,7 +132,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 	require.NotEmpty(t, pkg.Doc)
 }
 
-// parsePackage parses the sources of the root.
+// parsePackage parses the source files of the root.
 func parsePackage(t *testing.T) (*doc.Package, *token.FileSet) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -161,7 +160,7 @@ func listAPI(t *testing.T) (lines []string) {
 		var b bytes.Buffer
 		require.NoError(t, printer.Fprint(&b, fset, node))
 		line := strings.Join(strings.Fields(b.String()), " ")
-		return strings.NewReplacer("( ", "(", ", )", ")").Replace(line) // as if it stood on one line
+		return strings.NewReplacer("( ", "(", ", )", ")").Replace(line) // the text on one line
 	}
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	signature := func(decl *ast.FuncDecl) string { return strings.TrimPrefix(text(decl.Type), "func") }
