@@ -1372,7 +1372,7 @@ func startBenchServer(tb testing.TB, config benchConfig) string {
 //
 //	"sink"   reads what is sent and answers an image as AddImage expects it
 //	"image"  answers image/jpeg of as many bytes as the last element of the path says
-//	"json"   reads what is sent and answers the canned JSON for the target, else 404
+//	"json"   reads what is sent and answers the canned JSON for the request URI, else 404
 type benchConfig struct {
 	Mode    string
 	Answers answers       // the answers of "json"

@@ -137,7 +137,7 @@ var modelFixtures = map[string]any{
 	},
 	"action_root_result_review_null":  completed("700000000000000000000004", ReviewAnswerGreen),
 	"action_root_result_review_empty": completed("700000000000000000000005", ReviewAnswerGreen),
-	"action_result_is_text":           completed("700000000000000000000006", ReviewAnswerGreen), // the table of the specification has the result as a text
+	"action_result_is_text":           completed("700000000000000000000006", ReviewAnswerGreen), // as in the table of the specification
 	"action_no_status": Action{
 		ID: "700000000000000000000007", ApplicantID: "70000000000000000000000a",
 		Review: Review{ReviewResult: ReviewResult{ReviewAnswer: ReviewAnswerGreen}},

@@ -168,7 +168,7 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	t.Cleanup(func() {
 		_ = b.conn.Close()
 		<-b.ended
-		response, err := http.Get("http://" + devTools.Host + "/json/close/" + target.ID) // the tests share the browser, so each closes its own page
+		response, err := http.Get("http://" + devTools.Host + "/json/close/" + target.ID) // the tests share the browser
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 	})

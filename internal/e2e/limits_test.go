@@ -390,7 +390,7 @@ func TestRedirectDeliversNothing(t *testing.T) {
 				w.Header().Set("Location", target)
 				w.WriteHeader(status)
 			}))
-			httpClient := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // this function allows every redirect
+			httpClient := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // it allows every redirect
 			if jar {
 				httpClient.Transport = http.DefaultTransport
 			}

@@ -33,7 +33,7 @@ type storedImage struct {
 	meta                                 imageMetadata
 	resolution                           *wireResolution
 	added                                time.Time
-	content                              [][]byte // nil: not kept
+	content                              [][]byte // nil: the bytes are not kept
 	shared                               bool     // the content is not counted
 }
 
@@ -246,7 +246,7 @@ type imageBuffer struct {
 	budget       *memoryBudget
 	pieces       [][]byte
 	reserved     int64
-	full         bool // no more is kept
+	full         bool // no more bytes are kept
 	size         int64
 	sha1, sha256 hash.Hash
 	start        []byte // decides the media type
@@ -334,7 +334,7 @@ func (b *imageBuffer) take(budget *memoryBudget) [][]byte {
 	return b.pieces
 }
 
-// mediaType returns the media type by the bytes, or what the upload said.
+// mediaType returns the media type that the bytes show, else the one that the upload has named.
 func (b *imageBuffer) mediaType(said string) string {
 	seen := http.DetectContentType(b.start)
 	if fileKind(seen) != "" {

@@ -14,15 +14,15 @@ import (
 type Request struct {
 	Operation string // name of the call, such as "CreateAction"; "Page", "Unknown"
 	Method    string
-	Target    string    // as on the wire
+	Target    string    // the request URI as it was on the wire
 	Status    int       // of the answer; 0 when the connection ended before there was one
 	Signature Verdict   // the result of checking its three headers
 	Fault     FaultKind // what was done to it on purpose
 
 	Note string // for people: why it will not do what they expect
 
-	// StringToSign is what should have been signed, when the signature was
-	// wrong: timestamp, method, target, and the body as its length and SHA-256.
+	// StringToSign is the text that should have been signed, if the signature was wrong: timestamp,
+	// method, request URI, and the body as its length and SHA-256.
 	StringToSign string
 }
 
@@ -176,7 +176,7 @@ func (b *statsBook) requests() int {
 	return b.stats.Requests
 }
 
-// reset forgets the counts; connections stay.
+// reset forgets the counts, except that of open connections.
 func (b *statsBook) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
