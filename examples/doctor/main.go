@@ -265,7 +265,7 @@ func (d *doctor) summary(finished bool) (wrong error) {
 	case !finished:
 		text = "the run ended before all was checked"
 	case wrong != nil:
-		text = "do first what the line " + strings.Split(wrong.Error(), ":")[0] + " says"
+		text = "see the advice of line " + strings.Split(wrong.Error(), ":")[0]
 	}
 	fmt.Fprintf(d.out, "\n%d lines hold, %d differ, %d were not seen: %s\n", count[holds], count[differs], count[notSeen], text)
 	return wrong

@@ -386,7 +386,7 @@ func TestTimeoutOfADownload(t *testing.T) {
 					panic(http.ErrAbortHandler)
 				})
 				got, err := io.ReadAll(image)
-				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "no cut-off image looks whole")
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "no cut-off image seems whole")
 				assert.Equal(t, content[:10_000], got)
 			})
 		})

@@ -33,7 +33,7 @@ func TestContentOfAnotherSizeIsChanged(t *testing.T) {
 				got, err := io.ReadAll(wrap(r))
 				require.ErrorIs(t, err, ErrChanged)
 				assert.Less(t, int64(len(got)), b.Size())
-				assert.NotContains(t, string(got), string(b.tail), "never a body that looks whole")
+				assert.NotContains(t, string(got), string(b.tail), "never a body that seems whole")
 				_, again := r.Read(make([]byte, 1))
 				assert.Equal(t, err, again)
 			}
@@ -125,7 +125,7 @@ func TestContentIsOpenedLateAndClosedOnce(t *testing.T) {
 	check("a failure closes", 3, 3)
 
 	newBody(t, "", "", count("12345"))
-	check("looking at the first bytes", 4, 4)
+	check("sniffing the first bytes", 4, 4)
 }
 
 func TestCloseReportsTheContentsError(t *testing.T) {
