@@ -62,8 +62,8 @@ type APIError struct {
 	html           bool   // the answer is a web page
 	documented     bool   // the body has the service's form
 	redirectHost   string // where a redirect pointed
-	cause          error  // what else ended the call, if anything
-	safe           string // what Error shows of Name, Description and CorrelationID
+	cause          error  // another error that ended the call, if there is one
+	safe           string // Name, Description and CorrelationID as Error shows them
 	safeID         string // CorrelationID as logs show it
 }
 

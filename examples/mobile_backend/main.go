@@ -100,8 +100,8 @@ type user struct {
 	id string // your own id; IDnGO calls it externalUserId
 }
 
-// demoUser returns the user who has sent the request, and false if there is none.
-// REPLACE IT with your own sessions: anybody can be one of these two users.
+// demoUser returns the user who has sent the request, and false if there is none. REPLACE IT with
+// your own sessions: anybody can be one of these two users.
 func demoUser(r *http.Request) (user, bool) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer demo-bond":

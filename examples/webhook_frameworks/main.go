@@ -1,5 +1,5 @@
 // Command webhook_frameworks receives IDnGO's webhooks behind the router of your choice: net/http,
-// chi, echo or gin. Each has a file of its own to copy. So has a serverless function
+// chi, echo or gin. Each has a file of its own to copy, and so has a serverless function
 // (serverless.go).
 package main
 

@@ -85,8 +85,8 @@ func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
 
 // These are the tables of act, and the table that makes it act once. River creates its own tables.
 var tables = []string{
-	// Only the key is needed. Delete rows when nobody will resend so old an event,
-	// not even by hand.
+	// Only the key is needed. Delete a row when nobody will resend its event any more, not even by
+	// hand.
 	`CREATE TABLE IF NOT EXISTS inbox_event (event_key TEXT PRIMARY KEY)`,
 	// This table deliberately has no unique column, so that tests see an effect
 	// that happened twice.

@@ -116,8 +116,8 @@ func TestOneReceiverOnSQLite(t *testing.T) {
 	})
 }
 
-// The state of an action comes from its last event, in whatever order the events arrive. Of several
-// events at the same time, the review decides.
+// The state of an action comes from its last event, in whatever order the events arrive. If
+// several events have the same time, the review decides.
 func TestStateIsOfTheLastEvent(t *testing.T) {
 	db, err := openSQLite(filepath.Join(t.TempDir(), "state.sqlite"))
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 type reading struct {
 	text    int // the number of the text
 	plain   []byte
-	known   int      // of a value that begins in the part that is shown, the number of bytes that the text must contain
+	known   int      // how many bytes of a value must be in the text, if the value begins in the part that is shown
 	escapes []escape // the pieces in which plain differs from the text
 	short   windows  // the windows of four bytes
 	long    windows  // the windows of eight bytes

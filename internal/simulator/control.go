@@ -140,7 +140,7 @@ func (s *Server) isOwnHost(r *http.Request) bool {
 
 func (s *Server) controlReply(r *http.Request, path string) *reply {
 	name, below := strings.CutPrefix(path, controlRoot)
-	if path == "" || path+"/" == controlRoot { // without the last slash: relative links need it
+	if path == "" || path+"/" == controlRoot { // relative links need the last slash
 		return (&reply{status: http.StatusPermanentRedirect, header: http.Header{}}).with("Location", s.cfg.PathPrefix+path+"/")
 	}
 	if !below || name == "console.js" || name == "console.css" {

@@ -54,8 +54,8 @@ type Fault struct {
 	// Operation is the call that the fault is for, such as "AddImage". "" means any call.
 	Operation string
 
-	Status     int    // of the status kinds and FaultHTML, 300 to 599; default 503, for FaultHTML 502
-	RetryAfter string // of the status kinds and FaultHTML: the header's value; "" is no header
+	Status     int    // the status of a status kind or FaultHTML, 300 to 599; default 503, for FaultHTML 502
+	RetryAfter string // the header's value for a status kind or FaultHTML; "" is no header
 
 	// Delay is the delay of the slow kinds (default 1 s), and the error of the date of
 	// FaultWrongDate, in both directions (default 1 h). Any other kind waits for it before the

@@ -110,7 +110,7 @@ func (s *Server) addImage(c *call) *reply {
 			return codedRefusal(http.StatusConflict, 1000, "duplicate-document", "This exact image is already there")
 		}
 	}
-	// What is kept of an image without its bytes is counted as the body of an action is.
+	// The data of an image without its bytes counts as the body of an action does.
 	size := int64(2*entryBytes + len(i.fileName) + len(i.contentType) + len(i.meta.IDDocType) + len(i.meta.IDDocSubType))
 	if s.actionBytes+size > s.cfg.Limits.ActionMemory {
 		return codedRefusal(http.StatusBadRequest, 1001, "too-many-documents", "The simulator is full: it keeps no more images")

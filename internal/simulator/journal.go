@@ -10,8 +10,8 @@ import (
 
 // These are the limits of the journal of requests and deliveries.
 const (
-	maxEntries      = 500     // of requests, and of deliveries
-	maxJournalBytes = 4 << 20 // of requests, and of deliveries
+	maxEntries      = 500     // for requests, and for deliveries
+	maxJournalBytes = 4 << 20 // for requests, and for deliveries
 	maxAttempts     = 20      // the last attempts of one delivery
 	maxAnswer       = 2 << 10 // the first bytes of a receiver's answer
 	entryBytes      = 256     // the size of an entry without its texts

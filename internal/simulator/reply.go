@@ -12,7 +12,7 @@ import (
 type reply struct {
 	status int
 	header http.Header
-	body   [][]byte // in pieces, since images are kept so
+	body   [][]byte // in pieces, as images are kept
 	text   string   // the text of a refusal
 }
 
