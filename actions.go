@@ -115,7 +115,7 @@ type ensuring struct {
 	applicantID string
 	params      CreateActionParams
 	opts        []RequestOption
-	unknown     error // of a create that may have happened although it was not found
+	unknown     error // the error of a create that may have happened although it was not found
 }
 
 // create creates the action until one exists. After each create without an action it searches for
@@ -187,7 +187,7 @@ func (e *ensuring) checkLevel(action *Action) error {
 	return checkMatch("EnsureAction", part{"levelName", action.Review.LevelName, e.params.LevelName})
 }
 
-// withUnknown adds what an earlier create has left unknown to err.
+// withUnknown adds the error of an earlier create with an unknown outcome to err.
 func (e *ensuring) withUnknown(err error) error {
 	if e.unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
 		return err
@@ -213,7 +213,7 @@ func (c *Client) GetAction(ctx context.Context, actionID string, opts ...Request
 	return action, nil
 }
 
-// fetchAction returns what the service answers, whatever its id, and the method that errors name.
+// fetchAction returns the action of the answer, whatever its id, and the method that errors name.
 func (c *Client) fetchAction(ctx context.Context, actionID string, opts []RequestOption) (action *Action, caller string, err error) {
 	action = new(Action)
 	get := &request{
@@ -278,7 +278,7 @@ func (c *Client) find(ctx context.Context, applicantID, externalActionID string,
 // findError is an error of FindAction, or of the method that has called it.
 func findError(opts []RequestOption, text string) *oneline.Error {
 	r := new(request)
-	_ = r.apply(context.Background(), opts) // bad ones have been refused by a call
+	_ = r.apply(context.Background(), opts) // a call has refused bad options
 	return &oneline.Error{Method: r.options.caller, Text: text}
 }
 
@@ -463,7 +463,7 @@ func (c *Client) WaitForReview(ctx context.Context, actionID string, p WaitParam
 			if action.Completed() {
 				return action, nil
 			}
-		case ctx != nil && ctx.Err() != nil: // below
+		case ctx != nil && ctx.Err() != nil: // ended by the select below
 		case !transient(err):
 			return last, err
 		default:
@@ -585,7 +585,7 @@ func (c *Client) FindApplicant(ctx context.Context, externalUserID string, opts 
 	if applicant.ID == "" {
 		return nil, checkMatch(caller, part{"id", "", "any"})
 	}
-	if applicant.ExternalUserID == "" { // the one it was found by
+	if applicant.ExternalUserID == "" { // FindApplicant has found it by this id
 		return applicant, nil
 	}
 	if err := checkMatch(caller, part{"externalUserId", applicant.ExternalUserID, externalUserID}); err != nil {
@@ -707,7 +707,7 @@ func (p CreateActionParams) encode() (body, extra []byte, err error) {
 	return bytes.Join([][]byte{body[:len(body)-1], extra[1:]}, []byte{','}), extra, nil
 }
 
-// checkQuestionnaires refuses what encoding/json would change.
+// checkQuestionnaires refuses texts that encoding/json would change.
 func checkQuestionnaires(questionnaires []Questionnaire) error {
 	var texts []string
 	for _, q := range questionnaires {
@@ -770,12 +770,12 @@ func (p WaitParams) withDefaults() (WaitParams, error) {
 // a second action, however long the list takes to show the first.
 var errAcknowledged = errors.New("the answer has no action")
 
-// A part is a part of an action or applicant, and what is expected of it, which is nothing if want
-// is empty.
+// A part is a value of an action or applicant, and the value that is expected. Nothing is expected
+// if want is empty.
 type part struct{ name, got, want string }
 
-// checkMatch returns an ErrActionMismatch that names the parts that differ or are missing, but
-// shows none.
+// checkMatch returns an ErrActionMismatch that names the parts that differ or are missing. It shows
+// no values.
 func checkMatch(method string, parts ...part) error {
 	var problems []string
 	for _, p := range parts {
@@ -792,9 +792,9 @@ func checkMatch(method string, parts ...part) error {
 	}
 	return &oneline.Error{
 		Method: method, Text: ErrActionMismatch.Error() + ": " + strings.Join(problems, "; "), Causes: []error{ErrActionMismatch},
-		Transient: parts[0].got == "", // an answer that is no action
+		Transient: parts[0].got == "", // the answer has no action
 	}
 }
 
-// A turn is the action that calls of EnsureAction take turns for.
+// A turn is an action. Calls of EnsureAction for the same action wait for one another.
 type turn struct{ applicantID, externalActionID string }

@@ -36,7 +36,7 @@ func TestCreateAction(t *testing.T) {
 	assert.Equal(t, idngo.ReviewStatusInit, action.Review.ReviewStatus)
 }
 
-// IDnGO documents no answer: one without the action is completed.
+// IDnGO documents no answer of create. If the answer lacks the action, CreateAction fetches it.
 func TestCreateActionAnswerWithoutAction(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{"empty": "", "blank": " \n", "ok": `{"ok":1}`, "null": "null"} {
@@ -130,7 +130,7 @@ func TestAllActions(t *testing.T) {
 			t, mock, "GET", fmt.Sprintf("/resources/applicantActions/-;applicantId=p1?limit=2&offset=%d&order=-createdAt", offset), 200, answer,
 		)
 	}
-	// a0 arrives in front between the first page and the second.
+	// a0 is added before the first action between the first page and the second.
 	page(1, `{"list":{"items":[{"id":"a1"},{"id":"a2"}],"totalItems":4}}`)
 	page(3, `{"list":{"items":[{"id":"a2"},{"id":"a3"}],"totalItems":6}}`)
 	page(5, `{"items":[{"id":"a4"}],"totalItems":6}`)
@@ -150,7 +150,7 @@ func TestAllActions(t *testing.T) {
 	}
 	assert.Equal(t, 7, mock.GetTotalCallCount(), "it stops where the caller does")
 
-	// An empty page ends it, whatever the total says; an error is the last pair.
+	// An empty page ends the iteration, whatever the total is. An error comes in the last pair.
 	mock.Reset()
 	page(0, `{"list":{"items":[{"id":"a1"}]}}`)
 	page(1, `{"list":{"items":[],"totalItems":9}}`)
@@ -168,7 +168,7 @@ func TestAllActions(t *testing.T) {
 	require.Error(t, last)
 	assert.Equal(t, 3, n)
 
-	// A service that ignores the offset does not keep us for ever.
+	// The iteration also ends if the service ignores the offset.
 	mock.Reset()
 	for offset := range 10 {
 		page(offset, `{"list":{"items":[{"id":"a1"}]}}`)
@@ -197,7 +197,7 @@ func TestCreateWebSDKLink(t *testing.T) {
 	require.ErrorContains(t, err, "lacks")
 }
 
-// The error names everything that is wrong, and nothing is sent.
+// The error names every bad argument, and nothing is sent.
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)

@@ -212,7 +212,7 @@ func (c *Client) CheckCredentials(ctx context.Context, opts ...RequestOption) er
 // errUnusable marks the error of a 2xx that cannot be used.
 var errUnusable = errors.New("unusable answer")
 
-// credentialsAdvice says what to do about an error of CheckCredentials. api is nil if there was no
+// credentialsAdvice returns the advice for an error of CheckCredentials. api is nil if there was no
 // answer other than 2xx.
 func credentialsAdvice(err error, api *APIError) string {
 	const notTheService = "something other than the service answered: check the base URL"
@@ -299,7 +299,7 @@ func (c *Client) CreateAccessToken(ctx context.Context, p AccessTokenParams, opt
 	}, nil
 }
 
-// tokenAnswer is the answer of the service. It documents no expiry.
+// tokenAnswer is the answer of the service. IDnGO documents no expiry in it.
 type tokenAnswer struct {
 	Token            string `json:"token"`
 	UserID           string `json:"userId"`
@@ -320,7 +320,7 @@ func (t AccessToken) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.St
 func (t AccessToken) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 const (
-	stampWindow     = time.Minute // the service's, both ways
+	stampWindow     = time.Minute // the service accepts this much in both directions
 	defaultTokenTTL = 10 * time.Minute
 	maxVerifyBody   = 128 << 20
 )
@@ -372,7 +372,7 @@ func openBody(req *http.Request) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(kept)), nil
 }
 
-// requestURI returns the request target as it came over the wire if that is known, else as net/http
+// requestURI returns the request URI as it came over the wire if that is known, else as net/http
 // will send it.
 func requestURI(req *http.Request) string {
 	if req.RequestURI != "" {
@@ -393,8 +393,8 @@ func wholeSeconds(ttl time.Duration) (int64, error) {
 	return int64(ttl / time.Second), nil
 }
 
-// redact takes what a call has sent out of texts; see APIError. It reads all that was sent, unless
-// the texts are those of the attempt before.
+// redact removes the values that a call has sent from texts; see APIError. It reads everything that
+// was sent, unless the texts are those of the attempt before.
 func (c *Client) redact(r *request, texts ...string) []string {
 	if slices.Equal(texts, r.redacted.texts) {
 		return slices.Clone(r.redacted.clean)
@@ -410,7 +410,7 @@ func (c *Client) redact(r *request, texts ...string) []string {
 	redactor.Headers(r.options.header)
 	redactor.Values(string(c.signer.state.creds.AppToken), string(c.signer.state.creds.SecretKey))
 	redactor.Values(r.sentTexts...)
-	if len(r.keyed) != len(r.body) { // else it is the body
+	if len(r.keyed) != len(r.body) { // otherwise keyed is the body
 		redactor.Body(r.body)
 	}
 	redactor.Encoded(r.keyed, r.keys)
@@ -418,8 +418,8 @@ func (c *Client) redact(r *request, texts ...string) []string {
 	return slices.Clone(r.redacted.clean)
 }
 
-// shortly returns err, which may be the cause of an ended context, with the text of the context's
-// own error: a cause may show what it likes.
+// shortly returns err with the text of the context's own error if the context has ended. err may be
+// the cause of the context, which may have any text.
 func shortly(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err

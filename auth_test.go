@@ -75,7 +75,7 @@ func TestSignerVectors(t *testing.T) {
 			t.Parallel()
 			signer := v.signer(t)
 			req, body, at := v.request(t)
-			for range 2 { // the second time with a hash that was used before
+			for range 2 { // the second signature uses the hash of the first one again
 				require.NoError(t, signer.Sign(req, at))
 				assert.Equal(t, v.Signature, req.Header.Get("X-App-Access-Sig"))
 				assert.Equal(t, v.Timestamp, req.Header.Get("X-App-Access-Ts"))
@@ -88,7 +88,7 @@ func TestSignerVectors(t *testing.T) {
 			}
 			assert.NoError(t, signer.Verify(req, at))
 
-			// The same as a server receives it.
+			// A server receives the same request.
 			received := httptest.NewRequestWithContext(t.Context(), v.Method, v.RequestURI, bytes.NewReader(body))
 			received.Header = req.Header.Clone()
 			require.NoError(t, signer.Verify(received, at))
@@ -190,12 +190,12 @@ func TestSignerZeroRequest(t *testing.T) {
 	require.NoError(t, err)
 	at := time.Unix(1700000000, 0)
 	require.NoError(t, signer.Sign(plain, at))
-	// No method means GET, no path means /, a nil header is made.
+	// An empty method means GET, an empty path means /, and Sign makes a header if it is nil.
 	bare := &http.Request{URL: plain.URL.ResolveReference(plain.URL)}
 	bare.URL.Path = ""
 	require.NoError(t, signer.Sign(bare, at))
 	assert.Equal(t, plain.Header, bare.Header)
-	// A change of one header in place does not change another.
+	// An append to the values of one header does not change another header.
 	_ = append(bare.Header["X-App-Token"], "x")
 	assert.Equal(t, plain.Header, bare.Header)
 
@@ -278,7 +278,7 @@ func TestCreateAccessToken(t *testing.T) {
 		token,
 	)
 
-	// Without an action, with a TTL, and with an answer that says less.
+	// This token is for no action and has a TTL, and the answer has fewer members.
 	faultnet.Respond(t, mock, "POST", "/resources/accessTokens?levelName=L&ttlInSecs=90&userId=u", 201, `{"token":"_act-2","new":[1]}`)
 	token, err = client.CreateAccessToken(t.Context(), idngo.AccessTokenParams{UserID: "u", LevelName: "L", TTL: 90 * time.Second})
 	require.NoError(t, err)
@@ -310,8 +310,8 @@ func TestCreateAccessTokenRefuses(t *testing.T) {
 	assert.Zero(t, mock.GetTotalCallCount())
 }
 
-// A Signer that nobody made, and a request that is none, are told apart from a
-// wrong signature.
+// A zero Signer and a request that is not valid have errors of their own, not that of a wrong
+// signature.
 func TestSignerRefuses(t *testing.T) {
 	t.Parallel()
 	good, err := idngo.NewSigner(faultnet.Credentials)
@@ -354,7 +354,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 		}
 		if s, ok := v.(interface {
 			fmt.Stringer
-		}); ok { // other printers than fmt call them
+		}); ok { // printers other than fmt call String
 			fmt.Fprintln(&out, s.String())
 		}
 		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
@@ -373,7 +373,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
 }
 
-// A body of more than fits into memory is not read to its end.
+// Verify does not read a body above its limit to the end.
 func TestSignerVerifyLimit(t *testing.T) {
 	t.Parallel()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})

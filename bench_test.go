@@ -37,8 +37,8 @@ import (
 	"github.com/idngo-go/idngo/internal/race"
 )
 
-// Each benchmark has its floor beside it: the same work written plainly with the
-// standard library. .ci/bench prints the ratio.
+// Each benchmark has a floor: the same work, written by hand with the standard library. .ci/bench
+// prints the ratio of the two.
 //
 //	floor              the answer's fields only; a call has a timeout of 30 s
 //	floor-again        the same once more: how far it is from floor is noise
@@ -66,7 +66,7 @@ func BenchmarkSign(b *testing.B) {
 	})
 }
 
-// The client has the bytes of a body, and signs them without opening it. The floor keeps its hashes
+// The client has the bytes of a body and signs them without opening it. The floor keeps its hashes
 // in a pool.
 func BenchmarkSignBytes(b *testing.B) {
 	hashes := sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(faultnet.SecretKey)) }}
@@ -91,8 +91,7 @@ func BenchmarkSignBytes(b *testing.B) {
 	}...)
 }
 
-// TestFloors compares the fields of the floor that claims to have those of the
-// models.
+// TestFloors checks that floor-same-fields has the fields of the models.
 func TestFloors(t *testing.T) {
 	t.Parallel()
 	assert.ElementsMatch(t, memberNames(reflect.TypeFor[idngo.Action](), ""), memberNames(reflect.TypeFor[plainAction](), ""))
@@ -118,7 +117,7 @@ func memberNames(of reflect.Type, prefix string) (names []string) {
 	return names
 }
 
-// Run it with -cpu 1,2 to see whether the cores get in each other's way.
+// Run it with -cpu 1,2 to see whether the cores slow each other down.
 func BenchmarkSignParallel(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		b.ReportAllocs()
@@ -154,7 +153,7 @@ func compare(b *testing.B, ways ...way) {
 	b.Helper()
 	for _, way := range ways {
 		b.Run(way.name, func(b *testing.B) {
-			way.once() // opens the connection, fills the pools
+			way.once() // the first call opens the connection and fills the pools
 			b.ReportAllocs()
 			for b.Loop() {
 				way.once()
@@ -163,7 +162,7 @@ func compare(b *testing.B, ways ...way) {
 	}
 }
 
-// compareParallel is compare with 32 goroutines on a CPU.
+// compareParallel runs a benchmark for each way, with 32 goroutines for each CPU.
 func compareParallel(b *testing.B, ways ...way) {
 	b.Helper()
 	for _, way := range ways {
@@ -205,7 +204,7 @@ func BenchmarkGetAction(b *testing.B) {
 
 func BenchmarkCreateAction(b *testing.B) { compare(b, createWays(b)...) }
 
-// Run it with -cpu 1,2 to see whether the cores get in each other's way.
+// Run it with -cpu 1,2 to see whether the cores slow each other down.
 func BenchmarkCreateActionParallel(b *testing.B) { compareParallel(b, createWays(b)...) }
 
 // createWays returns the ways to make the CreateAction of benchBody.
@@ -241,7 +240,7 @@ func BenchmarkCreateAccessToken(b *testing.B) {
 
 func BenchmarkListActions1000(b *testing.B) { compare(b, listWays(b, 1000)...) }
 
-// The time and the bytes of an action stay the same.
+// The time and the bytes for one action do not depend on the size of the list.
 func BenchmarkGrowthListActions(b *testing.B) {
 	for _, size := range []int{10, 100, 1000, 10_000} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) { compare(b, listWays(b, size)[:2]...) })
@@ -270,9 +269,10 @@ func checkCall(b *testing.B, err error) {
 	}
 }
 
-// pages-live is the live heap at its largest, in decoded pages of 1,000: measured
-// after a collection, when the last byte of each answer has come, while its bytes
-// and the page before may both be held, and when its first action is given.
+// pages-live is the largest size of the live heap, in decoded pages of 1,000 actions. It is
+// measured after a garbage collection, at two moments: when the last byte of an answer has come,
+// while its bytes and the page before may both be held, and when the first action of a page is
+// returned.
 func BenchmarkAllActions10000(b *testing.B) {
 	const size, pages = 1000, 10
 	canned := answers{}
@@ -343,7 +343,7 @@ func BenchmarkAllActions10000(b *testing.B) {
 	})
 }
 
-// The floor is the HMAC of the body and json.Unmarshal.
+// The floor computes the HMAC of the body and calls json.Unmarshal.
 func BenchmarkWebhook(b *testing.B) {
 	body := []byte(benchWebhook)
 	header := idngo.SignWebhook(body, faultnet.SecretKey, idngo.HMACSHA256)
@@ -362,10 +362,10 @@ func BenchmarkWebhook(b *testing.B) {
 	}...)
 }
 
-// The body is read from a request, which the floor limits.
+// The body is read from a request. The floor limits its size too.
 func BenchmarkWebhookRequest(b *testing.B) { compare(b, webhookWays(b, []byte(benchWebhook))...) }
 
-// A webhook grows by its companies, which the floor does not decode.
+// A webhook grows with its companies, which the floor does not decode.
 func BenchmarkGrowthWebhook(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10, 128 << 10, 1 << 20} {
 		b.Run(strconv.Itoa(size>>10)+"KiB", func(b *testing.B) {
@@ -441,8 +441,8 @@ func BenchmarkScale(b *testing.B) {
 	}
 }
 
-// scaleClient returns a client with the settings of this package's transport, and
-// what it counts its connections in.
+// scaleClient returns a client with the settings of this package's transport, and the counter of
+// its connections.
 func scaleClient(protocol string) (*http.Client, *atomic.Int64) {
 	transport, dials := exchange.Tune(http.DefaultTransport.(*http.Transport).Clone()), new(atomic.Int64)
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -460,7 +460,7 @@ func scale(b *testing.B, goroutines int, hc *http.Client, dials *atomic.Int64, c
 	before := liveHeap()
 	var group sync.WaitGroup
 	for range goroutines {
-		group.Go(call) // opens the connections
+		group.Go(call) // the first calls open the connections
 	}
 	group.Wait()
 	took := make([]time.Duration, b.N)
@@ -489,7 +489,7 @@ func scale(b *testing.B, goroutines int, hc *http.Client, dials *atomic.Int64, c
 	hc.CloseIdleConnections()
 }
 
-// An error answer grows by its description.
+// The answer grows with its description.
 func BenchmarkGrowthError(b *testing.B) {
 	for _, size := range []int{1, 8, 32, 60} {
 		b.Run(strconv.Itoa(size)+"KiB", func(b *testing.B) {
@@ -522,7 +522,7 @@ func benchRequest(b *testing.B) *http.Request {
 	return req
 }
 
-// signPlainly is how one signs by hand.
+// signPlainly signs a request as a program would without this package.
 func signPlainly(req *http.Request, body []byte, at time.Time) {
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(faultnet.SecretKey))
@@ -532,15 +532,15 @@ func signPlainly(req *http.Request, body []byte, at time.Time) {
 	req.Header.Set("X-App-Access-Sig", hex.EncodeToString(mac.Sum(nil)))
 }
 
-// floorClient keeps as many connections as ours, so that the floor of the
-// parallel benchmark does not spend its time dialling.
+// floorClient keeps as many connections as a Client, so that the floor of the parallel benchmark
+// does not spend its time on dialling.
 func floorClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 256, 256
 	return &http.Client{Transport: transport}
 }
 
-// floorWithTimeout is floorCall as one writes it who does not wait for ever.
+// floorWithTimeout is floorCall with a timeout of 30 s, as programs have.
 func floorWithTimeout[Answer any](b *testing.B, hc *http.Client, method, url string, body []byte) {
 	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
 	defer cancel()
@@ -616,7 +616,7 @@ const (
 }`
 )
 
-// benchAction is an action with two checks and some images.
+// benchActionJSON returns an action with two checks and the given number of images.
 func benchActionJSON(id string, images int) string {
 	var list strings.Builder
 	for i := range images {
@@ -640,7 +640,7 @@ func benchActionJSON(id string, images int) string {
 "images":[` + list.String() + `]}`
 }
 
-// benchPage is a page of a list, from an offset on.
+// benchPage returns a page of a list that begins at an offset.
 func benchPage(offset, size, total int) string {
 	var b strings.Builder
 	b.WriteString(`{"list":{"items":[`)
@@ -654,8 +654,8 @@ func benchPage(offset, size, total int) string {
 	return b.String()
 }
 
-// The floor decodes only the fields in the answers of these benchmarks: dates as strings, ids as
-// they come.
+// In these types the floor decodes only the fields that the answers of these benchmarks have. It
+// decodes dates as strings and leaves ids as they are.
 type (
 	answerToken struct {
 		Token  string `json:"token"`
@@ -773,7 +773,7 @@ type (
 	}
 )
 
-// The same with the fields of this package's models.
+// In these types the floor decodes all fields of this package's models.
 type (
 	plainPage struct {
 		List struct {
@@ -1041,9 +1041,9 @@ const (
 	benchTarget = "/resources/applicantActions/" + benchAction + "/images"
 )
 
-// BenchmarkAddImage uploads from a file: with net/http alone, with net/http and
-// one HMAC pass over the file, and with this package. BENCH_HUGE=1 adds
-// 500 MiB, to show that B/op does not depend on the size.
+// BenchmarkAddImage uploads a file in three ways: with net/http alone, with net/http and one HMAC
+// pass over the file, and with this package. BENCH_HUGE=1 adds a file of 500 MiB, to show that B/op
+// does not depend on the size.
 func BenchmarkAddImage(b *testing.B) {
 	base := startBenchServer(b, benchConfig{Mode: "sink"})
 	sizes := []int{1, 10, 50}
@@ -1065,7 +1065,7 @@ func BenchmarkAddImage(b *testing.B) {
 			for _, size := range sizes {
 				path := benchFile(b, size<<20)
 				b.Run(strconv.Itoa(size)+"MiB", func(b *testing.B) {
-					for range 10 { // opens the connection, and fills pools on every CPU
+					for range 10 { // these calls open the connection and fill the pools of every CPU
 						require.NoError(b, way.upload(small))
 					}
 					b.SetBytes(int64(size) << 20)
@@ -1081,7 +1081,7 @@ func BenchmarkAddImage(b *testing.B) {
 	}
 }
 
-// An image grows. The file is sparse: reading it takes next to no time.
+// The image grows. Its file is sparse, so reading it takes hardly any time.
 func BenchmarkGrowthAddImage(b *testing.B) {
 	base := startBenchServer(b, benchConfig{Mode: "sink"})
 	hc, client := floorClient(), benchClient(b, base)
@@ -1098,8 +1098,8 @@ func BenchmarkGrowthAddImage(b *testing.B) {
 	}
 }
 
-// BenchmarkDownloadImage downloads 10 MiB: with net/http and io.Copy, and with
-// this package.
+// BenchmarkDownloadImage downloads 10 MiB in two ways: with net/http and io.Copy, and with this
+// package.
 func BenchmarkDownloadImage(b *testing.B) {
 	const size = 10 << 20
 	base := startBenchServer(b, benchConfig{Mode: "image"})
@@ -1134,7 +1134,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 					b.Fatal(n, err)
 				}
 			}
-			for range 10 { // opens the connection, and fills pools on every CPU
+			for range 10 { // these calls open the connection and fill the pools of every CPU
 				download()
 			}
 			b.SetBytes(size)
@@ -1146,7 +1146,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 	}
 }
 
-// benchClient returns a client of the server of a benchmark.
+// benchClient returns a client of the benchmark's server.
 func benchClient(tb testing.TB, base string, opts ...idngo.Option) *idngo.Client {
 	tb.Helper()
 	client, err := idngo.NewClient(faultnet.Credentials, append(opts, idngo.WithBaseURL(base))...)
@@ -1154,7 +1154,7 @@ func benchClient(tb testing.TB, base string, opts ...idngo.Option) *idngo.Client
 	return client
 }
 
-// benchFile is a file whose pages are in memory.
+// benchFile returns the path of a new file, whose pages are in memory.
 func benchFile(tb testing.TB, size int) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "face.jpg")
@@ -1186,7 +1186,7 @@ const (
 	floorTail = "\r\n--" + floorBoundary + "--\r\n"
 )
 
-// floorUpload is what one would write for one upload, and nothing more.
+// floorUpload uploads a file with only the code that this needs.
 func floorUpload(client *http.Client, base, path string, sign bool) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -1235,8 +1235,8 @@ func floorUpload(client *http.Client, base, path string, sign bool) error {
 	return nil
 }
 
-// Four uploads of 50 MiB at once cost a process less than 3 MiB of memory over
-// the same four streamed by net/http, unsigned.
+// Four uploads of 50 MiB at once need less than 3 MiB more memory than four unsigned uploads with
+// net/http.
 //
 //nolint:paralleltest // others would slow it down
 func TestUploadsTakeNoMemory(t *testing.T) {
@@ -1249,7 +1249,7 @@ func TestUploadsTakeNoMemory(t *testing.T) {
 	base := startBenchServer(t, benchConfig{Mode: "sink"})
 	path := benchFile(t, 50<<20)
 	peaks := map[string][]int{}
-	for range 3 { // what the kernel counts wavers by some hundred KiB
+	for range 3 { // the peak differs by some hundred KiB from run to run
 		for _, way := range []string{"floor", "idngo"} {
 			cmd := child(t, "upload", "IDNGO_TEST_UPLOAD="+strings.Join([]string{way, base, path}, "\n"))
 			out, err := cmd.Output()
@@ -1265,8 +1265,8 @@ func TestUploadsTakeNoMemory(t *testing.T) {
 	assert.Less(t, peaks["idngo"][1]-peaks["floor"][1], 3<<10)
 }
 
-// uploadForRSS is a child that uploads four times at once and prints the most
-// memory it ever had, in KiB.
+// uploadForRSS is a child that makes four uploads at once. It prints the largest size of its
+// memory, in KiB.
 func uploadForRSS() error {
 	args := strings.Split(os.Getenv("IDNGO_TEST_UPLOAD"), "\n")
 	if len(args) != 3 {
@@ -1303,12 +1303,12 @@ func uploadForRSS() error {
 	return errors.New("no VmHWM in /proc/self/status")
 }
 
-// Benchmarks talk to a server in a process of its own, so that B/op and the
-// profile are the client's alone. That process, and any other that a test needs
-// to measure from outside, is this test binary with childEnv set.
+// childEnv is a variable of the environment that makes this test binary one of children. The server
+// of the benchmarks is such a process, so that B/op and the profile show only the client. Tests use
+// others to measure a process from outside.
 const childEnv = "IDNGO_TEST_CHILD"
 
-// children are what the test binary can be besides a test binary.
+// children are the programs that the test binary can be instead of a test.
 var children = map[string]func() error{
 	"server": serveBench,
 	"upload": uploadForRSS,
@@ -1330,7 +1330,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child is this test binary as one of children, unstarted. env are further
+// child returns a command that runs this test binary as one of children. env has additional
 // variables of its environment.
 func child(tb testing.TB, name string, env ...string) *exec.Cmd {
 	tb.Helper()
@@ -1342,19 +1342,19 @@ func child(tb testing.TB, name string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// answers are canned JSON texts by request target, query included. One without
-// a query answers every query; that of "" answers every other target.
+// answers are JSON texts by request URI. A key without a query matches every query. The key ""
+// matches every other request URI.
 type answers map[string]string
 
-// startBenchServer starts a server on loopback, in a process of its own that
-// ends with the test, and returns its base URL.
+// startBenchServer starts a server on loopback in a process of its own, and returns its base URL.
+// The process ends with the test.
 func startBenchServer(tb testing.TB, config benchConfig) string {
 	tb.Helper()
 	text, err := json.Marshal(config)
 	require.NoError(tb, err)
 
 	cmd := child(tb, "server")
-	stdin, err := cmd.StdinPipe() // its end ends the server, also when this process is killed
+	stdin, err := cmd.StdinPipe() // the server ends when its standard input ends, also if this process is killed
 	require.NoError(tb, err)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(tb, err)
@@ -1370,20 +1370,20 @@ func startBenchServer(tb testing.TB, config benchConfig) string {
 	return strings.TrimSpace(base)
 }
 
-// benchConfig tells the child that is the server what it serves. Modes:
+// benchConfig is the configuration of the child that is the server. Its modes are:
 //
 //	"sink"   reads what is sent and answers an image as AddImage expects it
 //	"image"  answers image/jpeg of as many bytes as the last element of the path says
-//	"json"   reads what is sent and answers the canned JSON for the target, else 404
+//	"json"   reads what is sent and answers the canned JSON for the request URI, else 404
 type benchConfig struct {
 	Mode    string
-	Answers answers       // of "json"
-	Status  int           // of "json"; 0 is 200
-	Delay   time.Duration // of "json"
+	Answers answers       // the answers of "json"
+	Status  int           // the status of "json"; 0 is 200
+	Delay   time.Duration // the delay of "json"
 }
 
-// serveBench is the child: it reads its configuration from the first line of
-// stdin, writes its base URL to stdout and serves until stdin ends.
+// serveBench is the child that is the server. It reads its configuration from the first line of
+// standard input, writes its base URL to standard output, and serves until standard input ends.
 func serveBench() error {
 	stdin := bufio.NewReader(os.Stdin)
 	line, err := stdin.ReadBytes('\n')
@@ -1425,8 +1425,8 @@ func benchSink(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, faultnet.ImageJSON)
 }
 
-// drain reads a body to its end, with large reads: the server must not be what
-// a benchmark waits for.
+// drain reads a body to its end. Its reads are large, so that a benchmark does not wait for the
+// server.
 func drain(w http.ResponseWriter, r *http.Request) bool {
 	if r.ContentLength == 0 {
 		return true
@@ -1474,8 +1474,8 @@ func benchJSON(config benchConfig) http.HandlerFunc {
 			http.NotFound(w, r)
 			return
 		}
-		// No Content-Length: beyond 2 KiB net/http sends it in chunks, as a server
-		// that compresses would.
+		// There is no Content-Length, so net/http sends more than 2 KiB in chunks, as a server with
+		// compression would.
 		w.Header().Set("Content-Type", "application/json")
 		time.Sleep(config.Delay)
 		if config.Status != 0 {

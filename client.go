@@ -134,7 +134,7 @@ type Client struct {
 	signer    *Signer
 	exchanger *exchange.Exchanger
 	clock     *clock.Clock
-	turns     turns.Turns[turn] // of EnsureAction
+	turns     turns.Turns[turn] // the calls of EnsureAction that wait for one another
 }
 
 // settings are what options set.
@@ -246,7 +246,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // RetryPolicy sets the attempts of a call and the delays. Zero fields mean the defaults.
 type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a request, the first one included. It counts
-	// a repeat after a clock correction too. The default is 3. 1 means a single attempt.
+	// a retry after a clock correction too. The default is 3. 1 means a single attempt.
 	MaxAttempts int
 	// Each delay is random, from half of a bound to the whole bound. The bound is MinDelay (default
 	// 500 ms) at first, and doubles up to MaxDelay (default 8 s).
@@ -454,14 +454,14 @@ type request struct {
 	query      string // escaped
 	body       []byte // nil: none
 	upload     *formbody.Upload
-	stream     bool       // the body of the answer is handed out unread
+	stream     bool       // the caller reads the body of the answer
 	idempotent bool       // see the table of the package documentation
 	emptyOK    bool       // a 2xx without a body is a success
-	arguments  []argument // that the call cannot do without
-	problem    error      // what else is wrong with the arguments
-	keyed      []byte     // JSON with keys of maps, not to be shown
-	keys       any        // the value that keyed was made of
-	sentTexts  []string   // other texts that are sent and not to be shown
+	arguments  []argument // the arguments that are required
+	problem    error      // any other error of the arguments
+	keyed      []byte     // JSON whose map keys must not be shown
+	keys       any        // the value that keyed encodes
+	sentTexts  []string   // other sent texts that must not be shown
 	redacted   struct{ texts, clean []string }
 	options    requestOptions
 }
@@ -572,12 +572,12 @@ func (r *request) unusable(answer *exchange.Answer, attempts int, problem string
 
 type failure struct {
 	retry.Failure
-	err   error          // nil if there is an api error
-	sent  *http.Request  // what the error must not show, nil if nothing was built
-	api   *APIError      // of an answer
-	res   *http.Response // if there was an answer
-	body  []byte         // of an error answer
-	shown error          // the error, made once
+	err   error          // nil if api is set
+	sent  *http.Request  // the request that was sent, nil if none was built
+	api   *APIError      // the error of an answer other than 2xx
+	res   *http.Response // the answer, nil if there was none
+	body  []byte         // the body of an answer other than 2xx
+	shown error          // the error that show has made
 }
 
 // An outcome is what became of one attempt: an answer or a failure.
@@ -662,10 +662,10 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	case answer.StatusCode/100 != 2:
 		o.failure = c.refusal(ctx, r, answer)
 	case c.clock.Corrected():
-		c.adopt(ctx, answer.Clock) // the local clock may have been set right
+		c.adopt(ctx, answer.Clock) // the local clock may have been corrected
 	}
 	if o.failure != nil && o.failure.sent != nil {
-		header := o.failure.sent.Header // what later answers must not show either
+		header := o.failure.sent.Header // later answers must not show these values either
 		r.sentTexts = append(r.sentTexts, header.Get(exchange.HeaderSignature), header.Get(exchange.HeaderStamp))
 	}
 	return o
@@ -684,7 +684,7 @@ func (c *Client) exchangeRequest(r *request, attempt int) exchange.Request {
 	return sent
 }
 
-// newFailure gives a failed exchange this package's words.
+// newFailure wraps the error of a failed exchange in this package's errors.
 func newFailure(r *request, failed *exchange.Failure) *failure {
 	err := failed.Err
 	if r.upload != nil {
@@ -729,7 +729,7 @@ func (c *Client) refusal(ctx context.Context, r *request, answer *exchange.Answe
 	}
 }
 
-// adopt takes the clock of an answer over, and logs it if that changes much.
+// adopt adopts the clock of an answer, and logs a large change.
 func (c *Client) adopt(ctx context.Context, reading clock.Reading) {
 	if offset, changed := c.clock.Adopt(reading); changed && c.logger != nil {
 		c.logger.LogAttrs(ctx, slog.LevelWarn, "idngo: clock differs from the service's, timestamps are corrected",
@@ -743,7 +743,7 @@ func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error
 	if reason != nil {
 		reason = redact.Reword(reason, redact.OneLine(c.redact(r, reason.Error())[0]))
 	}
-	switch err := shown.(type) { //nolint:errorlint // made there
+	switch err := shown.(type) { //nolint:errorlint // show returns these types unwrapped
 	case *APIError:
 		err.Attempts, err.outcomeUnknown, err.cause = tries.Made, tries.Unknown, reason
 	case *oneline.Error:
@@ -755,8 +755,8 @@ func (c *Client) fail(r *request, last *failure, tries retry.Tries, reason error
 	return shown
 }
 
-// show returns the error of a failed attempt, without what the call has sent. It makes it once,
-// since that reads all that was sent.
+// show returns the error of a failed attempt without the values that the call has sent. It makes
+// the error only once, since that reads everything that was sent.
 func (c *Client) show(r *request, failed *failure) error {
 	switch {
 	case failed.shown != nil:
@@ -834,7 +834,7 @@ func decode(data []byte, out any) (problem string) {
 func encodeQuery(params any) string {
 	values, err := query.Values(params)
 	if err != nil {
-		panic(err) // not a struct
+		panic(err) // params is not a struct
 	}
 	return exchange.EscapeSpaces(values.Encode())
 }

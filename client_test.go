@@ -189,9 +189,9 @@ func TestDo(t *testing.T) {
 		"percent": client.Do(ctx, "GET", "/a/%zz", nil, nil, nil),
 		"control": client.Do(ctx, "GET", "/a/\n", nil, nil, nil),
 		"space":   client.Do(ctx, "GET", "/a b", nil, nil, nil),
-		"half":    client.Do(ctx, "GET", "/a%2Fb/é", nil, nil, nil), // would be sent as /a/b/%C3%A9
+		"half":    client.Do(ctx, "GET", "/a%2Fb/é", nil, nil, nil), // net/http would send it as /a/b/%C3%A9
 		"body":    client.Do(ctx, "POST", "/x", nil, func() {}, nil),
-		"reader":  client.Do(ctx, "POST", "/x", nil, strings.NewReader("{}"), nil), // would be sent as {}
+		"reader":  client.Do(ctx, "POST", "/x", nil, strings.NewReader("{}"), nil), // encoding/json would encode it as {}
 		"buffer":  client.Do(ctx, "POST", "/x", nil, new(bytes.Buffer), nil),
 		"out":     client.Do(ctx, "GET", "/x", nil, nil, (*[]byte)(nil)),
 		"option":  client.Do(ctx, "GET", "/x", nil, nil, nil, nil),

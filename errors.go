@@ -62,8 +62,8 @@ type APIError struct {
 	html           bool   // the answer is a web page
 	documented     bool   // the body has the service's form
 	redirectHost   string // where a redirect pointed
-	cause          error  // what else ended the call, if anything
-	safe           string // what Error shows of Name, Description and CorrelationID
+	cause          error  // another error that ended the call, if there is one
+	safe           string // Name, Description and CorrelationID as Error shows them
 	safeID         string // CorrelationID as logs show it
 }
 
@@ -224,7 +224,7 @@ var (
 	ErrSignatureMismatch = errors.New("signature mismatch")
 	// ErrTimestampExpired is returned when the timestamp differs by more than 60 seconds from the
 	// clock of the service (code 4004) or of [Signer.Verify]. The client corrects its clock and
-	// repeats the request once in a call; see [WithClock].
+	// retries the request once in a call; see [WithClock].
 	ErrTimestampExpired = errors.New("timestamp expired")
 
 	// ErrDuplicateImage is returned when the service already has this image (code 1000).
@@ -336,7 +336,7 @@ func stepOf(method, operation string) string {
 
 var wordsOf = regexp.MustCompile(`WebSDK|[A-Z][a-z]*`)
 
-// transient reports whether the same call may go better another time: what a poller survives.
+// transient reports whether the same call may succeed later. Polling goes on after such an error.
 func transient(err error) bool {
 	var api *APIError
 	if errors.As(err, &api) {
@@ -356,7 +356,7 @@ func (e *APIError) parseErrorBody(body []byte) {
 	}
 }
 
-// show sets what Error and logs show of the service's words. takeOut takes out what was sent.
+// show sets the texts that Error and logs show. takeOut removes the values that were sent.
 func (e *APIError) show(takeOut func(texts ...string) []string) {
 	texts := takeOut(e.Name, e.Description, e.CorrelationID, e.redirectHost)
 	e.safe = ""
@@ -368,7 +368,7 @@ func (e *APIError) show(takeOut func(texts ...string) []string) {
 	e.safeID, e.redirectHost = texts[2], texts[3]
 }
 
-// An argument is a value that a call cannot do without, what errors call it, and where it is sent.
+// An argument is a required value of a call, its name in errors, and the place where it is sent.
 type argument struct {
 	name, value string
 	place       place

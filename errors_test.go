@@ -155,7 +155,7 @@ func TestErrorsOfOneUpload(t *testing.T) {
 	}
 }
 
-// Every verb shows the safe text: fmt would print the fields for the odd ones.
+// Every verb prints the redacted text. For odd verbs fmt would otherwise print the fields.
 func TestErrorVerbs(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
@@ -168,10 +168,10 @@ func TestErrorVerbs(t *testing.T) {
 			assert.NotContains(t, fmt.Sprintf(verb, err), "ivan@example.com", verb)
 		}
 	}
-	assert.Contains(t, fmt.Sprintf("%d", answered), "no [redacted] here") //nolint:govet // on purpose
+	assert.Contains(t, fmt.Sprintf("%d", answered), "no [redacted] here") //nolint:govet // this verb is wrong on purpose
 }
 
-// The file's name is redacted as it was given and as it was sent.
+// The error redacts the name of the file in the form that was given and in the form that was sent.
 func TestErrorHidesFileName(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
@@ -183,7 +183,7 @@ func TestErrorHidesFileName(t *testing.T) {
 	require.ErrorContains(t, err, "bad [redacted]")
 }
 
-// One odd member of an answer does not cost an upload, a token or a link.
+// A member of an unexpected type is ignored in the answers of an upload, a token and a link.
 func TestOddMembersOfAnswers(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
@@ -205,8 +205,8 @@ func TestOddMembersOfAnswers(t *testing.T) {
 	assert.Equal(t, "28", token.UserID)
 }
 
-// FuzzAPIError: any answer but a 2xx is an APIError with its status, in one
-// printable line that shows nothing of what was sent.
+// FuzzAPIError checks that any answer other than 2xx becomes an APIError with its status. The error
+// is one printable line that shows no value that was sent.
 func FuzzAPIError(f *testing.F) {
 	const id = "action-918273645546"
 	for _, body := range []string{
@@ -222,7 +222,7 @@ func FuzzAPIError(f *testing.F) {
 	f.Add(uint16(409), "Mon, 23 Nov 2026 00:00:00 GMT", "", []byte(`{"errorCode":1009}`))
 	f.Add(uint16(307), "", "https://evil.test/"+id+"?x", []byte(``))
 	f.Fuzz(func(t *testing.T, number uint16, retryAfter, location string, body []byte) {
-		status := 300 + (int(number)+400)%700 // 300 to 999, and those above as they are
+		status := 300 + (int(number)+400)%700 // a number from 300 to 999
 		client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			header := http.Header{"Retry-After": {retryAfter}, "Location": {location}}
 			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, nil

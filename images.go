@@ -108,7 +108,7 @@ func (c *Client) AddImage(ctx context.Context, actionID string, p AddImageParams
 		return nil, err
 	}
 	if upload.options.response != nil {
-		*upload.options.response = Response{} // the image may fail before there is an attempt
+		*upload.options.response = Response{} // opening the image may fail before the first attempt
 	}
 	release, err := p.open(ctx, upload)
 	if err != nil {
@@ -230,7 +230,7 @@ type ImageContent struct {
 	Size int64
 }
 
-// imageBody gives the errors of a download this package's words.
+// imageBody wraps the errors of a download in this package's errors.
 type imageBody struct {
 	*exchange.Stream
 	explain func() error

@@ -22,7 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// Where the bytes of an upload come from, and what goes over the wire.
+// The tests of this file check the sources of uploads and the requests that they lead to.
 
 func TestAddImageSendsTwoParts(t *testing.T) {
 	t.Parallel()
@@ -85,8 +85,8 @@ func TestAddImageContentType(t *testing.T) {
 	}
 }
 
-// Content-Length is set and exact, and GetBody gives readers that share no
-// cursor: what net/http needs to send a request again by itself.
+// The Content-Length is exact, and each reader of GetBody has a position of its own. net/http needs
+// both to send a request again.
 func TestUploadCanBeReplayed(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(200_001)
@@ -144,7 +144,7 @@ func TestImageReaderIsUsedOnce(t *testing.T) {
 	assert.Equal(t, 1, mock.GetTotalCallCount())
 }
 
-// The same source serves any number of uploads at once, a stream aside.
+// Every source but a stream can serve any number of uploads at once.
 func TestSourcesAreReusable(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(300_000)
@@ -169,7 +169,7 @@ func TestSourcesAreReusable(t *testing.T) {
 	}
 }
 
-// A source that fails ends the call before anything was sent, with its error.
+// If a source fails before the request is sent, the call returns its error and sends nothing.
 func TestUploadOfABrokenSource(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is on fire")
@@ -203,8 +203,8 @@ func TestUploadOfABrokenSource(t *testing.T) {
 	assert.Zero(t, none.Load())
 }
 
-// A context that ends while the source is read is the call's error, with its
-// cause, and nothing was sent.
+// If the context ends while the source is read, the call returns the error of the context with its
+// cause and sends nothing.
 func TestUploadCancelledWhileReading(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the user went away")
@@ -236,7 +236,7 @@ func TestUploadCancelledWhileReading(t *testing.T) {
 	}
 }
 
-// A source of the caller is not closed, and keeps its position.
+// The client does not close the caller's file and does not change its position.
 func TestUploadLeavesTheCallersFileAlone(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(100_000)

@@ -36,10 +36,10 @@ func at(date string) Time {
 // raw returns JSON as a model keeps it.
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
 
-// modelFixtures has what each file in testdata/models decodes to. It encodes
-// to the same JSON again or, if beside it stands a file .want.json, to that.
+// modelFixtures has the value of each file in testdata/models. The value encodes to the same JSON
+// or, if there is a file .want.json, to the JSON in that file.
 var modelFixtures = map[string]any{
-	// The specification's examples.
+	// These are the examples of the specification.
 	"action_get": Action{
 		ID: "5d9f76507edd7d8162bfcea8", ApplicantID: "5d9f74a27edd7d813405fe07", Type: ActionTypeSelfieAuth,
 		CreatedAt: at("2019-10-10 18:20:00"),
@@ -102,7 +102,7 @@ var modelFixtures = map[string]any{
 	}},
 
 	// Actions.
-	"action_created": Action{ // the answer of create: dates of two forms, fields the specification does not name
+	"action_created": Action{ // the answer of a create, with dates of two forms and fields that the specification does not name
 		ID: "700000000000000000000001", CreatedAt: at("2025-03-07 06:44:24"), Key: "AAAABBBBCCCCDD", ClientID: "example_client",
 		ExternalActionID: "order-17/step 2", ApplicantID: "70000000000000000000000a", Type: ActionTypePaymentMethod,
 		Review: Review{
@@ -115,7 +115,7 @@ var modelFixtures = map[string]any{
 			FirstName: "Example", LastName: "Person", MiddleName: "Q", Number: "400000******0000", IssuedDate: "2023-02-25", TxnAmount: "500",
 		}}},
 	},
-	"action_both_results": Action{ // the review's wins
+	"action_both_results": Action{ // the result in the review has priority
 		ID: "700000000000000000000002", CreatedAt: at("2024-07-09 10:24:26"), ClientID: "example_client",
 		ExternalActionID: "both-results", ApplicantID: "70000000000000000000000a",
 		Review: Review{
@@ -137,7 +137,7 @@ var modelFixtures = map[string]any{
 	},
 	"action_root_result_review_null":  completed("700000000000000000000004", ReviewAnswerGreen),
 	"action_root_result_review_empty": completed("700000000000000000000005", ReviewAnswerGreen),
-	"action_result_is_text":           completed("700000000000000000000006", ReviewAnswerGreen), // as the specification's table has it
+	"action_result_is_text":           completed("700000000000000000000006", ReviewAnswerGreen), // as in the table of the specification
 	"action_no_status": Action{
 		ID: "700000000000000000000007", ApplicantID: "70000000000000000000000a",
 		Review: Review{ReviewResult: ReviewResult{ReviewAnswer: ReviewAnswerGreen}},
@@ -158,7 +158,7 @@ var modelFixtures = map[string]any{
 			{Answer: ReviewAnswerGreen},
 		},
 	},
-	"action_dates_unknown": Action{ // the texts are kept, the rest is not lost
+	"action_dates_unknown": Action{ // the texts are kept, and so are the other fields
 		ID: "700000000000000000000009", CreatedAt: Time{Text: "29 Feb 2024, noon"},
 		Review: Review{
 			ReviewStatus: ReviewStatusCompleted, CreateDate: Time{Text: `1709208000000`}, StartDate: Time{Text: `{"seconds":1709208000}`},
@@ -177,7 +177,7 @@ var modelFixtures = map[string]any{
 			{IDDocSetType: "QUESTIONNAIRE", QuestionnaireDefID: "Example_Questionnaire"},
 		}},
 	},
-	"action_answers": Action{ // known and unknown values pass alike
+	"action_answers": Action{ // known and unknown values are kept
 		ID: "70000000000000000000000d", Type: "actionOfTomorrow",
 		Review: Review{ReviewStatus: "statusOfTomorrow", ReviewResult: ReviewResult{
 			ReviewAnswer: ReviewAnswerError, RejectLabels: []RejectLabel{"LABEL_OF_TOMORROW", RejectLabelBadFaceMatching}, ReviewRejectType: "LATER",
@@ -206,7 +206,7 @@ var modelFixtures = map[string]any{
 		ID: "70000000000000000000000f", Review: Review{ReviewStatus: ReviewStatusQueued},
 		Checks: []Check{{Answer: ReviewAnswerGreen, CheckType: CheckTypeIPCheck}}, Images: []Image{{ImageID: "4"}},
 	},
-	"action_wrong_types": Action{ // what cannot be read is left out, the rest is not lost
+	"action_wrong_types": Action{ // fields of unexpected types are ignored, and the others are kept
 		ID: "700000000000000000000010", ApplicantID: "70000000000000000000000a", ExternalActionID: "wrong types", Agreement: raw(`"yes"`),
 		Review:         Review{ReviewStatus: ReviewStatusCompleted, ReviewResult: ReviewResult{ReviewAnswer: ReviewAnswerGreen}},
 		Checks:         []Check{{Answer: ReviewAnswerGreen, FaceMatchInfo: &FaceMatchInfo{}}, {Answer: ReviewAnswerRed}},
@@ -293,7 +293,7 @@ var modelFixtures = map[string]any{
 			{Amount: "12345678901234567.89"}, {Amount: "9007199254740993"}, {Amount: "0.1234567890123456789"}, {Amount: "17.50"},
 		}}},
 	},
-	"action_odd_amounts": Action{ // the amounts are ignored, the rest is not
+	"action_odd_amounts": Action{ // the amounts are ignored, and the others are kept
 		ID: "70000000000000000000001d",
 		PaymentSource: &PaymentSource{Checksum: PaymentSourceChecksum{Txns: []PaymentTxn{
 			{Date: "1"}, {Date: "2"}, {Date: "3"}, {Date: "4"}, {Date: "5"}, {Amount: "6"}, {}, {Date: "8", Amount: "-8e2"},
@@ -337,7 +337,7 @@ var modelFixtures = map[string]any{
 		},
 		AttemptID: "aTtEm",
 	},
-	"image_ignored_fields": Image{ImageID: "23"}, // null in all recorded payloads, so no model names them
+	"image_ignored_fields": Image{ImageID: "23"}, // these fields are null in all recorded payloads, so no model has them
 	"image_text_ids": Image{
 		ID: "1368276695", PreviewID: "1060469685", ImageID: "1411431805", ResizedImageID: "603758274",
 		IDDocDef: IDDocDef{Country: "GBR", IDDocType: IDDocTypePassport, IDDocSubType: IDDocSubTypeFrontSide},
@@ -462,11 +462,12 @@ func TestModelFixtures(t *testing.T) {
 			encoded, err := json.Marshal(got)
 			require.NoError(t, err)
 			assert.JSONEq(t, string(wantJSON), string(encoded))
-			var compact bytes.Buffer // the encoder leaves out the spaces of a json.RawMessage
+			var compact bytes.Buffer // the encoder removes the spaces of a json.RawMessage
 			require.NoError(t, json.Compact(&compact, data))
 			assert.Equal(t, decode(compact.Bytes()), decode(encoded), "what was encoded decodes to the same")
 
-			// Also by pointer, in a list, in a map and in a struct, by an encoder that does not escape.
+			// The same holds for a pointer, a list, a map and a struct, with an encoder that does not escape
+			// HTML.
 			nested := reflect.New(reflect.StructOf([]reflect.StructField{
 				{Name: "V", Type: reflect.TypeOf(want)},
 				{Name: "P", Type: reflect.PointerTo(reflect.TypeOf(want))},
@@ -484,8 +485,7 @@ func TestModelFixtures(t *testing.T) {
 	}
 }
 
-// Every field of every model has a value in some fixture, and the name that
-// its JSON name asks for.
+// Every field of every model has a value in some fixture. Its name is the Go form of its JSON name.
 func TestModelFields(t *testing.T) {
 	t.Parallel()
 	filled := make(map[string]bool)
@@ -535,8 +535,8 @@ func TestModelFields(t *testing.T) {
 	}
 }
 
-// Every field of every model has a comment of its own. The one above a field may
-// be that of a group, so the one behind it counts.
+// Every field of every model has a comment of its own. A comment above a field may belong to a
+// group, so only the comment behind a field counts.
 func TestModelFieldsHaveComments(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "models.go", nil, parser.ParseComments)
@@ -655,8 +655,7 @@ func TestActionResultAtRoot(t *testing.T) {
 	}
 }
 
-// Decoding keeps nothing of what a value held, above all no result. A null
-// leaves it alone.
+// Decoding replaces the whole old value, and so no old result stays. A null changes nothing.
 func TestDecodeReplaces(t *testing.T) {
 	t.Parallel()
 	action, page := completed("1", ReviewAnswerGreen), ActionPage{Items: []*Action{{ID: "1"}}, TotalItems: 1}
@@ -679,8 +678,8 @@ func TestDecodeReplaces(t *testing.T) {
 	assert.Equal(t, PaymentTxn{CurrencyCode: "KZT"}, txn)
 }
 
-// Which action or applicant it is and its outcome, or what happened and to
-// what, must be readable.
+// An action and an applicant must have a readable id and outcome. An event must have a readable
+// type and ids.
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	for target, bodies := range map[any][]string{
@@ -706,7 +705,7 @@ func TestDecodeRefuses(t *testing.T) {
 			assert.Error(t, json.Unmarshal([]byte(body), target), "%T %s", target, body)
 		}
 	}
-	// An answer that is null is no list either, and an action or applicant without an id.
+	// A null is not a list. As an action or an applicant it has no id.
 	require.Error(t, decodeActionPage([]byte("null"), new(ActionPage)))
 	var action Action
 	require.NoError(t, decodeAction([]byte("null"), &action))
@@ -716,8 +715,8 @@ func TestDecodeRefuses(t *testing.T) {
 	assert.Empty(t, applicant.ID)
 }
 
-// An id that is a number becomes its text. A result that is neither an object
-// nor a string is no answer, above all not GREEN.
+// The text of a number becomes the id. A result that is neither an object nor a string has no
+// answer, so it is not GREEN.
 func TestDecodeOddCore(t *testing.T) {
 	t.Parallel()
 	var action Action
@@ -767,8 +766,7 @@ func TestActionPageEnvelopes(t *testing.T) {
 	}
 }
 
-// An amount keeps its digits; the JSON of what no model describes keeps its
-// numbers.
+// An amount keeps its digits, and so do the numbers in JSON that no model describes.
 func TestLargeNumbersAreKept(t *testing.T) {
 	t.Parallel()
 	data := modelFiles(t)["action_large_numbers"]
@@ -784,7 +782,7 @@ func TestLargeNumbersAreKept(t *testing.T) {
 	}
 }
 
-// The answer of an upload. The fixture action_raw_null has the images of an action.
+// This is the answer of an upload. The fixture action_raw_null has the images of an action.
 func TestDecodeImageNull(t *testing.T) {
 	t.Parallel()
 	var image Image
@@ -850,14 +848,14 @@ func TestWebSDKLinkPrintsRedacted(t *testing.T) {
 // timeTest is a JSON value and the Time that it decodes to.
 type timeTest struct {
 	json    string
-	date    string // the moment, in UTC
-	text    string // or the text that is kept
-	encoded string // if not as it came
+	date    string // the expected moment in UTC
+	text    string // the expected text, if there is no moment
+	encoded string // the expected JSON, if it differs from json
 }
 
-// datesOfKnownForm are understood.
+// datesOfKnownForm have a form that this package understands.
 var datesOfKnownForm = []timeTest{
-	// The forms of the service.
+	// These are the forms of the service.
 	{json: `"2020-02-21 13:23:16"`, date: "2020-02-21 13:23:16"},
 	{json: `"2020-02-21 13:23:16+0000"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
 	{json: `"2020-02-21 13:23:16.000"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
@@ -868,7 +866,7 @@ var datesOfKnownForm = []timeTest{
 	{json: `"9999-12-31 23:59:59.999"`, date: "9999-12-31 23:59:59.999"},
 	{json: `"2024-02-29 00:00:00"`, date: "2024-02-29 00:00:00"},
 	{json: `"2000-02-29 00:00:00"`, date: "2000-02-29 00:00:00"},
-	// Others, in UTC.
+	// These are other forms, in UTC.
 	{json: `"2020-02-21 13:23:16Z"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
 	{json: `"2020-02-21 13:23:16+00:00"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
 	{json: `"2020-02-21 13:23:16-0000"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
@@ -889,12 +887,12 @@ var datesOfKnownForm = []timeTest{
 	{json: `"2020-02-20T23:53:16-13:30"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
 	{json: `"2020-02-21 18:53:16+0530"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
 	{json: `"2020\u002d02-21 13:23:16\u002b0000"`, date: "2020-02-21 13:23:16", encoded: `"2020-02-21 13:23:16"`},
-	// No date.
+	// These mean that there is no date.
 	{json: `null`},
 	{json: `""`, encoded: `null`},
 }
 
-// textsOfUnknownForm are strings that are kept.
+// textsOfUnknownForm are strings that are kept as texts.
 var textsOfUnknownForm = []string{
 	" ", "2020-02-21\t", "2020-02-21", "2020-02-21 13:23", "2020-02-21 13:23:16 ", " 2020-02-21 13:23:16", "2020-02-21 13:23:16 +0000",
 	"2020-02-21 13:23:16.", "2020-02-21 13:23:16,098", "2020-02-21 13:23:16.1234567890", "2020-02-21 13:23:16+00",
@@ -904,15 +902,15 @@ var textsOfUnknownForm = []string{
 	"2020-04-31 13:23:16", "2020-02-21 24:00:00", "2020-02-21 13:60:16", "2020-02-21 13:23:60", "+020-02-21 13:23:16",
 	"-020-02-21 13:23:16", "2020-02-21 1a:23:16", "2020-02-21 13:23:16+0000+0000", "2020-02-21 13:23:16.098.098",
 	"2020-02-21 13:23:16Z ", "2020-02-21T13:23:16.098+06:00:00", "2020-02-21 13:23:16.098+00000",
-	"0001-01-01 00:00:00",       // which would be the zero time.Time
-	"0001-01-01T01:00:00+01:00", // which would be too
+	"0001-01-01 00:00:00",       // it would be the zero time.Time
+	"0001-01-01T01:00:00+01:00", // it would be the zero time.Time too
 	"0000-01-01 00:00:00+0100",  // a year below 0
 	"9999-12-31 23:59:59-0100",  // a year above 9999
 	"21.02.2020 13:23:16", "Fri Feb 21 13:23:16 UTC 2020", "\U0001F600 \"quoted\" \\", ".000", "+0000", "null", "1582291396098",
 	"२०२०-०२-२१ १३:२३:१६",
 }
 
-// jsonOfUnknownForm are values that are no strings; their JSON is kept.
+// jsonOfUnknownForm are values other than strings. Their JSON is kept.
 var jsonOfUnknownForm = []timeTest{
 	{json: `1582291396098`, text: `1582291396098`},
 	{json: `5e+0000`, text: `5e+0000`},
@@ -1062,7 +1060,7 @@ func TestTimeEqual(t *testing.T) {
 		assert.Equal(t, test.want, test.b.Equal(test.a), test.name)
 	}
 
-	// Times that were decoded are equal under == and as keys of a map.
+	// Equal decoded times are equal under == and as keys of a map.
 	var plain, withZone, withOffset Time
 	require.NoError(t, plain.UnmarshalText([]byte("1970-01-01 00:00:00")))
 	require.NoError(t, withZone.UnmarshalText([]byte("1970-01-01 00:00:00.000+0000")))
@@ -1070,7 +1068,7 @@ func TestTimeEqual(t *testing.T) {
 	assert.Len(t, map[Time]bool{plain: true, withZone: true, withOffset: true, at("1970-01-01 00:00:00"): true}, 1)
 }
 
-// The methods that time.Time brings along keep the moment and lose a text.
+// The methods that Time inherits from time.Time keep the moment and lose a text.
 func TestTimeGob(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ in, out Time }{
@@ -1143,7 +1141,7 @@ func TestImageID(t *testing.T) {
 		{json: `"a/b \u00e9\n"`, want: "a/b é\n"},
 		{json: `"é"`, want: "é"},
 		{json: `"1e3"`, want: "1e3"}, // a string is not a number
-		// A value that cannot be an id is kept.
+		// A value that cannot be an id is kept as it is.
 		{json: `1.5`, want: "1.5"},
 		{json: `1e-1`, want: "1e-1"},
 		{json: `1e400`, want: "1e400"},
@@ -1197,8 +1195,8 @@ func TestSandboxMode(t *testing.T) {
 	}
 }
 
-// Keys are kept in databases. testdata/models/webhook_keys.txt has those that
-// the first version of Key returned, each beside a body or the file of one.
+// Receivers store keys in databases, so a key must never change. testdata/models/webhook_keys.txt
+// has keys that the first version of Key returned, each with a body or the file of a body.
 func TestKeysAreKept(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("testdata/models/webhook_keys.txt")
@@ -1233,7 +1231,7 @@ func TestKeyOfTransaction(t *testing.T) {
 	}
 }
 
-// keyOfBody returns the key of an event: of a JSON object or of the file that has it.
+// keyOfBody returns the key of an event. body is a JSON object or the name of a file with one.
 func keyOfBody(t *testing.T, body string) string {
 	t.Helper()
 	data := []byte(body)
@@ -1247,8 +1245,8 @@ func keyOfBody(t *testing.T, body string) string {
 	return event.Key()
 }
 
-// knownValues are the values that the specification and the notes on the API
-// list, independently of models.go.
+// knownValues has the values in the specification and in the notes on the API. The list does not
+// come from models.go.
 var knownValues = map[string]string{
 	"ReviewStatus": "init pending prechecked queued completed onHold awaitingService awaitingUser",
 	"ReviewAnswer": "GREEN YELLOW RED ERROR IGNORED UNKNOWN",
@@ -1282,8 +1280,7 @@ var knownValues = map[string]string{
 		applicantPersonalInfoChanged applicantTagsChanged applicantActivated applicantDeactivated applicantWorkflowCompleted`,
 }
 
-// The constants are the known values, no more and no fewer. Each is named after
-// its value.
+// The constants are exactly the known values. The name of each comes from its value.
 func TestConstants(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "models.go", nil, 0)
@@ -1313,7 +1310,7 @@ func TestConstants(t *testing.T) {
 	assert.Len(t, constants["RejectLabel"], 102)
 }
 
-// constantName returns the value in Go's case.
+// constantName returns a value in Go's case.
 func constantName(value string) string {
 	if strings.ToUpper(value) != value {
 		return strings.ToUpper(value[:1]) + value[1:]
@@ -1329,9 +1326,9 @@ func constantName(value string) string {
 	return name.String()
 }
 
-// timeForms are the forms of dates in the specification and in real payloads,
-// those of other people's, and some that nobody sends. They are in
-// testdata/fuzz/FuzzTime; IDNGO_UPDATE_CORPUS=1 writes them there.
+// timeForms are the forms of dates in the specification, in real payloads and in those of other
+// services, and some that nobody sends. They are in testdata/fuzz/FuzzTime. With
+// IDNGO_UPDATE_CORPUS=1 the test writes them there.
 var timeForms = map[string]string{
 	"plain": `"2020-02-21 13:23:16"`, "zone": `"2020-02-21 13:23:16+0000"`, "millis": `"2020-02-21 13:23:16.098"`,
 	"zero-millis": `"2020-02-21 13:23:16.000"`, "millis-zone": `"2020-02-21 13:23:16.098+0000"`, "rfc3339": `"2020-02-21T13:23:16Z"`,
@@ -1351,8 +1348,8 @@ func TestTimeCorpus(t *testing.T) {
 	checkCorpus(t, corpus)
 }
 
-// FuzzTime: every JSON value decodes, what is understood is what the standard
-// library understands, and what was encoded decodes to the same.
+// FuzzTime decodes any JSON value. The standard library must understand every date that this
+// package understands. An encoded value must decode to the same value.
 func FuzzTime(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first Time
@@ -1390,8 +1387,8 @@ func FuzzTime(f *testing.F) {
 	})
 }
 
-// FuzzImageID: every JSON value decodes, a whole number without exponent and
-// decimals, and what was encoded decodes to the same.
+// FuzzImageID decodes any JSON value. A whole number must lose its exponent and its decimals. An
+// encoded value must decode to the same value.
 func FuzzImageID(f *testing.F) {
 	for _, seed := range []string{
 		`1411431805`, `"1411431805"`, `1.411431805e9`, `1e400`, `1.50`, `-0.0`, `100e-2`, `null`, `""`, `"\ud800"`, `{"a":1}`, `1e64`, ` 7.0 `,
@@ -1429,8 +1426,8 @@ func FuzzImageID(f *testing.F) {
 	})
 }
 
-// FuzzModels: nothing panics, and what was decoded encodes to what decodes and
-// encodes to the same.
+// FuzzModels decodes any bytes and must not panic. A decoded value must encode to JSON that decodes
+// and encodes to the same.
 func FuzzModels(f *testing.F) {
 	for _, data := range modelFiles(f) {
 		f.Add(data)
@@ -1447,7 +1444,7 @@ func FuzzModels(f *testing.F) {
 			}
 			encoded, err := json.Marshal(first.Interface())
 			var infinite *json.UnsupportedValueError
-			if errors.As(err, &infinite) { // from Go 1.27 on, 1e999 is one
+			if errors.As(err, &infinite) { // from Go 1.27 on, 1e999 decodes to infinity
 				continue
 			}
 			require.NoError(t, err)
@@ -1460,7 +1457,7 @@ func FuzzModels(f *testing.F) {
 	})
 }
 
-// checkCorpus compares testdata/fuzz with what it is made of.
+// checkCorpus compares the files of testdata/fuzz with the texts that a test makes for them.
 func checkCorpus(t *testing.T, corpus map[string]string) {
 	t.Helper()
 	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""

@@ -39,7 +39,7 @@ type SimulatorConfig struct {
 // for other languages and for people. A Simulator is safe for concurrent use.
 type Simulator struct {
 	server    *simulator.Server
-	transport *http.Transport // of its clients
+	transport *http.Transport // the transport of the clients
 }
 
 // simulatorHost is where the clients of a simulator call it, in memory.
@@ -206,7 +206,7 @@ func (s *Simulator) Actions(applicantID string) []*Action {
 	}
 	var actions []*Action
 	if json.Unmarshal(s.server.ActionsJSON(applicantID), &actions) != nil {
-		return nil // the simulator's own JSON
+		return nil // the simulator encodes valid JSON
 	}
 	return actions
 }
@@ -219,14 +219,14 @@ func (s *Simulator) Calls(operation string) int { return s.server.Stats().ByOper
 // called again.
 func (s *Simulator) Close() error {
 	if s.server == nil {
-		return nil // a zero Simulator
+		return nil // this is a zero Simulator
 	}
 	err := s.server.Close()
 	s.transport.CloseIdleConnections()
 	return err
 }
 
-// simulatorError returns what the simulator has refused as an invalid argument.
+// simulatorError returns an error of the simulator as an invalid argument.
 func simulatorError(field string, err error) error {
 	if err == nil {
 		return nil

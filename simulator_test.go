@@ -21,7 +21,7 @@ import (
 
 const simulatedApplicant = "5e5f9ab10a975a6e224dc286"
 
-// newSimulator makes a simulator that ends with the test, and a client of it.
+// newSimulator makes a simulator that is closed at the end of the test, and a client of it.
 func newSimulator(t testing.TB, cfg idngo.SimulatorConfig, opts ...idngo.Option) (*idngo.Simulator, *idngo.Client) {
 	t.Helper()
 	sim, err := idngo.NewSimulator(cfg)
@@ -51,7 +51,7 @@ func addSelfie(t testing.TB, client *idngo.Client, actionID string) {
 	require.NoError(t, err)
 }
 
-// authorizeFace goes through a face authorization with webhooks, up to GREEN.
+// authorizeFace goes through a face authorization with webhooks, up to a GREEN answer.
 func authorizeFace(t testing.TB) {
 	t.Helper()
 	verifier, err := idngo.NewWebhookVerifier("webhook secret of mine")
@@ -136,7 +136,7 @@ func TestSimulatorOutcomes(t *testing.T) {
 		ReviewAnswer: idngo.ReviewAnswerRed, ReviewRejectType: idngo.RejectTypeFinal, ModerationComment: "no",
 		RejectLabels: []idngo.RejectLabel{idngo.RejectLabelForgery},
 	}
-	// review submits an action and returns it as it stands then.
+	// review submits an action and returns the action in the answer.
 	review := func(t *testing.T, client *idngo.Client, externalID string) *idngo.Action {
 		t.Helper()
 		action := createSimulated(t, client, externalID)
@@ -344,7 +344,8 @@ func TestSimulatorArguments(t *testing.T) {
 	sim.SetOutcome(idngo.ReviewResult{ReviewAnswer: "PURPLE"}) // changes nothing
 }
 
-// An HTTP client of one's own would dial the real port 80 of this machine.
+// The client of a caller's own HTTP client would dial the real port 80 of this machine, so it needs
+// a base URL.
 func TestSimulatorClientNeedsTheBaseURL(t *testing.T) {
 	t.Parallel()
 	sim, _ := newSimulator(t, idngo.SimulatorConfig{})
@@ -400,7 +401,7 @@ func TestSimulatorClose(t *testing.T) {
 			require.NoError(t, err)
 			synctest.Wait()
 			require.NoError(t, sim.Close())
-			synctest.Wait() // net/http's own are a moment behind
+			synctest.Wait() // the goroutines of net/http end a moment later
 			stacks := make([]byte, 1<<20)
 			stacks = stacks[:runtime.Stack(stacks, true)]
 			for stack := range strings.SplitSeq(string(stacks), "\n\n") {

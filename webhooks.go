@@ -114,7 +114,7 @@ func (e *WebhookEvent) Key() string {
 		add("time")
 		buf = binary.BigEndian.AppendUint64(buf, uint64(at.Unix()))
 		buf = binary.BigEndian.AppendUint32(buf, uint32(at.Nanosecond()))
-	case !at.IsZero(): // of an unknown form
+	case !at.IsZero(): // the time has an unknown form
 		add("text")
 		add(at.Text)
 	default:
@@ -269,7 +269,7 @@ func (v *WebhookVerifier) Verify(body []byte, header http.Header) error {
 	declared := int64(0)
 	if len(body) == 0 {
 		length, _ := exchange.HeaderValue(header, "Content-Length")
-		declared, _ = strconv.ParseInt(length, 10, 64) // none is 0
+		declared, _ = strconv.ParseInt(length, 10, 64) // a missing length is 0
 	}
 	return rules.verify(body, header, declared)
 }
@@ -334,7 +334,7 @@ func (v *WebhookVerifier) Handler(handle func(context.Context, *WebhookEvent) er
 		if status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", http.MethodPost)
 		}
-		defer http.Error(w, http.StatusText(status), status) // also when onError panics
+		defer http.Error(w, http.StatusText(status), status) // deferred, so that the sender gets an answer also if onError panics
 		if v.rules.onError != nil {
 			v.rules.onError(r, err)
 		}
@@ -409,7 +409,7 @@ func (a DigestAlgorithm) newHash() func() hash.Hash {
 type webhookRules struct {
 	maxBodySize int64
 	onError     func(*http.Request, error) // nil: none
-	unnamed     DigestAlgorithm            // of a delivery that names none, "" if it is refused
+	unnamed     DigestAlgorithm            // the algorithm of a delivery that names none, "" if it is refused
 	allowed     map[DigestAlgorithm]*keyedhash.Set
 }
 
@@ -462,7 +462,7 @@ func (rules *webhookRules) readBody(r *http.Request) ([]byte, error) {
 	switch {
 	case err == nil:
 		return body, nil
-	case err == exchange.ErrTooLarge && r.ContentLength > rules.maxBodySize: //nolint:errorlint // and not one of the body's own
+	case err == exchange.ErrTooLarge && r.ContentLength > rules.maxBodySize: //nolint:errorlint // a body may return an error that wraps it
 		return nil, fmt.Errorf("idngo: %w: %d bytes declared", ErrWebhookTooLarge, r.ContentLength)
 	case err == exchange.ErrTooLarge: //nolint:errorlint // likewise
 		return nil, fmt.Errorf("idngo: %w", ErrWebhookTooLarge)

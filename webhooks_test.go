@@ -38,13 +38,13 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// The headers of a delivery.
+// These are the headers of a delivery.
 const (
 	digestHeader    = "X-Payload-Digest"
 	digestAlgHeader = "X-Payload-Digest-Alg"
 )
 
-// redactedText stands where a secret is.
+// redactedText stands in place of a secret.
 const redactedText = "[redacted]"
 
 // webhookTestSecret is the secret of the tests' deliveries.
@@ -81,7 +81,7 @@ func webhookFixture(t testing.TB, name string) []byte {
 	return body
 }
 
-// webhookRequest is a delivery of body, signed with webhookTestSecret.
+// webhookRequest returns a delivery of body, signed with webhookTestSecret.
 func webhookRequest(body []byte) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/idngo", bytes.NewReader(body))
 	r.Header = idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
@@ -119,7 +119,7 @@ func TestWebhookDigestVectors(t *testing.T) {
 			require.NoError(t, v.Verify(body, want), "upper case")
 			require.ErrorIs(t, v.Verify(append(body, ' '), want), idngo.ErrWebhookSignature)
 
-			// By default all but SHA-1.
+			// A verifier accepts all algorithms but SHA-1 by default.
 			v, err = idngo.NewWebhookVerifier(idngo.Secret(vector.Secret))
 			require.NoError(t, err)
 			if alg == idngo.HMACSHA1 {
@@ -235,7 +235,7 @@ func TestVerifyChangedBody(t *testing.T) {
 	require.ErrorIs(t, v.Verify(append(body[:len(body):len(body)], '\n'), header), idngo.ErrWebhookSignature)
 	require.ErrorIs(t, v.Verify(nil, header), idngo.ErrWebhookSignature)
 
-	// The same JSON, encoded again in any way.
+	// The digest does not match the same JSON in another encoding.
 	var value any
 	require.NoError(t, json.Unmarshal(body, &value))
 	again, err := json.MarshalIndent(value, "", "  ")
@@ -258,7 +258,7 @@ func TestRotation(t *testing.T) {
 		assert.ErrorIs(t, v.Verify(body, idngo.SignWebhook(body, "", alg)), idngo.ErrWebhookSignature)
 	}
 
-	// A later change of the caller's list changes nothing.
+	// A later change of the caller's list has no effect.
 	list := []idngo.Secret{"old-1"}
 	opt := idngo.WithPreviousSecrets(list...)
 	list[0] = "attacker"
@@ -286,14 +286,14 @@ func TestDigestAlgorithms(t *testing.T) {
 	}
 }
 
-// A delivery that names no algorithm uses SHA-256 where that is allowed, or else
-// the one algorithm that is.
+// The digest of a delivery without an algorithm is checked with SHA-256 if that is allowed, else
+// with the only allowed algorithm.
 func TestDeliveryWithoutAlgorithm(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-pending")
 	for name, tt := range map[string]struct {
 		allowed []idngo.DigestAlgorithm
-		uses    idngo.DigestAlgorithm // "": it is refused
+		uses    idngo.DigestAlgorithm // "": the delivery is refused
 	}{
 		"default": {allowed: []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512}, uses: idngo.HMACSHA256},
 		"all": {
@@ -329,8 +329,8 @@ func TestDeliveryWithoutAlgorithm(t *testing.T) {
 	}
 }
 
-// Middleware that reads the body without putting it back is told from a wrong
-// secret.
+// The error says whether middleware has read the body without putting it back, or the secret is
+// wrong.
 func TestBodyWasReadBefore(t *testing.T) {
 	t.Parallel()
 	const says = "the body was read before"
@@ -365,7 +365,7 @@ func TestBodyWasReadBefore(t *testing.T) {
 		})
 	}
 
-	// In a function that is given a body and a header.
+	// This is a function that gets a body and a header.
 	for _, name := range []string{"Content-Length", "content-length"} {
 		header := idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256)
 		header[name] = []string{strconv.Itoa(len(body))}
@@ -383,14 +383,14 @@ func TestBodyWasReadBefore(t *testing.T) {
 			assert.NotContains(t, err.Error(), says)
 		}
 	}
-	// A sender that declares nothing may have sent nothing.
+	// If the length is not declared, the sender may have sent nothing.
 	err := verifier.Verify(nil, idngo.SignWebhook(body, webhookTestSecret, idngo.HMACSHA256))
 	require.ErrorIs(t, err, idngo.ErrWebhookSignature)
 	assert.NotContains(t, err.Error(), says)
 }
 
-// In FIPS 140-only mode the Go runtime panics at the first use of a short key or
-// of SHA-1. The constructors refuse them instead.
+// In FIPS 140-only mode the Go runtime panics at the first use of a short key or of SHA-1. So the
+// constructors refuse them.
 func TestConstructorsRefuseWhatFIPSModePanicsOn(t *testing.T) {
 	if os.Getenv("IDNGO_TEST_FIPS_ONLY") == "" {
 		t.Parallel()
@@ -627,7 +627,7 @@ func TestParseWebhookValues(t *testing.T) {
 
 	assert.Equal(t, "64b0aa10c1d2e3f4050617cc", parse("network-event").NetworkID)
 
-	// A member of another type than expected is left zero, the rest is there.
+	// A member of an unexpected type stays zero, and the other members are kept.
 	e = parse("odd-members")
 	assert.EqualValues(t, "GREEN", e.ReviewResult.ReviewAnswer)
 	assert.Equal(t, "64b0aa10c1d2e3f405061702", e.ApplicantActionID)
@@ -635,8 +635,8 @@ func TestParseWebhookValues(t *testing.T) {
 	assert.Equal(t, time.Date(2024, 2, 3, 4, 5, 13, 1e6, time.UTC), e.Time())
 }
 
-// An event is an object with a type. Other odd members do not make it fail, and an id that is no
-// string still tells events apart.
+// An event is an object with a type. Odd types of other members are no error. An id that is not a
+// string still distinguishes events.
 func TestParseWebhookOddCore(t *testing.T) {
 	t.Parallel()
 	parse := func(body string) *idngo.WebhookEvent {
@@ -687,7 +687,7 @@ func TestParseWebhookMalformed(t *testing.T) {
 	}
 }
 
-// webhookMalformedText is all that an error of ParseWebhook may say.
+// webhookMalformedText matches every text that an error of ParseWebhook may have.
 var webhookMalformedText = regexp.MustCompile(`^idngo: webhook malformed: (not a JSON object, or its type is not a string|no type)$`)
 
 func TestParseWebhookCopies(t *testing.T) {
@@ -713,7 +713,7 @@ func keyOf(t testing.TB, body string) string {
 	return e.Key()
 }
 
-// Keys are kept in databases: they never change.
+// Receivers store keys in databases, so a key never changes.
 func TestKeyGolden(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
@@ -737,7 +737,7 @@ func TestKeySameForEachDelivery(t *testing.T) {
 		want := keyOf(t, string(body))
 		assert.Equal(t, want, keyOf(t, string(body)), name)
 
-		// In another order, with other spaces, other escapes.
+		// This body has another order of members, other spaces and other escapes.
 		var members map[string]any
 		dec := json.NewDecoder(bytes.NewReader(body))
 		dec.UseNumber()
@@ -746,7 +746,7 @@ func TestKeySameForEachDelivery(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, keyOf(t, string(sorted)), name)
 
-		// The service may fill these in when it sends.
+		// The service may set these members when it sends the event.
 		members["reviewStatus"] = "onHold"
 		members["sandboxMode"] = true
 		members["newMember"] = []any{1}
@@ -770,7 +770,7 @@ func TestKeyDiffersBetweenEvents(t *testing.T) {
 		}
 		seen[key] = body
 	}
-	// Every combination of one of two values, or none, in each member.
+	// Each member has one of two values, or is missing, in every combination.
 	types := []string{`"type":"applicantActionPending"`, `"type":"applicantActionReviewed"`}
 	choices := func(name string, values ...string) []string {
 		out := []string{`"none":0`}
@@ -801,18 +801,18 @@ func TestKeyDiffersBetweenEvents(t *testing.T) {
 			}
 		}
 	}
-	// Values with separators in them.
+	// These values contain separators.
 	for _, sep := range []string{",", "|", ":", "/", "\\u0000", "\\u0001", "\\u0002"} {
 		add(`"type":"t"`, `"applicantId":"a`+sep+`b"`, `"applicantActionId":"c"`)
 		add(`"type":"t"`, `"applicantId":"a"`, `"applicantActionId":"b`+sep+`c"`)
 		add(`"type":"t`+sep+`a"`, `"applicantId":"b"`, `"applicantActionId":"c"`)
 	}
-	// Events of nothing but a network.
+	// These events are about a network only.
 	add(`"type":"t"`, `"networkId":"a"`)
 	add(`"type":"t"`, `"networkId":"b"`)
 	add(`"type":"t"`, `"networkId":"a"`, `"createdAtMs":"2024-01-01 00:00:00.000"`)
 	add(`"type":"t"`, `"applicantId":"a"`, `"networkId":"a"`)
-	// A correlation id that reads like a time, and the reverse.
+	// A correlation id may have the form of a time, and the other way round.
 	add(`"type":"t"`, `"correlationId":"2024-01-01 00:00:00.000"`)
 	add(`"type":"t"`, `"createdAtMs":"2024-01-01 00:00:00.000"`)
 	add(`"type":"t"`, `"createdAtMs":"c"`)
@@ -822,8 +822,7 @@ func TestKeyDiffersBetweenEvents(t *testing.T) {
 
 func TestKeyTimeForms(t *testing.T) {
 	t.Parallel()
-	// One instant is one time, whatever its form; createdAt does not count
-	// beside createdAtMs.
+	// All forms of one instant give the same key. createdAt is ignored if there is a createdAtMs.
 	want := keyOf(t, `{"type":"t","createdAtMs":"2024-01-01 00:00:05.000"}`)
 	for _, same := range []string{
 		`{"type":"t","createdAtMs":"2024-01-01 00:00:05+0000"}`,
@@ -835,11 +834,11 @@ func TestKeyTimeForms(t *testing.T) {
 	} {
 		assert.Equal(t, want, keyOf(t, same), same)
 	}
-	// Built by hand, in another zone.
+	// This event was made by a program and has another time zone.
 	e := idngo.WebhookEvent{Type: "t"}
 	e.CreatedAtMs.Time = time.Date(2024, 1, 1, 5, 0, 5, 0, time.FixedZone("+05", 5*3600))
 	assert.Equal(t, want, e.Key())
-	// Years that do not fit into 64 bits of nanoseconds.
+	// The nanoseconds of these years do not fit into 64 bits.
 	assert.NotEqual(
 		t, keyOf(t, `{"type":"t","createdAtMs":"1200-01-01 00:00:00.000"}`), keyOf(t, `{"type":"t","createdAtMs":"3200-01-01 00:00:00.000"}`),
 	)
@@ -879,10 +878,10 @@ func TestParse(t *testing.T) {
 			assert.Equal(t, want, e, name)
 			assert.Equal(t, 1, tracked.Closes())
 
-			// The next reader reads the same bytes, and so does Parse.
+			// The next reader gets the same bytes, and a second Parse gets them too.
 			_, err = v.Parse(r)
 			require.NoError(t, err)
-			e.Raw[0] = 'x' // the caller's own
+			e.Raw[0] = 'x' // Raw belongs to the caller
 			after, err := io.ReadAll(r.Body)
 			require.NoError(t, err)
 			assert.Equal(t, string(body), string(after))
@@ -935,7 +934,7 @@ func TestParseLimit(t *testing.T) {
 	for _, tt := range []struct {
 		limit, declared int64
 		tooLarge        bool
-		read            int64 // of the body
+		read            int64 // the number of bytes read of the body
 	}{
 		{limit: size, declared: size, read: size},
 		{limit: size, declared: -1, read: size},
@@ -1000,7 +999,7 @@ func TestParseReadFails(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			require.ErrorIs(t, err, tt.err)
 			assert.NotContains(t, err.Error(), "applicant")
-			// The next reader sees a broken body too, not a short one.
+			// The next reader also gets the error, and not a short body.
 			after, err := io.ReadAll(r.Body)
 			require.Equal(t, tt.err, err)
 			assert.Equal(t, string(body[:50]), string(after))
@@ -1015,15 +1014,15 @@ func TestParseReadFails(t *testing.T) {
 	}
 }
 
-// Not parallel: it measures what is allocated.
+// The test is not parallel, since it measures allocations.
 func TestHandlerLargeBodyMemory(t *testing.T) {
 	const size = 256 << 20
 	h := webhookVerifier(t).Handler(func(context.Context, *idngo.WebhookEvent) error { panic("unreachable") })
 	for _, tt := range []struct {
 		name     string
 		declared int64
-		limit    uint64 // of what may be allocated
-		read     int64  // of what may be read
+		limit    uint64 // the largest number of allocated bytes
+		read     int64  // the number of bytes read of the body
 	}{
 		{name: "declared", declared: size, limit: 100e3, read: 0},
 		{name: "chunked", declared: -1, limit: 3 << 20, read: 1<<20 + 1},
@@ -1055,7 +1054,7 @@ func TestHandlerLargeBodyMemory(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts allocations.
+// The test is not parallel, since it counts allocations.
 func TestVerifyAllocatesNothing(t *testing.T) {
 	v := webhookVerifier(
 		t, idngo.WithPreviousSecrets("old-1", "old-2"), idngo.WithDigestAlgorithms(idngo.HMACSHA256, idngo.HMACSHA512, idngo.HMACSHA1),
@@ -1068,15 +1067,15 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 				panic("refused")
 			}
 		})
-		// The race detector makes sync.Pool forget on purpose.
+		// Under the race detector, sync.Pool drops items on purpose.
 		if !webhookPoolForgets() {
 			assert.Zero(t, allocs, alg)
 		}
 	}
 }
 
-// webhookPoolForgets tells whether sync.Pool drops things at random, as it does
-// under the race detector.
+// webhookPoolForgets reports whether sync.Pool drops items at random, as it does under the race
+// detector.
 func webhookPoolForgets() bool {
 	made := 0
 	pool := sync.Pool{New: func() any { made++; return new(int) }}
@@ -1101,7 +1100,7 @@ func TestHandlerStatus(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		request *http.Request
-		err     error // of handle
+		err     error // the error of the handler function
 		status  int
 		handled bool
 	}{
@@ -1155,7 +1154,7 @@ func TestHandlerStatus(t *testing.T) {
 	}
 }
 
-// WithWebhookErrors gets each answer other than 200 once, with its request.
+// The function of WithWebhookErrors gets each answer other than 200 once, with its request.
 func TestWithWebhookErrors(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-reviewed")
@@ -1169,11 +1168,11 @@ func TestWithWebhookErrors(t *testing.T) {
 	large := make([]byte, 1<<20+1)
 	for name, tt := range map[string]struct {
 		request *http.Request
-		fails   error // of the handler function
+		fails   error // the error of the handler function
 		status  int
-		want    error // nil: any
+		want    error // nil: any error
 		text    string
-		body    []byte // that can be read
+		body    []byte // the body that can still be read
 	}{
 		"answered with 200": {request: webhookRequest(body), status: 200},
 		"method": {
@@ -1237,8 +1236,8 @@ func TestWithWebhookErrors(t *testing.T) {
 	}
 }
 
-// A panic of either function goes on, and one of the hook does not change what the
-// sender is told.
+// A panic of the handler function or of the hook reaches the server. A panic of the hook does not
+// change the answer.
 func TestWithWebhookErrorsPanics(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "spec-reviewed")
@@ -1291,8 +1290,8 @@ func TestHandlerContext(t *testing.T) {
 	assert.Equal(t, 500, w.Code)
 }
 
-// Over real HTTP, behind a mux and middleware that reads the body before and
-// after.
+// The handler works over real HTTP, behind a mux and behind middleware that reads the body before
+// or after it.
 func TestHandlerComposes(t *testing.T) {
 	t.Parallel()
 	body := webhookFixture(t, "reviewed-red")
@@ -1360,16 +1359,15 @@ func TestHandlerComposes(t *testing.T) {
 	assert.Equal(t, "POST", resp.Header.Get("Allow"))
 }
 
-// 10,000 deliveries of 500 events at once, each 5 to 40 times, out of order:
-// a sink that knows nothing but Key acts once on each.
+// 10,000 deliveries of 500 events arrive at once and out of order, each event 5 to 40 times. A
+// receiver that knows only the keys acts once on each event.
 func TestHandlerConcurrentRedeliveries(t *testing.T) {
 	t.Parallel()
 	const events, deliveries = 500, 10_000
 	bodies := make([][]byte, events)
 	for i := range bodies {
-		// Three events an action, and all that can be missing is missing now
-		// and then. The level tells the events apart for this test: it is not
-		// in the key.
+		// An action has three events. Every optional member is missing now and then. The test
+		// distinguishes the events by their level, which is not in the key.
 		event := map[string]any{
 			"applicantId":               "applicant",
 			"applicantActionId":         fmt.Sprintf("action-%d", i/3),
@@ -1394,7 +1392,7 @@ func TestHandlerConcurrentRedeliveries(t *testing.T) {
 		require.NoError(t, err)
 		bodies[i] = body
 	}
-	// Five of each, and the rest dealt at random up to forty.
+	// Each event comes five times. The other deliveries are random, up to forty for an event.
 	var order []int
 	times := make([]int, events)
 	for i := range events {
@@ -1436,7 +1434,7 @@ func TestHandlerConcurrentRedeliveries(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(bodies[i]))
 			r.Header = idngo.SignWebhook(bodies[i], secret, idngo.HMACSHA256)
 			<-start
-			for { // as the service does, again until it is a 2xx
+			for { // the service sends the event again until the answer is 2xx
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)
 				if w.Code == http.StatusOK {
@@ -1462,9 +1460,9 @@ func TestHandlerConcurrentRedeliveries(t *testing.T) {
 
 // ---- fuzzing ----
 
-// webhookCorpus is what testdata/fuzz holds for FuzzParseWebhook and
-// FuzzVerify: every payload form of testdata/webhooks, some that are no events,
-// and every way to be refused.
+// webhookCorpus returns the files of testdata/fuzz for FuzzParseWebhook and FuzzVerify. They have
+// every form of a payload in testdata/webhooks, some bodies that are not events, and every way to
+// be refused.
 func webhookCorpus(t testing.TB) map[string]string {
 	t.Helper()
 	corpus := map[string]string{}
@@ -1507,7 +1505,7 @@ func webhookCorpus(t testing.TB) map[string]string {
 	return corpus
 }
 
-// The corpus and the fixtures say the same. IDNGO_UPDATE_CORPUS=1 writes it.
+// The files of the corpus match the fixtures. With IDNGO_UPDATE_CORPUS=1 the test writes them.
 func TestWebhookCorpus(t *testing.T) {
 	t.Parallel()
 	faultnet.CheckCorpus(t, webhookCorpus(t))
@@ -1577,7 +1575,7 @@ func FuzzVerify(f *testing.F) {
 			require.Regexp(t, `^idngo: webhook (signature mismatch: [a-zA-Z -]+|digest algorithm not allowed)$`, err.Error())
 		}
 
-		// Parse agrees, and what it lets through is an event or malformed.
+		// Parse accepts the same deliveries. It returns an event, or an error that the body is malformed.
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 		r.Header = header
 		e, err := v.Parse(r)
@@ -1593,7 +1591,7 @@ func FuzzVerify(f *testing.F) {
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(body, after))
 
-		// Signed properly, the same body passes; doubled, it does not.
+		// The same body with a right digest is accepted, and with two digests it is refused.
 		for _, alg := range []idngo.DigestAlgorithm{idngo.HMACSHA256, idngo.HMACSHA512} {
 			header := idngo.SignWebhook(body, webhookTestSecret, alg)
 			require.NoError(t, v.Verify(body, header))

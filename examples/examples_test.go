@@ -1,5 +1,5 @@
-// Package examples_test runs every example as its users do: built, without
-// credentials and without network. It compares what the examples print.
+// Package examples_test runs every example as a user does: built, without credentials and without a
+// network. It checks their output.
 package examples_test
 
 import (
@@ -39,7 +39,7 @@ import (
 func TestFaceAuth(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		outcome string // "": no flag
+		outcome string // "": without the flag
 		checks  []string
 		last    string
 	}{
@@ -90,8 +90,8 @@ func TestFaceAuth(t *testing.T) {
 	}
 }
 
-// With credentials the same program talks to what they are for, and the same
-// external id leads to the same action.
+// With credentials the same program calls the service that they are for. The same external id leads
+// to the same action.
 func TestFaceAuthWithCredentials(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{Outcome: simulator.Outcome{
@@ -103,7 +103,7 @@ func TestFaceAuthWithCredentials(t *testing.T) {
 		"-applicant", simulator.DefaultApplicantID, "-level", simulator.LevelFaceAuth, "-external-id", "pay-1",
 		"-image", photo, "-country", "GBR",
 	}}
-	// A run that got as far as the upload.
+	// This is the state after a run that was stopped after the upload.
 	client := newClient(t, env)
 	action, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, idngo.CreateActionParams{
 		LevelName: simulator.LevelFaceAuth, ExternalActionID: "pay-1",
@@ -176,7 +176,7 @@ func TestUploadImage(t *testing.T) {
 	require.Regexp(t, `^upload_image: the action has this image already: idngo: AddImage: 409 [^\n]*\n$`, r.stderr)
 }
 
-// On a terminal the bar draws over itself. The terminal is that of script(1).
+// On a terminal each bar overwrites the one before. script(1) provides the terminal.
 func TestUploadImageOnTerminal(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
@@ -233,7 +233,7 @@ func TestDownloadImage(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "download_image: action "+action.ID+" has no image 1\n", r.stderr)
 
-	// An image that is cut off leaves no file, under either name.
+	// A truncated image leaves no file under either name.
 	dir = t.TempDir()
 	require.NoError(t, sb.SetFaults(&simulator.Faults{
 		Operations: []string{"OpenImage"}, Chances: []simulator.Chance{{Fault: simulator.Fault{Kind: simulator.FaultTruncate}, Probability: 1}},
@@ -254,7 +254,7 @@ func TestWebhookServer(t *testing.T) {
 		effects = append(effects, m[1])
 	}
 	require.ElementsMatch(t, []string{
-		"nothing to do for applicantActionPending", "pay out: true []", "pay out: false []", // reviewed twice, paid once
+		"nothing to do for applicantActionPending", "pay out: true []", "pay out: false []", // the action was reviewed twice and paid once
 		"nothing to do for applicantActionPending", "pay out: false [BAD_FACE_MATCHING]",
 		"nothing to do for applicantActionPending", "nothing to do for applicantActionOnHold",
 	}, effects, "each event once:\n%s", r.stderr)
@@ -282,7 +282,7 @@ func TestWebSDKLink(t *testing.T) {
 	r.succeeded(t)
 	require.Regexp(t, `^_act-\S+\n$`, r.stdout)
 
-	// As on a terminal: the simulator stays until somebody has chosen on its page.
+	// As on a terminal, the simulator runs until somebody has chosen an outcome on its page.
 	p := start(t, program{name: "websdk_link", args: []string{"-wait", "-external-id", "pay-1"}})
 	link, err := url.Parse(p.line())
 	require.NoError(t, err)
@@ -469,7 +469,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// A refusal of the service ends a program with one line that has the reason.
+// If the service refuses a call, the program ends with one line that has the reason.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	sb, env := startSimulator(t, simulator.Config{})
@@ -516,7 +516,7 @@ func TestRefused(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, sb.Actions()) })
 }
 
-// The doctor without credentials examines a simulator, all of whose lines hold.
+// Without credentials the doctor examines a simulator, and all lines hold.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	r := run(t, program{name: "doctor"})
@@ -537,7 +537,7 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, 2, run(t, program{name: "doctor", env: env, args: []string{"-quirk", "BareList"}}).code)
 }
 
-// An interrupt ends the doctor, which names what it leaves behind.
+// An interrupt ends the doctor. Its output names everything that it leaves behind.
 func TestDoctorInterrupted(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -560,17 +560,18 @@ func TestDoctorInterrupted(t *testing.T) {
 	}
 }
 
-// An argument that flag.Parse leaves is an error, since flags after it would be ignored.
+// An argument that flag.Parse leaves is an error, since the program would ignore the flags after
+// it.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
-		code := map[string]int{"simulator": 2, "doctor": 2}[name] // as for its other flags
+		code := map[string]int{"simulator": 2, "doctor": 2}[name] // these exit with the status for other wrong flags
 		args := []string{"extra"}
 		switch name {
-		case "upload_image": // takes a file
+		case "upload_image": // it takes one file
 			args = []string{"selfie.jpg", "extra"}
 		case "webhook_server":
-			continue // it has one flag, and no more than 80 lines
+			continue // it has only one flag, and at most 80 lines
 		}
 		r := run(t, program{name: name, args: args})
 		require.Equal(t, max(code, 1), r.code, name)
@@ -579,7 +580,7 @@ func TestOperands(t *testing.T) {
 	}
 }
 
-// An interrupt ends what waits.
+// An interrupt ends a program that waits.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -594,8 +595,8 @@ func TestInterrupt(t *testing.T) {
 	require.Regexp(t, `\nface_auth: idngo: WaitForReview: not completed: (context canceled|interrupt signal received)\n$`, r.stderr)
 }
 
-// Each main.go, copied without offline.go into an empty module with a replace,
-// builds; and without credentials the program says what is missing.
+// The files of each example but offline.go build in an empty module with a replace directive.
+// Without credentials the program names the missing variable.
 func TestCopies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links every example a second time")
@@ -607,8 +608,8 @@ func TestCopies(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	// The module has the requirements of this one, so that the go command needs nothing that this
-	// module's own build has not downloaded.
+	// The module has the requirements of this one, so the go command needs only modules that the build
+	// of this one has downloaded.
 	mod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
 	require.NoError(t, err)
 	mod = bytes.Replace(mod, []byte("module github.com/idngo-go/idngo"), []byte("module example.com/copied"), 1)
@@ -617,7 +618,7 @@ func TestCopies(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o600))
 	copied := slices.DeleteFunc(programs(t), func(name string) bool {
 		_, err := os.Stat(filepath.Join(name, "offline.go"))
-		return err != nil // the simulator is no example of a client
+		return err != nil // the simulator is not an example of a client
 	})
 	require.GreaterOrEqual(t, len(copied), 8)
 	copied = copied[:faultnet.Count(len(copied), 2, 2)] // linking takes long
@@ -644,8 +645,8 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// main.go of each is copyable: it stands on the public package and the standard
-// library, and does not know of the simulator.
+// The files of each example can be copied: they import only the public package and the standard
+// library.
 func TestMainsAreCopyable(t *testing.T) {
 	t.Parallel()
 	for _, name := range programs(t) {
@@ -671,7 +672,8 @@ func TestMainsAreCopyable(t *testing.T) {
 	require.Less(t, bytes.Count(receiver, []byte("\n")), 80)
 }
 
-// Every receiver logs what it refuses: after a wrong secret, nobody would learn why nothing comes.
+// Every receiver logs the deliveries that it refuses. Otherwise nobody would learn of a wrong
+// secret.
 func TestReceiversLogRefusals(t *testing.T) {
 	t.Parallel()
 	receivers := 0
@@ -689,7 +691,7 @@ func TestReceiversLogRefusals(t *testing.T) {
 	require.GreaterOrEqual(t, receivers, 5)
 }
 
-// sources are the files of an example that are to be copied: all but offline.go and tests.
+// sources returns the files of an example that a user copies: all but offline.go and tests.
 func sources(t *testing.T, name string) (files []string) {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(name, "*.go"))
@@ -703,7 +705,8 @@ func sources(t *testing.T, name string) (files []string) {
 	return files
 }
 
-// Every call of the client stands in at least one example, modules of their own included.
+// Every method of Client that makes calls stands in at least one example. Examples in modules of
+// their own count.
 func TestEveryCall(t *testing.T) {
 	t.Parallel()
 	mains, err := filepath.Glob("*/main.go")
@@ -731,7 +734,7 @@ var offlineLine = regexp.MustCompile(
 
 var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
 
-// programs are the examples of this module.
+// programs returns the names of the examples in this module.
 func programs(t *testing.T) []string {
 	t.Helper()
 	mains, err := filepath.Glob("*/main.go")
@@ -760,10 +763,10 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// buildAll builds every example, with the race detector where the test has it, by one go command:
-// one for each costs a third more.
+// buildAll builds every example with one go command. One command for each example takes a third
+// longer. It uses the race detector if this test does.
 var buildAll = sync.OnceValue(func() error {
-	args := []string{"build", "-ldflags=-w", "-o", builtIn + string(filepath.Separator)} // without debug information
+	args := []string{"build", "-ldflags=-w", "-o", builtIn + string(filepath.Separator)} // -w leaves out debug information
 	if raceDetector() {
 		args = append(args, "-race")
 	}
@@ -783,20 +786,20 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(builtIn, name+exe)
 }
 
-// raceDetector reports whether the race detector watches this test.
+// raceDetector reports whether this test runs with the race detector.
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// program is how an example is to be run.
+// program describes how to run an example.
 type program struct {
 	name        string
-	path        string   // of the binary; "": built from the example
-	args        []string // flags
-	env         []string // on top of hardly anything
-	stdin       string   // "": as empty as in a background job
-	leavesFiles bool     // among temporary ones
+	path        string   // the path of the binary; "": the example is built
+	args        []string // the flags
+	env         []string // variables in addition to those of environment
+	stdin       string   // standard input; "": it is empty, as for a background job
+	leavesFiles bool     // whether it leaves temporary files behind
 }
 
 type result struct {
@@ -823,13 +826,13 @@ func run(t *testing.T, p program) result {
 	return start(t, p).wait()
 }
 
-// process is an example that runs.
+// process is a running example.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	tmp    string // "": not checked
+	tmp    string // the directory that must be empty at the end; "": it is not checked
 	out    *bufio.Reader
-	stdout bytes.Buffer // what line has read, then the rest
+	stdout bytes.Buffer // the output that line has read, and at the end the rest of it
 	stderr bytes.Buffer
 }
 
@@ -840,7 +843,7 @@ func start(t *testing.T, p program) *process {
 		p.path = binary(t, p.name)
 	}
 	tmp := t.TempDir()
-	// Longer than anything takes on a busy machine, so that a test ends at all.
+	// The limit is longer than any example takes on a busy machine. It ends a test that would hang.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	run := &process{t: t, cmd: exec.CommandContext(ctx, p.path, p.args...)}
@@ -861,7 +864,7 @@ func start(t *testing.T, p program) *process {
 	return run
 }
 
-// line is the next line of standard output.
+// line returns the next line of standard output.
 func (p *process) line() string {
 	p.t.Helper()
 	line, err := p.out.ReadString('\n')
@@ -901,8 +904,8 @@ func (p *process) wait() result {
 	return result{p.stdout.String(), p.stderr.String(), p.cmd.ProcessState.ExitCode()}
 }
 
-// environment is what a program needs to run at all, and nothing of IDnGO's but
-// what is given.
+// environment returns the variables that any program needs, and those of more. It has no other
+// variable of IDnGO.
 func environment(t *testing.T, more []string) []string {
 	t.Helper()
 	env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
@@ -923,7 +926,8 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// startSimulator runs a simulator beside the examples: what credentials are for.
+// startSimulator starts a simulator for the examples and returns the variables with its
+// credentials.
 func startSimulator(t *testing.T, cfg simulator.Config) (*simulator.Server, []string) {
 	t.Helper()
 	sb, err := simulator.New(cfg)
@@ -938,7 +942,7 @@ func startSimulator(t *testing.T, cfg simulator.Config) (*simulator.Server, []st
 	}
 }
 
-// newClient is a client of what an environment leads to.
+// newClient returns a client for the credentials in an environment.
 func newClient(t *testing.T, env []string) *idngo.Client {
 	t.Helper()
 	values := map[string]string{}

@@ -15,10 +15,10 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// maxOffset is half of what the service allows.
+// maxOffset is half of the difference that the service allows.
 const maxOffset = 30 * time.Second
 
-// checkAccount checks what has to be right before anything else. It reports whether the rest can be
+// checkAccount makes the checks that come before all others. It reports whether the rest can be
 // checked.
 func (d *doctor) checkAccount() bool {
 	return d.checkVariables() && d.checkHost() && d.checkApplicant() && d.checkLevel()
@@ -205,7 +205,7 @@ func (d *doctor) checkApplicant() bool {
 			d.applicant = byID
 		}
 	}
-	unread := false // whether no endpoint returns the applicant, which exists
+	unread := false // the applicant exists, but no endpoint returns it
 	if d.applicant == nil {
 		unread = errByID != nil && !passing(errByUser) && !passing(errByID) && d.hasActions() == nil
 		if !unread {
@@ -232,7 +232,7 @@ func (d *doctor) checkApplicant() bool {
 	return d.checkApproved()
 }
 
-// adviceForApplicant returns what to do where no applicant is found.
+// adviceForApplicant returns the advice if no applicant was found.
 func (d *doctor) adviceForApplicant(refusal error) string {
 	advice := "take a user that the dashboard shows in this environment, by your own id of it; capitals count"
 	if !errors.Is(refusal, idngo.ErrNotFound) {
@@ -244,7 +244,7 @@ func (d *doctor) adviceForApplicant(refusal error) string {
 	return runAgain(refusal, advice+"; compare -applicant (IDNGO_APPLICANT_ID) too")
 }
 
-// runAgain returns the advice for an error, which is to wait for one that passes.
+// runAgain returns the advice for an error. For an error that may pass, the advice is to wait.
 func runAgain(err error, advice string) string {
 	if passing(err) {
 		return "wait a minute and run again"
@@ -252,8 +252,8 @@ func runAgain(err error, advice string) string {
 	return advice
 }
 
-// approvalNotSeen tells that nothing returns the review of the applicant. The rest can be checked:
-// an applicant that is not approved gets no action.
+// approvalNotSeen reports that no endpoint returns the review of the applicant. The rest can still
+// be checked: an applicant that is not approved gets no action.
 func (d *doctor) approvalNotSeen() bool {
 	const seen = "nothing: no endpoint returns the applicant"
 	d.see("applicant-review", notSeen, seen, nil)
@@ -280,8 +280,8 @@ func (d *doctor) checkApproved() bool {
 	return true
 }
 
-// checkLevel asks for an access token, which makes nothing in the account. In production not even
-// that is done without -production.
+// checkLevel asks for an access token, which makes nothing in the account. In a production account
+// it does not even do that without -production.
 func (d *doctor) checkLevel() bool {
 	const id, expected = "level", "-level is a level of this environment"
 	if d.level == "" {
@@ -294,7 +294,7 @@ func (d *doctor) checkLevel() bool {
 		return true
 	}
 	_, err := d.client.CreateAccessToken(d.ctx, idngo.AccessTokenParams{UserID: d.userID, LevelName: d.level, TTL: time.Minute})
-	if err != nil && !errors.Is(err, idngo.ErrNotFound) { // it may be the ttlInSecs that is refused
+	if err != nil && !errors.Is(err, idngo.ErrNotFound) { // the service may only refuse the ttlInSecs
 		err = d.client.Do(d.ctx, http.MethodPost, "/resources/accessTokens", url.Values{"userId": {d.userID}, "levelName": {d.level}}, nil, nil)
 	}
 	if err != nil {
@@ -307,7 +307,7 @@ func (d *doctor) checkLevel() bool {
 	return true
 }
 
-// checkLevelType tells whether the level is one for actions: an action was made with it.
+// checkLevelType prints whether the level is for actions. It is if an action was made with it.
 func (d *doctor) checkLevelType(created bool, refusal error) {
 	const id, expected = "level-type", "the type of -level is for actions"
 	listed := d.listed != nil && slices.ContainsFunc(d.listed.Items, func(a *idngo.Action) bool { return a.Review.LevelName == d.level })

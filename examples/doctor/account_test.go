@@ -24,7 +24,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// wrongAccounts are what can be wrong with an account, and the first line that differs.
+// wrongAccounts are faults of an account, each with the first line that differs.
 var wrongAccounts = map[string]struct {
 	config simulator.Config
 	change func(*testing.T, *simulator.Server, *options)
@@ -133,7 +133,7 @@ var wrongAccounts = map[string]struct {
 	},
 }
 
-// The first line that differs names what is wrong with an account, and what to do.
+// If something is wrong with an account, the first line that differs names it and the advice.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	for name, c := range wrongAccounts {
@@ -159,7 +159,7 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// A wrong clock of this machine is no difference of the service's errors.
+// If only the clock of this machine is wrong, no line about the errors of the service differs.
 func TestWrongClock(t *testing.T) {
 	t.Parallel()
 	for _, offset := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
@@ -172,7 +172,7 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
-// After a 408 it is not known whether there is an action.
+// After a 408 the doctor does not know whether it has made an action.
 func TestCreateTimesOut(t *testing.T) {
 	t.Parallel()
 	_, o := account(t, simulator.Config{Faults: &simulator.Faults{Counts: []simulator.Count{
@@ -183,7 +183,7 @@ func TestCreateTimesOut(t *testing.T) {
 	require.Contains(t, r.output, "Left in the account: perhaps an action with the external id idngo-doctor-")
 }
 
-// A host with a certificate that nobody has signed is told apart.
+// A certificate that no known authority has signed has a line and an advice of its own.
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	_, o := account(t, simulator.Config{})
@@ -204,7 +204,7 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// Nothing is written in a production account without -production, also not a token.
+// In a production account nothing is written without -production, not even a token.
 func TestProduction(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"prd:public.private", "public.private"} {
@@ -232,7 +232,7 @@ func TestProduction(t *testing.T) {
 	}
 }
 
-// Without -write nothing but an access token is made, and what can be read is checked.
+// Without -write the doctor makes only an access token. It checks everything that it can read.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	server, o := account(t, simulator.Config{})
@@ -248,8 +248,8 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// An interrupt at any call of the service leaves nothing in the account that the output does not
-// name.
+// If the doctor is interrupted at any call, its output names everything that it leaves in the
+// account.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	server, o := account(t, simulator.Config{})
@@ -258,7 +258,7 @@ func TestInterrupted(t *testing.T) {
 	require.Greater(t, calls, 20)
 	for n := range calls {
 		if testing.Short() && n%4 != 0 {
-			continue // with -short a part of the calls
+			continue // -short tests a part of the calls
 		}
 		t.Run(fmt.Sprintf("at call %d", n), func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +282,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// interruptAt passes requests on, and interrupts after the effect of the n-th, before its answer.
+// interruptAt returns a handler that passes requests on. It calls interrupt for the n-th request,
+// after its effect and before its answer.
 func interruptAt(t *testing.T, baseURL string, n int, interrupt func()) http.Handler {
 	t.Helper()
 	transport := &http.Transport{}
@@ -317,8 +318,8 @@ func interruptAt(t *testing.T, baseURL string, n int, interrupt func()) http.Han
 	})
 }
 
-// The report has nothing of the account: values with a mark are put wherever the service or the
-// account has one.
+// The report holds no data of the account. The test puts marked values wherever the service or the
+// account has a value.
 func TestReport(t *testing.T) {
 	t.Parallel()
 	const mark = "MARK"
@@ -370,7 +371,7 @@ func TestReport(t *testing.T) {
 	require.Contains(t, r.report, `"date 0000-00-00 00:00:00+0000"`)
 }
 
-// listenFor makes the listener for the webhooks of a run.
+// listenFor makes the listener for the webhooks of a run and returns its address.
 func listenFor(t *testing.T, o *options) string {
 	t.Helper()
 	_, with := account(t, simulator.Config{WebhookURL: "in account"})
@@ -378,7 +379,7 @@ func listenFor(t *testing.T, o *options) string {
 	return o.webhookAddr
 }
 
-// noting notes the values of a header.
+// noting is a transport that records the values of a header.
 type noting struct {
 	header    string
 	transport http.RoundTripper
@@ -399,13 +400,13 @@ func (n *noting) note(header http.Header) {
 	n.values = append(n.values, header.Values(n.header)...)
 }
 
-// RoundTrip notes the header of a request, and sends it.
+// RoundTrip records the header of a request, and sends the request.
 func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.note(r.Header)
 	return n.transport.RoundTrip(r)
 }
 
-// all returns the values, of which there must be some.
+// all returns the recorded values. There must be at least one.
 func (n *noting) all(t *testing.T) []string {
 	t.Helper()
 	n.mu.Lock()
@@ -418,8 +419,9 @@ func (n *noting) all(t *testing.T) []string {
 // markedMembers are members of answers whose values get the mark at their end.
 var markedMembers = regexp.MustCompile(`"(token|url|imageFileName|imageHash)"\s*:\s*"[^"]+`)
 
-// marking passes requests on, notes their signatures, and puts marked members, values, image bytes
-// and headers into what is answered. It stores in planted what it has marked.
+// marking returns a handler that passes requests on and records their signatures. It puts a mark
+// into members, values, image bytes and headers of the answers, and stores the marked values in
+// planted.
 func marking(t *testing.T, baseURL string, signatures *noting, planted *sync.Map) http.Handler {
 	t.Helper()
 	pass := interruptAt(t, baseURL, -1, nil)
@@ -451,7 +453,7 @@ func marking(t *testing.T, baseURL string, signatures *noting, planted *sync.Map
 	})
 }
 
-// The report has the names of errors that are known. Another name may hold anything.
+// The report has the name of an error only if the name is known. Another name may hold any data.
 func TestErrorNames(t *testing.T) {
 	t.Parallel()
 	var s shapes
@@ -463,7 +465,7 @@ func TestErrorNames(t *testing.T) {
 	require.Equal(t, "[removed] is there", s.cleanText("ivan-petrov already is there"))
 }
 
-// A line about an error has status, code, name, and whether a description is there.
+// A line about an error has its status, code and name, and whether it has a description.
 func TestErrorLines(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -489,7 +491,7 @@ func TestErrorLines(t *testing.T) {
 	}
 }
 
-// A report that cannot be written is an error.
+// If the report cannot be written, examine returns an error.
 func TestReportFails(t *testing.T) {
 	t.Parallel()
 	_, o := account(t, simulator.Config{})

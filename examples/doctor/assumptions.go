@@ -1,15 +1,16 @@
 package main
 
-// assumption is what the client infers of the wire, and what to do where it is wrong.
+// assumption is an inference of the client about the wire, and the advice if it is wrong.
 type assumption struct {
 	id       string
 	section  string // wire or webhooks
 	expected string
-	advice   string // what to do where it differs
-	works    bool   // whether the client can be used as it is where it differs
+	advice   string // what to do if it differs
+	works    bool   // whether the client can be used unchanged if it differs
 }
 
-// assumptions are those of testdata/assumptions.json in the repository. A test compares them.
+// assumptions has the entries of testdata/assumptions.json in the repository. A test compares the
+// two.
 var assumptions = []assumption{
 	{
 		id: "applicant-by-user", section: "wire", works: true,

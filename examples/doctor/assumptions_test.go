@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The doctor knows exactly the assumptions of the list. TestOffline shows that each has a check.
+// The doctor has exactly the assumptions of testdata/assumptions.json. TestOffline shows that each
+// of them has a check.
 func TestAssumptions(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../testdata/assumptions.json")

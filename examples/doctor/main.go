@@ -26,20 +26,20 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// options are what the flags set.
+// options has the values of the flags.
 type options struct {
 	appToken, secretKey        idngo.Secret
 	baseURL                    string
 	userID, applicantID, level string
 	write, production          bool
 	webhookAddr, reportPath    string
-	listener                   net.Listener // on webhookAddr; nil: made by listen
+	listener                   net.Listener // listens on webhookAddr; nil: listen makes it
 	webhookSecret              idngo.Secret
 	timeout, reviewWait        time.Duration
 	webhookWait                time.Duration
 }
 
-// defaults are those of the flags.
+// defaults has the default values of the flags.
 var defaults = options{timeout: 5 * time.Minute, reviewWait: 3 * time.Second, webhookWait: 90 * time.Second}
 
 func main() {
@@ -81,21 +81,21 @@ func main() {
 	}
 }
 
-// The verdicts of a line.
+// These are the verdicts of a line.
 const (
 	holds   = "holds"
 	differs = "differs"
 	notSeen = "not seen"
 )
 
-// line is one line of the checklist. seen has no data of the account in it, detail may.
+// line is one line of the checklist. seen contains no data of the account, but detail may.
 type line struct {
 	section, id, verdict, expected, seen, detail, advice string
 
-	works bool // whether the client can be used as it is, although it differs
+	works bool // whether the client can be used unchanged although the line differs
 }
 
-// doctor is one run.
+// doctor is the state of one run.
 type doctor struct {
 	options
 	out      io.Writer
@@ -106,17 +106,17 @@ type doctor struct {
 
 	lines      []line
 	sandbox    bool
-	externalID string           // of the action that is made
+	externalID string           // the external id of the action that the doctor makes
 	applicant  *idngo.Applicant // nil: not found
-	actions    []string         // the ids of those that were made
-	stage      string           // how far the first one has got
-	second     bool             // whether there may be a second one that is not in actions
+	actions    []string         // the ids of the actions that were made
+	stage      string           // the last step of the first action
+	second     bool             // whether there may be a second action that is not in actions
 	listed     *idngo.ActionPage
 	webhooks   *receiver // nil: nobody listens
-	missing    string    // why the lines to come are not seen
+	missing    string    // why the remaining lines are not seen
 }
 
-// examine makes all checks and prints them. It returns nil if the client can be used as it is.
+// examine makes all checks and prints them. It returns nil if the client can be used unchanged.
 func examine(ctx context.Context, out io.Writer, o options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -142,13 +142,13 @@ func examine(ctx context.Context, out io.Writer, o options) (err error) {
 	return err
 }
 
-// see prints the line of an assumption. A second line of the same assumption is not printed.
+// see prints the line of an assumption. It prints only one line for each assumption.
 func (d *doctor) see(id, verdict, seen string, detail error) {
 	if slices.ContainsFunc(d.lines, func(l line) bool { return l.id == id }) {
 		return
 	}
 	if verdict != holds && seen != "" && d.ctx.Err() != nil {
-		return // the call has failed for that: the line comes at the end
+		return // the context ended the call, so examine prints the line at the end
 	}
 	if verdict == differs && passing(detail) {
 		verdict, seen = notSeen, "nothing: "+errorShape(detail)
@@ -165,7 +165,7 @@ func (d *doctor) see(id, verdict, seen string, detail error) {
 	d.add(l, detail)
 }
 
-// seeIf is see for what holds or differs.
+// seeIf prints the line of an assumption. It holds if ok is true, otherwise it differs.
 func (d *doctor) seeIf(ok bool, id, seen string) { d.see(id, verdict(ok), seen, nil) }
 
 func verdict(ok bool) string {
@@ -175,7 +175,7 @@ func verdict(ok bool) string {
 	return differs
 }
 
-// passing reports whether a call has failed in a way that says nothing of the wire.
+// passing reports whether an error may pass. Such an error says nothing about the wire.
 func passing(err error) bool {
 	var api *idngo.APIError
 	if errors.As(err, &api) {
@@ -185,8 +185,8 @@ func passing(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// account prints a line about the account. The rest can be used only after one that differs is
-// corrected.
+// account prints a line about the account. If it differs, the other lines are useful only after
+// that is corrected.
 func (d *doctor) account(id, verdict, expected, seen, advice string, detail error) {
 	d.add(line{section: "account", id: id, verdict: verdict, expected: expected, seen: seen, advice: advice}, detail)
 }
@@ -228,10 +228,10 @@ func (d *doctor) whyNotSeen(a assumption) string {
 	return "nothing: an earlier call was refused"
 }
 
-// mayWrite reports whether actions may be made.
+// mayWrite reports whether the doctor may make actions.
 func (d *doctor) mayWrite() bool { return d.write && (d.sandbox || d.production) }
 
-// sayWhatIsLeft names what the run has put into the account.
+// sayWhatIsLeft prints what the run leaves in the account.
 func (d *doctor) sayWhatIsLeft() {
 	if d.stage == "" {
 		return
@@ -250,8 +250,8 @@ func (d *doctor) sayWhatIsLeft() {
 	fmt.Fprintln(d.out, ". The API has no call to delete them.")
 }
 
-// summary prints the numbers of lines. Its error is the first line that differs and that the client
-// does not cope with.
+// summary prints how many lines have each verdict. It returns an error for the first line that
+// differs and needs a change of yours.
 func (d *doctor) summary(finished bool) (wrong error) {
 	count := map[string]int{}
 	for _, l := range d.lines {
@@ -271,15 +271,15 @@ func (d *doctor) summary(finished bool) (wrong error) {
 	return wrong
 }
 
-// observer is a transport that keeps what a client does not show: the protocol, and the clock.
+// observer is a transport that records what a client does not show: the protocol and the clock.
 type observer struct {
 	transport *http.Transport
 
 	mu      sync.Mutex
-	tls     string // "": none
+	tls     string // "": without TLS
 	answers int
 	dated   int
-	offset  time.Duration // of the service's clock, from the first answer that had a date
+	offset  time.Duration // the offset of the service's clock, from the first answer with a Date
 }
 
 func newObserver() *observer {
@@ -290,14 +290,14 @@ func newObserver() *observer {
 
 func (o *observer) close() { o.transport.CloseIdleConnections() }
 
-// now is the time of the service, as far as it is known.
+// now returns the time of the service, as far as it is known.
 func (o *observer) now() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return time.Now().Add(o.offset)
 }
 
-// RoundTrip notes what an answer shows of the service.
+// RoundTrip records the protocol and the clock of an answer.
 func (o *observer) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := o.transport.RoundTrip(r)
 	if err != nil {

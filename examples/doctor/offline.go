@@ -23,7 +23,7 @@ func init() {
 		if name == "" && i+1 < len(os.Args) {
 			name = os.Args[i+1]
 		}
-		_ = cfg.Quirks.Set(strings.TrimPrefix(name, "=")) // flag.Parse tells what is wrong
+		_ = cfg.Quirks.Set(strings.TrimPrefix(name, "=")) // flag.Parse reports an unknown name
 	}
 	server := offline.Start(offline.Setup{Config: cfg, Webhooks: true})
 	flag.Func("quirk", "offline only: the `name` of an oddity of the wire, such as BareList", func(name string) error {

@@ -19,16 +19,16 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// result is what a run has printed.
+// result has the output and the report of a run.
 type result struct {
 	output   string
-	verdicts map[string]string // by the id of the line
+	verdicts map[string]string // the verdicts by the ids of their lines
 	first    string            // the first line that differs
 	err      error
 	report   string
 }
 
-// differing are the ids of the lines that differ.
+// differing returns the ids of the lines that differ.
 func (r result) differing() (ids []string) {
 	for id, verdict := range r.verdicts {
 		if verdict == differs {
@@ -41,7 +41,7 @@ func (r result) differing() (ids []string) {
 
 var lineForm = regexp.MustCompile(`(?m)^(holds|differs|not seen) +(?:account|wire|webhooks) +([a-z-]+) +expected: .+; seen: .+$`)
 
-// run examines what the options lead to.
+// run runs the doctor with the options.
 func run(t *testing.T, ctx context.Context, o options) result {
 	t.Helper()
 	o.reportPath = filepath.Join(t.TempDir(), "report.json")
@@ -61,7 +61,7 @@ func run(t *testing.T, ctx context.Context, o options) result {
 	return r
 }
 
-// account starts a simulator and returns what the flags would be for it.
+// account starts a simulator and returns the options for it.
 func account(t *testing.T, cfg simulator.Config) (*simulator.Server, options) {
 	t.Helper()
 	cfg.KnownOnly, cfg.ReviewDelay, cfg.WebhookTimeScale = true, simulator.NoReviewDelay, 0.001
@@ -69,7 +69,7 @@ func account(t *testing.T, cfg simulator.Config) (*simulator.Server, options) {
 	if cfg.WebhookURL != "" {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = listener.Close() }) // the receiver has closed it, if it was used
+		t.Cleanup(func() { _ = listener.Close() }) // the receiver has closed a listener that it has used
 		o.listener, o.webhookAddr = listener, listener.Addr().String()
 		cfg.WebhookURL = "http://" + o.webhookAddr
 	} else {
@@ -102,7 +102,7 @@ func TestOffline(t *testing.T) {
 		`action [0-9a-f]{24}, submitted; action [0-9a-f]{24}, created only`, r.output)
 }
 
-// quirks are the quirks of the simulator, and the lines that differ for them.
+// quirks are the quirks of the simulator, each with the lines that it makes differ.
 var quirks = []struct {
 	quirk    string
 	differ   []string
@@ -189,7 +189,8 @@ func TestQuirks(t *testing.T) {
 	}
 }
 
-// Endpoints of applicants are inferences. Where both are wrong, -applicant is enough to go on.
+// The endpoints of applicants are inferences. If none of them exists, -applicant is enough to
+// continue.
 func TestNoApplicantEndpoints(t *testing.T) {
 	t.Parallel()
 	var cfg simulator.Config
@@ -211,7 +212,7 @@ func TestNoApplicantEndpoints(t *testing.T) {
 	require.Regexp(t, `^differs +account +applicant .*compare -applicant`, r.first, "an applicant that does not exist")
 }
 
-// Without -applicant, where users are not found, the advice names it.
+// If no user is found and -applicant is not set, the advice names -applicant.
 func TestAdviceNamesApplicant(t *testing.T) {
 	t.Parallel()
 	var cfg simulator.Config
@@ -223,7 +224,7 @@ func TestAdviceNamesApplicant(t *testing.T) {
 	require.Regexp(t, `^differs +account +applicant .*-applicant \(IDNGO_APPLICANT_ID\)`, r.first, r.output)
 }
 
-// An old algorithm of a webhook differs, and is told apart from a wrong digest.
+// If a webhook has an old algorithm, its line differs, but not the line of the digest.
 func TestWebhookSHA1(t *testing.T) {
 	t.Parallel()
 	_, o := account(t, simulator.Config{WebhookURL: "in account", WebhookAlgorithm: string(idngo.HMACSHA1)})
@@ -233,8 +234,8 @@ func TestWebhookSHA1(t *testing.T) {
 	require.NotContains(t, r.output, strings.ToLower(simulator.DefaultWebhookSecret))
 }
 
-// An action that create does not return and the list does not tell apart is not guessed: nothing is
-// uploaded to an action that may be somebody else's.
+// The doctor may not know which action it has made: create returns nothing, and the list has no
+// external ids. It then uploads nothing, since the only action may belong to somebody else.
 func TestUnknownAction(t *testing.T) {
 	t.Parallel()
 	var cfg simulator.Config

@@ -21,14 +21,15 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// shapes are what was seen of the wire, without values, and the values that must not be shown.
+// shapes has the shapes that were seen on the wire, without values. It also has the values that
+// must not be shown.
 type shapes struct {
 	mu     sync.Mutex
 	seen   map[string]any
 	hidden map[string]bool
 }
 
-// hide names values that the report must not have.
+// hide adds values that the report must not have.
 func (s *shapes) hide(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +43,7 @@ func (s *shapes) hide(values ...string) {
 	}
 }
 
-// keep takes the shape of an answer.
+// keep records the shape of an answer.
 func (s *shapes) keep(call string, answer *idngo.Response) {
 	if answer.StatusCode == 0 {
 		return
@@ -57,7 +58,7 @@ func (s *shapes) keep(call string, answer *idngo.Response) {
 	}
 }
 
-// keepDelivery takes the shape of a webhook.
+// keepDelivery records the shape of a webhook.
 func (s *shapes) keepDelivery(kind string, header http.Header, body []byte) {
 	s.hideValues(decode(body))
 	s.mu.Lock()
@@ -92,7 +93,7 @@ func (s *shapes) hideValues(value any) {
 	}
 }
 
-// clean removes hidden values from the report. The shapes should have none.
+// clean removes hidden values from the report. The shapes should contain none.
 func (s *shapes) clean(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -121,7 +122,7 @@ func (s *shapes) cleanText(text string) string {
 	return text
 }
 
-// writeReport writes what was seen, for a public issue.
+// writeReport writes a report for a public issue.
 func (d *doctor) writeReport() error {
 	lines := make([]any, 0, len(d.lines))
 	for _, l := range d.lines {
@@ -133,7 +134,7 @@ func (d *doctor) writeReport() error {
 		"client": idngo.Version, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
 		"sandbox": d.sandbox, "write": d.mayWrite(), "lines": lines, "answers": anyMap(d.shapes.seen),
 	}
-	// Through JSON, so that clean meets maps, lists and texts only.
+	// After the detour through JSON, clean meets only maps, lists and texts.
 	text, err := json.Marshal(report)
 	if err != nil {
 		return err
@@ -205,8 +206,8 @@ var (
 	digits      = regexp.MustCompile(`[0-9]`)
 )
 
-// errorNames are the errorNames that the report may have. Another one may hold data of the account.
-// Those with spaces are texts of the vendor's table of errors, which may be the names too.
+// errorNames has the errorNames that the report may have. Another one may contain data of the
+// account. Those with spaces are texts of the vendor's table of errors, which may be the names too.
 var errorNames = []string{
 	"duplicate-document", "too-many-documents", "file-too-big", "empty-file", "corrupted-file", "unsupported-file-format",
 	"no-upload-verification-in-progress", "incorrect-file-size", "applicant-marked-as-deleted",
@@ -218,11 +219,12 @@ var errorNames = []string{
 	"already block-listed", "already allow-listed", "invalid-data", "method-not-allowed", "max-attempts",
 }
 
-// opaqueNames are the members that hold answers and personal data, whose names may be data too.
+// opaqueNames has the members with answers and personal data. Even the names inside of them may be
+// data.
 var opaqueNames = []string{"questionnaires", "sections", "info", "fixedInfo", "metadata", "tags", "fields", "extractedInfo"}
 
-// modelNames are the names of members that the client knows. Other members are left out, but for
-// their own names.
+// modelNames has the names of the members that the client knows. The report has the names of
+// other members, but not their values.
 var modelNames = func() map[string]bool {
 	names := map[string]bool{"list": true}
 	for _, model := range []reflect.Type{
@@ -249,7 +251,7 @@ func addNames(names map[string]bool, model reflect.Type) {
 	}
 }
 
-// memberName is the name of a member if it looks like one.
+// memberName returns the name of a member if it has the form of a name.
 func memberName(name string) string {
 	if plainName.MatchString(name) {
 		return name
@@ -257,7 +259,7 @@ func memberName(name string) string {
 	return "a name that is left out"
 }
 
-// dateForm is a date with 0 for every digit, "none" for the empty text.
+// dateForm returns a date with 0 for every digit, "none" for the empty text.
 func dateForm(text string) string {
 	form := digits.ReplaceAllString(text, "0")
 	switch {
@@ -269,12 +271,12 @@ func dateForm(text string) string {
 	return "another form"
 }
 
-// knownTexts are the values that the report may have.
+// knownTexts has the values that the report may have.
 var knownTexts = []string{
 	"init", "pending", "queued", "prechecked", "completed", "onHold", "GREEN", "RED", "YELLOW", "ERROR", "IGNORED",
 }
 
-// known is a value that everybody may see, or that it is another.
+// known returns a text that everybody may see, and "another" for any other text.
 func known(text string) string {
 	switch {
 	case text == "":
@@ -329,7 +331,7 @@ func memberNames(object map[string]any) (names []string) {
 	return names
 }
 
-// answerShape is an answer in a few words.
+// answerShape returns a short description of an answer.
 func answerShape(answer *idngo.Response) string {
 	if answer.StatusCode == 0 {
 		return "no answer"
@@ -354,7 +356,7 @@ func answerShape(answer *idngo.Response) string {
 	return text
 }
 
-// nameShape is the errorName of a body, if the report may have it.
+// nameShape returns the errorName of a body, if the report may have it.
 func nameShape(body map[string]any) string {
 	name, ok := body["errorName"]
 	text, _ := name.(string)
@@ -374,7 +376,7 @@ func descriptionShape(body map[string]any) string {
 	return "description"
 }
 
-// errorShape is an error in a few words.
+// errorShape returns a short description of an error.
 func errorShape(err error) string {
 	var api *idngo.APIError
 	switch {
@@ -397,7 +399,7 @@ func outcome(err error) string {
 	return "refused, " + errorShape(err)
 }
 
-// printable keeps what comes over the wire from commanding the terminal.
+// printable replaces characters from the wire that could control the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -435,7 +437,8 @@ func firstItem(list map[string]any) map[string]any {
 	return item
 }
 
-// oddMembers are the members of an action whose JSON type is not that of the model's field.
+// oddMembers returns the members of an action whose JSON type differs from that of the model's
+// field.
 func oddMembers(body []byte) []string {
 	return oddIn("", decode(body), reflect.TypeFor[idngo.Action]())
 }

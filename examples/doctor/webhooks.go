@@ -19,13 +19,13 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// receiver takes deliveries. It answers the first attempt of the first event with 500, so that the
-// service delivers it again.
+// receiver receives deliveries. It answers the first attempt of the first event with 500, so that
+// the service delivers it again.
 type receiver struct {
 	server *http.Server
 	mu     sync.Mutex
 	got    []received
-	more   chan struct{} // has a value when something has come
+	more   chan struct{} // has a value after a delivery
 }
 
 type received struct {
@@ -34,7 +34,7 @@ type received struct {
 	event  *idngo.WebhookEvent
 }
 
-// listen begins to receive webhooks, if there is an address.
+// listen starts to receive webhooks, if there is an address.
 func (d *doctor) listen() error {
 	if d.webhookAddr == "" {
 		return nil
@@ -48,7 +48,7 @@ func (d *doctor) listen() error {
 	}
 	d.webhooks = &receiver{more: make(chan struct{}, 1)}
 	d.webhooks.server = &http.Server{Handler: d.webhooks, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = d.webhooks.server.Serve(listener) }() // ends with Close
+	go func() { _ = d.webhooks.server.Serve(listener) }() // Serve ends with Close
 	return nil
 }
 
@@ -61,7 +61,7 @@ func (d *doctor) closeWebhooks() {
 // refused logs a delivery that is refused.
 func refused(_ *http.Request, err error) { slog.Error("webhook refused", "error", err) }
 
-// ServeHTTP takes one delivery.
+// ServeHTTP receives one delivery.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, 1<<20))
 	if err != nil || req.Method != http.MethodPost {
@@ -85,11 +85,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	select {
 	case r.more <- struct{}{}:
-	default: // told already
+	default: // there is a value already
 	}
 }
 
-// first returns the first delivery and its redelivery, as far as they have come.
+// first returns the first delivery and its redelivery, if they have arrived.
 func (r *receiver) first() (deliveries []received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,7 +125,7 @@ func (d *doctor) checkWebhooks() {
 	form, seconds := dateForm(text(object(first.body), "createdAtMs")), dateForm(text(object(first.body), "createdAt"))
 	d.seeIf(form == "0000-00-00 00:00:00.000", "webhook-dates", "createdAtMs "+form+", createdAt "+seconds)
 	var compact bytes.Buffer
-	_ = json.Compact(&compact, first.body) // it was decoded before
+	_ = json.Compact(&compact, first.body) // the body is valid JSON
 	spaced, sorted := compact.Len() != len(first.body), slices.IsSorted(strings.Split(keyOrder(first.body), ", "))
 	d.seeIf(spaced, "webhook-layout", fmt.Sprintf("spaces between members: %t, members in alphabetical order: %t", spaced, sorted))
 	if len(deliveries) < 2 {
@@ -168,7 +168,7 @@ func algorithmShape(header http.Header) string {
 	return "another name"
 }
 
-// keyOrder is the names of the members of a JSON object, as they come.
+// keyOrder returns the names of the members of a JSON object in their order.
 func keyOrder(body []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var names []string

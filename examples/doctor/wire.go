@@ -22,10 +22,10 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-const unknownID = "000000000000000000000000" // of an action that cannot exist
+const unknownID = "000000000000000000000000" // the id of an action that cannot exist
 
-// checkWire checks what the client assumes of the wire: with -write on an action of its own, else
-// on what there is.
+// checkWire checks the client's assumptions about the wire: with -write on an action of its own,
+// otherwise on the actions that exist.
 func (d *doctor) checkWire() error {
 	if err := d.listen(); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (d *doctor) checkWire() error {
 	return nil
 }
 
-// checkCreate makes the action, and tries the same external id a second time.
+// checkCreate creates the action, and tries the same external id again.
 func (d *doctor) checkCreate() bool {
 	d.externalID = "idngo-doctor-" + strings.ToLower(rand.Text()[:12])
 	d.shapes.hide(d.externalID)
@@ -63,10 +63,10 @@ func (d *doctor) checkCreate() bool {
 	action, err := d.client.CreateAction(d.ctx, d.applicant.ID, params, idngo.WithResponse(&answer))
 	d.shapes.keep("CreateAction", &answer)
 	if err != nil && answer.StatusCode/100 != 2 {
-		if answer.StatusCode/100 == 4 && !errors.Is(err, idngo.ErrOutcomeUnknown) { // not so after a 408
+		if answer.StatusCode/100 == 4 && !errors.Is(err, idngo.ErrOutcomeUnknown) { // after a 408 there may be an action
 			d.stage = ""
 		}
-		if errors.Is(err, idngo.ErrNotFound) { // the applicant is known
+		if errors.Is(err, idngo.ErrNotFound) { // the applicant is known, so it is the level
 			d.checkLevelType(false, err)
 		} else {
 			d.see("create-minimal", differs, errorShape(err), err)
@@ -76,7 +76,7 @@ func (d *doctor) checkCreate() bool {
 	d.checkLevelType(true, nil)
 	d.see("create-minimal", holds, answerShape(&answer), nil)
 	d.seeIf(text(object(answer.Body), "id") != "", "create-answer", answerShape(&answer))
-	if err != nil { // another action of the list may be somebody else's
+	if err != nil { // another action in the list may belong to somebody else
 		d.stage, d.missing = "created, but the service does not return its id", "the action that was created was not found"
 		return false
 	}
@@ -146,7 +146,7 @@ func (d *doctor) checkTotal(list map[string]any) {
 }
 
 func (d *doctor) checkOrder() {
-	if len(d.actions) > 1 { // the second was made after the first
+	if len(d.actions) > 1 { // the second action was made after the first
 		at := func(id string) int {
 			return slices.IndexFunc(d.listed.Items, func(a *idngo.Action) bool { return a.ID == id })
 		}
@@ -336,7 +336,7 @@ func (d *doctor) checkSubmit() {
 	d.see("submit-again", verdict(answer.StatusCode/100 == 2), answerShape(&answer), err)
 }
 
-// checkReview checks a review that is completed: of the new action, or of one in the list.
+// checkReview checks a completed review: that of the new action, or of one in the list.
 func (d *doctor) checkReview() {
 	var answer idngo.Response
 	id := ""
@@ -398,7 +398,7 @@ func (d *doctor) checkErrors() {
 	d.seeIf(answers == dated, "date-header", fmt.Sprintf("%d of %d answers had one", dated, answers))
 }
 
-// checkAccept lists actions without the header Accept, which the client always sends.
+// checkAccept lists actions without the header Accept, which the client otherwise always sends.
 func (d *doctor) checkAccept() {
 	const id = "accept-header"
 	path := "/resources/applicantActions/-;applicantId=" + url.PathEscape(d.applicant.ID) + "?limit=1&offset=0"
@@ -430,7 +430,7 @@ func (d *doctor) checkAccept() {
 	d.see(id, verdict(refusal == nil && object(body) != nil), answerShape(answer), refusal)
 }
 
-// tokensAreMade reports whether the service makes tokens as the client asks for them.
+// tokensAreMade reports whether the service makes tokens for the client's request.
 func (d *doctor) tokensAreMade() bool {
 	return !slices.ContainsFunc(d.lines, func(l line) bool { return l.id == "token-ttl" && l.verdict == differs })
 }
@@ -479,6 +479,6 @@ func draw(shade int) []byte {
 		}
 	}
 	var b bytes.Buffer
-	_ = jpeg.Encode(&b, picture, nil) // a bytes.Buffer takes everything
+	_ = jpeg.Encode(&b, picture, nil) // writing to a bytes.Buffer never fails
 	return b.Bytes()
 }

@@ -248,7 +248,7 @@ func (j *job) receiveWebhooks(actionID string) (reviewed <-chan struct{}, closeS
 			return nil
 		}),
 	}
-	go func() { _ = server.Serve(listener) }() // ends with Close
+	go func() { _ = server.Serve(listener) }() // Serve ends with Close
 	return done, func() { _ = server.Close() }, nil
 }
 
@@ -286,6 +286,6 @@ func drawPhoto() []byte {
 		}
 	}
 	var b bytes.Buffer
-	_ = jpeg.Encode(&b, picture, nil) // a bytes.Buffer never fails
+	_ = jpeg.Encode(&b, picture, nil) // writing to a bytes.Buffer never fails
 	return b.Bytes()
 }

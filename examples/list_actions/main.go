@@ -115,7 +115,7 @@ func printTable(w io.Writer, actions []*idngo.Action) error {
 		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
-	return table.Flush() // returns the error of any write
+	return table.Flush() // Flush returns the error of any write
 }
 
 // printable replaces characters that could control the terminal or break the row.

@@ -11,7 +11,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// The text of an id stays in its cell and does not control the terminal.
+// The text of an id stays in its cell and cannot control the terminal.
 func TestPrintTable(t *testing.T) {
 	t.Parallel()
 	action := &idngo.Action{ID: "1\r2", ExternalActionID: "tab\there\nnewline\x1b[31mred \u202edər Жұмыс"}
@@ -25,7 +25,8 @@ func TestPrintTable(t *testing.T) {
 	require.NotContains(t, lines[1], "\x9b")
 }
 
-// A table that cannot be written, as on a full disk, is an error.
+// If the table cannot be written, for example because the disk is full, printTable returns an
+// error.
 func TestPrintTableFails(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()
@@ -33,7 +34,7 @@ func TestPrintTableFails(t *testing.T) {
 	require.ErrorIs(t, printTable(w, []*idngo.Action{{ID: "1"}}), io.ErrClosedPipe)
 }
 
-// No filter is ignored.
+// The program refuses a filter that it would ignore.
 func TestExternalIDAlone(t *testing.T) {
 	t.Parallel()
 	for _, f := range []filter{{status: "completed"}, {answer: idngo.ReviewAnswerRed}, {since: 1}, {max: 1}} {

@@ -100,8 +100,8 @@ type user struct {
 	id string // your own id; IDnGO calls it externalUserId
 }
 
-// demoUser returns the user who has sent the request, and false if there is none.
-// REPLACE IT with your own sessions: anybody can be one of these two users.
+// demoUser returns the user who has sent the request, and false if there is none. REPLACE IT with
+// your own sessions: anybody can be one of these two users.
 func demoUser(r *http.Request) (user, bool) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer demo-bond":
@@ -119,7 +119,7 @@ type backend struct {
 	authenticate func(*http.Request) (user, bool)
 	onApproved   func(action) // does the payout, for example; called once for each action
 	actions      store
-	starting     [256]sync.Mutex // see start
+	starting     [256]sync.Mutex // start locks one of them
 }
 
 func (b *backend) routes() http.Handler {
@@ -134,7 +134,8 @@ func (b *backend) routes() http.Handler {
 	return mux
 }
 
-// newVerifier returns a verifier that logs what it refuses, nil without a secret.
+// newVerifier returns a verifier that logs the deliveries that it refuses. It returns nil without a
+// secret.
 func newVerifier(secret idngo.Secret) (*idngo.WebhookVerifier, error) {
 	if secret == "" {
 		return nil, nil
@@ -393,7 +394,7 @@ func refuse(status int, text string) error { return &refusal{status, text} }
 func (b *backend) handle(do func(*http.Request, user) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store") // tokens
+		w.Header().Set("Cache-Control", "no-store") // the answer may have a token
 		u, ok := b.authenticate(r)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")

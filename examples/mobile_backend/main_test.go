@@ -22,8 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain checks everything that the tests have logged: it must show no person and
-// no secret.
+// TestMain checks the log of all tests. It must show no personal data and no secret.
 func TestMain(m *testing.M) {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
@@ -40,12 +39,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A report of an SDK, in the form of the specification, only makes the backend fetch
-// the action. The verdict of the service counts, whatever the report is.
+// A report of an SDK in the form of the specification only makes the backend fetch the action. The
+// answer of the service decides, whatever the report contains.
 func TestResults(t *testing.T) {
 	t.Parallel()
 	verdicts := []struct {
-		outcome *simulator.Outcome // nil: none yet
+		outcome *simulator.Outcome // nil: there is none yet
 		status  string
 	}{
 		{status: "pending"},
@@ -89,7 +88,7 @@ func TestResults(t *testing.T) {
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, got, again)
 
-				// There is a token only as long as there is something to do.
+				// The backend returns a token only while the user has something to do.
 				for _, path := range []string{"/actions", "/actions/" + id + "/token"} {
 					status, more := s.bond.call("POST", path, `{"purpose":"payout"}`, "key-of-the-payout")
 					switch verdict.status {
@@ -111,7 +110,7 @@ func TestResults(t *testing.T) {
 	}
 }
 
-// A report that comes first is followed by the app's polls.
+// A report may come before the verdict. The app then polls.
 func TestPolling(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ReviewDelay: 50 * time.Millisecond})
@@ -124,8 +123,8 @@ func TestPolling(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 }
 
-// The user has closed the app. The webhook of the review approves the action, once,
-// whatever comes before it or after it.
+// The user has closed the app. The webhook of the review approves the action once, whatever arrives
+// before or after it.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -160,7 +159,8 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-// The action of another user, or one that was never started here, is not found.
+// An action of another user is not found, and neither is an action that this backend has not
+// started.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -191,7 +191,7 @@ func TestOwners(t *testing.T) {
 	}
 	require.Zero(t, s.approved.Load())
 
-	// With the same key, and for the same purpose, another user has another one.
+	// Another user gets another action for the same key and purpose.
 	require.NotEqual(t, id, s.penny.start("payout", "key-of-the-payout").ID)
 	ids := map[string]bool{}
 	for _, a := range s.simulator.Actions() {
@@ -200,7 +200,7 @@ func TestOwners(t *testing.T) {
 	require.Len(t, ids, 3)
 }
 
-// Actions are for users that IDnGO knows and has approved.
+// Only users that IDnGO knows and has approved can start an action.
 func TestUnapprovedUsers(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{KnownOnly: true})
@@ -238,7 +238,7 @@ func TestCheckCredentials(t *testing.T) {
 	require.ErrorIs(t, checkCredentials(t.Context(), wrong), idngo.ErrSignatureMismatch)
 }
 
-// An approval for one purpose is worth nothing for another.
+// An approval for one purpose is not valid for another purpose.
 func TestPurposes(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -260,8 +260,8 @@ func TestPurposes(t *testing.T) {
 	require.EqualValues(t, 1, s.approved.Load())
 }
 
-// An action of the right id and another level is refused: at its start, and
-// when somebody changed the level of what had been started.
+// The backend refuses an action with the right id and another level, when it starts the action and
+// when the level has changed later.
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true})
@@ -283,11 +283,11 @@ func TestLevels(t *testing.T) {
 	require.Len(t, s.simulator.Actions(), 1)
 }
 
-// There is one action, however often an app asks and whatever is lost.
+// There is one action, however often an app asks and whichever answer is lost.
 func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	s := newService(t, simulator.Config{ManualReview: true, Faults: &simulator.Faults{Script: []simulator.Fault{
-		{Kind: simulator.FaultResetAfter, Operation: "CreateAction"}, // made, and the answer lost
+		{Kind: simulator.FaultResetAfter, Operation: "CreateAction"}, // the action is made, and the answer is lost
 	}}})
 	first := s.bond.start("payout", "key-of-the-payout")
 	require.Equal(t, "pending", first.Status)
@@ -304,7 +304,7 @@ func TestRepeatedStart(t *testing.T) {
 	apps.Wait()
 	require.Len(t, s.simulator.Actions(), 2)
 
-	// An approval is used up: the same key does not lead to another payout.
+	// An approval can be used only once: the same key does not lead to a second payout.
 	require.NoError(t, s.simulator.Review(first.ID, simulator.Outcome{Answer: "GREEN"}))
 	for range 8 {
 		apps.Go(func() {
@@ -321,7 +321,7 @@ func TestRepeatedStart(t *testing.T) {
 	}
 }
 
-// A token is for one user, action and level; an expired one is replaced.
+// A token is for one user, action and level. An expired token is replaced.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	var passed atomic.Int64
@@ -391,7 +391,7 @@ func TestRefusals(t *testing.T) {
 	t.Cleanup(func() { require.Len(t, s.simulator.Actions(), 1) })
 }
 
-// When IDnGO does not answer as it should, the app is told so, and no more.
+// If IDnGO does not answer as documented, the app only learns that.
 func TestServiceFailures(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -426,10 +426,10 @@ func TestServiceFailures(t *testing.T) {
 	}
 }
 
-// webhookSecret is what the tests sign webhooks with.
+// webhookSecret is the secret of the webhooks in the tests.
 const webhookSecret = "secret-of-the-webhooks"
 
-// service is the backend, with its apps on one side and a simulator on the other.
+// service is the backend with its apps and a simulator.
 type service struct {
 	t            *testing.T
 	simulator    *simulator.Server
@@ -456,7 +456,7 @@ func newService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *servi
 	return (&service{t: t, simulator: sb, simulatorURL: baseURL, client: client}).restart()
 }
 
-// restart returns the same service with a backend that remembers nothing.
+// restart returns the same service with a new backend that has stored nothing.
 func (s *service) restart() *service {
 	next := &service{t: s.t, simulator: s.simulator, simulatorURL: s.simulatorURL, client: s.client, approved: new(atomic.Int32)}
 	webhooks, err := newVerifier(webhookSecret)
@@ -476,7 +476,7 @@ func (s *service) restart() *service {
 	return next
 }
 
-// submit does what the SDK does.
+// submit makes the calls of the SDK.
 func (s *service) submit(id string) {
 	s.t.Helper()
 	_, err := s.client.AddImage(s.t.Context(), id, idngo.AddImageParams{
@@ -493,7 +493,7 @@ type app struct {
 	session string
 }
 
-// answer is all that an app ever gets.
+// answer has all fields that an app may get.
 type answer struct {
 	ID        string    `json:"id"`
 	Status    string    `json:"status"`
@@ -534,7 +534,7 @@ func (a *app) call(method, path, body string, key ...string) (status int, got an
 	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 	assert.Equal(t, res.StatusCode == http.StatusUnauthorized, res.Header.Get("WWW-Authenticate") != "")
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields() // no more than an app needs
+	decoder.DisallowUnknownFields() // the app gets no other field
 	assert.NoError(t, decoder.Decode(&got), "%s", raw)
 	return res.StatusCode, got
 }

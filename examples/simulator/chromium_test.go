@@ -25,11 +25,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A browser, as far as these tests need one: Chromium without a window, spoken
-// to in its DevTools protocol over a WebSocket.
+// These functions control a browser: Chromium without a window, through its DevTools protocol over
+// a WebSocket.
 
-// findChromium skips the test where there is no browser. Where $CHROMIUM names
-// one, it has to be there.
+// findChromium returns the path of a browser. It skips the test if there is none. If $CHROMIUM
+// names a browser, that must exist.
 func findChromium(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("CHROMIUM"); path != "" {
@@ -46,7 +46,7 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// browser is the one browser of all tests.
+// browser is the browser that all tests share.
 var browser struct {
 	start    sync.Once
 	devTools *url.URL
@@ -54,8 +54,8 @@ var browser struct {
 	stop     func()
 }
 
-// startChromium starts the browser, unless another test has, and returns where its
-// DevTools are. It ends with the tests, see TestMain.
+// startChromium starts the browser, unless another test has started it, and returns the address of
+// its DevTools. TestMain ends it.
 func startChromium(t *testing.T) (devTools *url.URL) {
 	t.Helper()
 	if testing.Short() {
@@ -100,7 +100,7 @@ func runChromium(path string) (*url.URL, error) {
 	go func() {
 		defer close(ended)
 		lines := bufio.NewScanner(stderr)
-		for lines.Scan() { // to the end, so that the browser never blocks
+		for lines.Scan() { // it reads to the end, so that the browser never blocks
 			if _, at, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
 				endpoint <- at
 			}
@@ -112,8 +112,8 @@ func runChromium(path string) (*url.URL, error) {
 	browser.stop = func() {
 		cancel()
 		<-ended
-		_ = cmd.Wait() // killed
-		// Its children are a moment behind and may still write.
+		_ = cmd.Wait() // it was killed
+		// The children of the browser end a moment later and may still write.
 		for try := 0; try < 100 && os.RemoveAll(profile) != nil; try++ {
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -137,8 +137,8 @@ type tab struct {
 	mu       sync.Mutex
 	lastID   int
 	answers  map[int]chan message
-	problems []string      // errors in the console, policy violations and uncaught exceptions among them
-	ended    chan struct{} // closed when the connection is
+	problems []string      // errors in the console, with policy violations and uncaught exceptions
+	ended    chan struct{} // closed when the connection has ended
 }
 
 type message struct {
@@ -168,7 +168,7 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	t.Cleanup(func() {
 		_ = b.conn.Close()
 		<-b.ended
-		response, err := http.Get("http://" + devTools.Host + "/json/close/" + target.ID) // the browser is everybody's
+		response, err := http.Get("http://" + devTools.Host + "/json/close/" + target.ID) // the tests share the browser
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 	})
@@ -186,7 +186,7 @@ func newTab(t *testing.T, devTools *url.URL, width, height int, phone bool) *tab
 	return b
 }
 
-// dial opens the WebSocket: an upgraded HTTP request, RFC 6455.
+// dial opens the WebSocket, which is an upgraded HTTP request (RFC 6455).
 func (b *tab) dial(u *url.URL) {
 	conn, err := net.DialTimeout("tcp", u.Host, 10*time.Second)
 	require.NoError(b.t, err)
@@ -198,12 +198,11 @@ func (b *tab) dial(u *url.URL) {
 	b.conn, b.in = conn, bufio.NewReader(conn)
 	response, err := http.ReadResponse(b.in, nil)
 	require.NoError(b.t, err)
-	require.NoError(b.t, response.Body.Close()) // there is none
+	require.NoError(b.t, response.Body.Close()) // there is no body
 	require.Equal(b.t, http.StatusSwitchingProtocols, response.StatusCode)
 }
 
-// send writes a text frame. What a client sends has to be masked; a mask of
-// zeros changes nothing.
+// send writes a text frame. A client must mask its frames. A mask of zeros changes nothing.
 func (b *tab) send(payload []byte) error {
 	frame := []byte{0x81}
 	switch n := len(payload); {
@@ -219,7 +218,8 @@ func (b *tab) send(payload []byte) error {
 	return err
 }
 
-// receive reads a message, of one frame or more. Pings need no answer here.
+// receive reads a message, which has one frame or more. It answers no pings, which the test does
+// not need.
 func (b *tab) receive() ([]byte, error) {
 	var payload []byte
 	for {
@@ -251,7 +251,7 @@ func (b *tab) receive() ([]byte, error) {
 	}
 }
 
-// read hands out answers and keeps problems until the connection ends.
+// read passes on answers and stores problems until the connection ends.
 func (b *tab) read() {
 	defer close(b.ended)
 	for {
@@ -294,7 +294,7 @@ func (b *tab) call(method string, params any, result any) {
 	require.NoError(b.t, b.try(method, params, result))
 }
 
-// try is call for what may fail.
+// try is call, but returns errors.
 func (b *tab) try(method string, params any, result any) error {
 	b.t.Helper()
 	if params == nil {
@@ -324,15 +324,15 @@ func (b *tab) try(method string, params any, result any) error {
 	return nil
 }
 
-// open goes to an address and waits until ready holds there.
+// open opens an address and waits until the condition ready is true there.
 func (b *tab) open(address, ready string) {
 	b.t.Helper()
 	b.call("Page.navigate", map[string]any{"url": address}, nil)
 	b.until(ready)
 }
 
-// eval evaluates JavaScript and gives the value as text. It does not pass
-// through the page's policy, which is about what the page itself brings.
+// eval evaluates JavaScript and returns the value as text. The policy of the page does not apply to
+// it.
 func (b *tab) eval(script string) string {
 	b.t.Helper()
 	value, err := b.tryEval(script)
@@ -354,8 +354,8 @@ func (b *tab) tryEval(script string) (string, error) {
 	return fmt.Sprint(r.Result.Value), err
 }
 
-// until waits for JavaScript to be true. What it throws while a page is still
-// being loaded is no failure.
+// until waits until a JavaScript expression is true. It ignores exceptions, which occur while a
+// page loads.
 func (b *tab) until(script string) {
 	b.t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -399,7 +399,7 @@ func (b *tab) tabTo(selector string) {
 	require.FailNow(b.t, "Tab does not lead there", selector)
 }
 
-// screenshot is a picture of the whole page, as PNG.
+// screenshot returns a picture of the whole page as PNG.
 func (b *tab) screenshot() []byte {
 	b.t.Helper()
 	var r struct{ Data []byte }
@@ -407,7 +407,7 @@ func (b *tab) screenshot() []byte {
 	return r.Data
 }
 
-// seenProblems are the errors and warnings of the console so far.
+// seenProblems returns the errors and warnings of the console so far.
 func (b *tab) seenProblems() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,13 +18,13 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// desk is a simulator with something to see on its console.
+// desk is a simulator with content for its console.
 type desk struct {
 	t         *testing.T
 	simulator *simulator.Server
 	baseURL   string
 	client    *idngo.Client
-	refuse    atomic.Bool // the receiver of webhooks answers 401
+	refuse    atomic.Bool // makes the receiver of webhooks answer 401
 }
 
 // newDesk starts a simulator, a client of it, and a receiver that can refuse its webhooks.
@@ -47,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// newClient makes a client, with a wrong key where a wrong signature is wanted.
+// newClient makes a client with a key. A wrong key gives wrong signatures.
 func (d *desk) newClient(key idngo.Secret) *idngo.Client {
 	d.t.Helper()
 	transport := &http.Transport{}
@@ -58,7 +58,7 @@ func (d *desk) newClient(key idngo.Secret) *idngo.Client {
 	return client
 }
 
-// submit makes an action with a selfie and submits it.
+// submit creates an action with a selfie and submits it.
 func (d *desk) submit(externalActionID string) (actionID string) {
 	d.t.Helper()
 	token, err := d.client.CreateAccessToken(d.t.Context(), idngo.AccessTokenParams{
@@ -70,7 +70,7 @@ func (d *desk) submit(externalActionID string) (actionID string) {
 	return id
 }
 
-// fill makes what the screenshots show.
+// fill makes the content of the screenshots.
 func (d *desk) fill() {
 	d.t.Helper()
 	d.submit("pay-1042")
@@ -88,7 +88,7 @@ func (d *desk) fill() {
 	require.ErrorIs(d.t, err, idngo.ErrUnauthorized)
 }
 
-// text is what an element shows.
+// text returns the text of an element.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return b.eval(fmt.Sprintf("document.querySelector(%q).innerText", selector))
@@ -102,8 +102,8 @@ func (b *tab) write(text string) {
 
 const live = "document.getElementById('connection').innerText === 'live'"
 
-// TestConsole drives the console in a browser, by keyboard alone. With SCREENSHOTS
-// set to a directory, what it looked like is kept there.
+// TestConsole controls the console in a browser with the keyboard only. If SCREENSHOTS names a
+// directory, the test writes screenshots there.
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	devTools := startChromium(t)

@@ -27,8 +27,8 @@ func blocks(t *testing.T, language string) (code []string) {
 	return code
 }
 
-// startCommand runs the command and returns what it exports. It ends with the test,
-// by the end of its standard input.
+// startCommand runs the command and returns the variables that it exports. The command ends with
+// the test, when its standard input ends.
 func startCommand(t *testing.T, args ...string) (env []string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -52,7 +52,7 @@ func startCommand(t *testing.T, args ...string) (env []string) {
 	return env
 }
 
-// environment is that of a script.
+// environment returns the environment of a script.
 func environment(env []string, more ...string) []string {
 	return append(append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...), more...)
 }
@@ -87,8 +87,8 @@ func TestGuidePython(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// TestGuideGo runs the Go tests of README.md in a module of their own, as another
-// repository would: the simulator in memory, and by go tool with a TestMain.
+// TestGuideGo runs the Go tests of README.md in a module of their own, as another repository would.
+// One uses the simulator in memory, and the others use a TestMain with go tool.
 func TestGuideGo(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -136,7 +136,8 @@ func TestBackend(t *testing.T) {
 	out, err := testModule(t, dir)
 	require.NoError(t, err, "%s", out)
 
-	// Without the tool, the tests do not begin: they could use the credentials of the environment.
+	// Without the tool the tests do not start, since they could use the credentials in the
+	// environment.
 	goMod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	require.NoError(t, err)
 	write("go.mod", regexp.MustCompile("(?m)^tool .*$").ReplaceAllString(string(goMod), ""))

@@ -45,19 +45,19 @@ func main() {
 	flag.Parse()
 	if err := o.check(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "simulator:", err)
-		os.Exit(2) // as flag.Parse does
+		os.Exit(2) // flag.Parse exits with this status too
 	}
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	if err := o.serve(); err != nil {
 		log.SetFlags(0)
-		log.Fatal(err) // says simulator: itself
+		log.Fatal(err) // the error begins with the prefix "simulator: "
 	}
 }
 
 type options struct {
 	cfg         simulator.Config
 	addr        string
-	faults      string // of every -fault
+	faults      string // the values of all -fault flags
 	clockOffset time.Duration
 	untilEOF    bool
 }
@@ -154,7 +154,7 @@ func (o *options) setQuirks(text string) error {
 	return nil
 }
 
-// check refuses what would be ignored, or taken for something else.
+// check refuses arguments that would be ignored or misunderstood.
 func (o *options) check(operands []string) error {
 	switch {
 	case len(operands) > 0: // flag.Parse has stopped there
@@ -182,7 +182,7 @@ func (o *options) serve() error {
 	o.cfg.OnRequest = func(r simulator.Request) { log.Print(line(r)) }
 	o.cfg.OnDelivery = func(d simulator.Delivery) { log.Print(deliveryLine(d)) }
 	if o.cfg.ReviewDelay == 0 {
-		o.cfg.ReviewDelay = simulator.NoReviewDelay // 0 is the default there
+		o.cfg.ReviewDelay = simulator.NoReviewDelay // in Config, 0 means the default
 	}
 	if o.cfg.Remote = !isLoopback(o.addr); o.cfg.Remote {
 		log.Printf("warning: -addr %s is not on loopback: everybody who reaches it can see and do everything here", o.addr)
@@ -225,8 +225,8 @@ func isLoopback(addr string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// introduce prints lines that a shell can source, all at once: who waits for the
-// first has them all. The credentials are made up and open nothing but simulators.
+// introduce prints lines that a shell can source. It prints them all at once, so a reader that
+// waits for the first line gets all. The credentials are made up and open nothing but simulators.
 func (o *options) introduce(baseURL, link string) {
 	var lines strings.Builder
 	export := func(name, value string) {
@@ -245,7 +245,7 @@ func (o *options) introduce(baseURL, link string) {
 	fmt.Print(lines.String())
 }
 
-// line is the log line of a request. There is no secret in a Request.
+// line returns the log line of a request. A Request contains no secret.
 func line(r simulator.Request) string {
 	status := strconv.Itoa(r.Status)
 	if r.Status == 0 {
@@ -264,7 +264,7 @@ func line(r simulator.Request) string {
 	return text
 }
 
-// deliveryLine is the log line of an attempt to deliver a webhook.
+// deliveryLine returns the log line of an attempt to deliver a webhook.
 func deliveryLine(d simulator.Delivery) string {
 	result := strconv.Itoa(d.Status)
 	if d.Status == 0 {

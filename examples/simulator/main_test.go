@@ -24,7 +24,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestMain makes this program the simulator itself, for the tests that run it.
+// TestMain makes this program the simulator for the tests that run it.
 func TestMain(m *testing.M) {
 	if os.Getenv("BE_THE_SIMULATOR") != "" {
 		main()
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program is a command that has not begun. It ends with the test.
+// program returns a command that has not started. It ends with the test.
 func program(t *testing.T, path string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -46,7 +46,7 @@ func program(t *testing.T, path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// refused runs a program to its end, and returns what it said.
+// refused runs a program to its end. It returns the program's messages and exit status.
 func refused(t *testing.T, cmd *exec.Cmd) (stderr string, code int) {
 	t.Helper()
 	var out, said bytes.Buffer
@@ -82,15 +82,15 @@ func TestRefusedArguments(t *testing.T) {
 		{args: []string{"-quirk", "bare-list,odd"}, want: `^invalid value "bare-list,odd" for flag -quirk: must be one of bare-list, [^\n]+\n`},
 		{args: []string{"-outcome", "PURPLE"}, want: `^invalid value "PURPLE" for flag -outcome: [^\n]+\n`},
 	} {
-		// A free port, should it not be refused.
+		// The port is free, in case the flag is not refused.
 		stderr, code := refused(t, program(t, self, append([]string{"-addr", "127.0.0.1:0"}, c.args...)...))
 		require.Regexp(t, c.want, stderr)
 		require.Equal(t, 2, code)
 	}
 }
 
-// Each attempt to deliver a webhook is a line, without what is nobody's
-// business. And one -fault does not take the place of another.
+// Each attempt to deliver a webhook is logged on one line, without the secret and the URL of the
+// receiver. The test also checks that a second -fault adds to the first.
 func TestDeliveriesAreLogged(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -113,7 +113,7 @@ func TestDeliveriesAreLogged(t *testing.T) {
 		"-webhook-secret", "of-the-webhooks", "-webhook-time-scale", "0.001", "-fault", "429@GetAction=1", "-fault", "503@CreateAccessToken=1")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	r, w := io.Pipe() // with it the end of a line is the end of a write
+	r, w := io.Pipe() // one line is one write to this pipe
 	cmd.Stderr = w
 	require.NoError(t, cmd.Start())
 	var baseURL string
@@ -168,7 +168,7 @@ func TestDeliveriesAreLogged(t *testing.T) {
 	for _, line := range logged {
 		require.NotContains(t, line, "of-the-query")
 		require.NotContains(t, line, "of-the-webhooks")
-		if _, attempt, ok := strings.Cut(line, " webhook "); ok { // all of it, so that there is nobody's name
+		if _, attempt, ok := strings.Cut(line, " webhook "); ok { // the rest of the line is compared, so it cannot have other data
 			attempts = append(attempts, strings.TrimSpace(attempt))
 		}
 	}
@@ -182,7 +182,7 @@ func TestDeliveryLineGaveUp(t *testing.T) {
 		deliveryLine(simulator.Delivery{Type: "applicantActionOnHold", ActionID: "1", Attempt: 5, Problem: "timeout", Last: true}))
 }
 
-// An error of simulator.New is one line too.
+// An error of simulator.New is also one line.
 func TestRefusedConfig(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -197,7 +197,7 @@ func TestRefusedConfig(t *testing.T) {
 	}
 }
 
-// newCommandClient makes a client from what a command exports.
+// newCommandClient makes a client from the variables that a command exports.
 func newCommandClient(t *testing.T, env []string) *idngo.Client {
 	t.Helper()
 	values := map[string]string{}
@@ -238,17 +238,17 @@ func TestFlags(t *testing.T) {
 	action, err = client.GetAction(t.Context(), action.ID)
 	require.NoError(t, err)
 	require.Equal(t, idngo.RejectTypeFinal, action.Review.ReviewResult.ReviewRejectType)
-	for range 4 { // two events, each of them twice
+	for range 4 { // there are two events, and each is delivered twice
 		require.Equal(t, "HMAC_SHA512_HEX", (<-deliveries).Get("X-Payload-Digest-Alg"))
 	}
 }
 
-// Off loopback it warns, once.
+// If the address is not on loopback, the command prints one warning.
 func TestAddressOffLoopback(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := program(t, self, "-addr", "0.0.0.0:0", "-until-eof") // whose input is empty
+	cmd := program(t, self, "-addr", "0.0.0.0:0", "-until-eof") // the input of the command is empty
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	require.NoError(t, cmd.Run())
@@ -267,14 +267,14 @@ func TestLine(t *testing.T) {
 		line(simulator.Request{Operation: "GetAction", Signature: simulator.VerdictSignature, StringToSign: "1GET/x"}))
 }
 
-// As a service container: under a container's name, over http.
+// A client reaches the simulator over http under the name of its container.
 func TestServiceContainer(t *testing.T) {
 	t.Parallel()
 	env := startCommand(t, "-addr", ":0")
 	local, err := url.Parse(strings.TrimPrefix(env[0], "IDNGO_BASE_URL="))
 	require.NoError(t, err)
 	baseURL := "http://simulator:" + local.Port()
-	transport := &http.Transport{ // resolves the name as a network of containers does
+	transport := &http.Transport{ // it resolves the name as a network of containers does
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, local.Host)
 		},

@@ -20,8 +20,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// TestPage drives the page behind a WebSDK link in a browser, by keyboard alone.
-// With SCREENSHOTS set to a directory, what it looked like is kept there.
+// TestPage controls the page behind a WebSDK link in a browser, with the keyboard only. If
+// SCREENSHOTS names a directory, the test writes screenshots there.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	devTools := startChromium(t)
@@ -66,7 +66,7 @@ func TestPage(t *testing.T) {
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-2", 0), shown)
 		b.tabTo("input[name=outcome]")
-		b.press("ArrowDown") // as with every group of radio buttons
+		b.press("ArrowDown") // the arrow keys move between radio buttons
 		require.Equal(t, "reject", b.eval("document.querySelector('[name=outcome]:checked').value"))
 		require.Equal(t, "false", b.eval("document.getElementById('reasons').hidden"))
 		b.tabTo("input[value=BAD_FACE_MATCHING]")
@@ -81,7 +81,7 @@ func TestPage(t *testing.T) {
 		b.tabTo("#comment")
 		b.press("n", "o")
 		b.keep("desktop-reject")
-		b.press("Enter") // in the last field, as forms are used to
+		b.press("Enter") // Enter in the last field submits a form
 		b.until("document.getElementById('message').innerText.startsWith('Rejected')")
 		require.Equal(t, "completed: RED (NOT_ALONE, FRAUDULENT_PATTERNS)", b.eval("document.getElementById('status').innerText"))
 
@@ -115,7 +115,7 @@ func TestPage(t *testing.T) {
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-4", 0), shown)
 		b.tabTo("input[name=outcome]")
-		b.press("ArrowUp") // around to the last one
+		b.press("ArrowUp") // this key wraps to the last choice
 		require.Equal(t, "hold", b.eval("document.activeElement.value"))
 		b.tabTo("button")
 		b.press("Enter")
@@ -125,7 +125,7 @@ func TestPage(t *testing.T) {
 		require.Equal(t, "onHold", s.action("pay-4").ReviewStatus)
 
 		b.tabTo("input[name=outcome]")
-		b.press("ArrowDown") // around to the first one
+		b.press("ArrowDown") // this key wraps to the first choice
 		b.tabTo("button")
 		b.press("Enter")
 		b.until("document.getElementById('message').innerText.startsWith('Approved')")
@@ -148,7 +148,7 @@ func TestPage(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 2*width, picture.Width, "nothing sticks out to the side")
 			require.Equal(t, strconv.Itoa(width), b.eval("document.documentElement.scrollWidth"))
-			// Targets must be large enough for a finger, and no field may make a browser zoom.
+			// Buttons must be large enough for a finger, and no field may make a browser zoom.
 			require.Equal(t, "true", b.eval("[...document.querySelectorAll('.choice, button, input[type=text]')]"+
 				".every(e => e.offsetHeight === 0 || e.offsetHeight >= 44)"))
 			require.Equal(t, "true", b.eval("parseFloat(getComputedStyle(document.getElementById('comment')).fontSize) >= 16"))
@@ -186,7 +186,7 @@ func TestPage(t *testing.T) {
 		require.Contains(t, b.eval("document.getElementById('message').innerText"), "expired")
 		require.Empty(t, s.simulator.Actions())
 
-		// Another code in the same address only changes the fragment.
+		// The same address with another code only changes the fragment.
 		b.open(s.link("pay-7", 0), shown)
 		require.Equal(t, "true", b.eval("document.getElementById('message').hidden"))
 	})
@@ -224,7 +224,7 @@ func TestPage(t *testing.T) {
 		s := newStage(t)
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(s.link("pay-8", 0), shown)
-		// That the other tests see no violation counts only if one would be seen.
+		// This shows that the browser reports a violation of the policy. The other tests rely on it.
 		b.eval("{ const s = document.createElement('script'); s.textContent = 'document.title = \"taken over\"'; document.body.append(s); '' }")
 		require.Eventually(t, func() bool { return len(b.seenProblems()) > 0 }, 10*time.Second, 10*time.Millisecond)
 		require.NotEqual(t, "taken over", b.eval("document.title"))
@@ -234,7 +234,7 @@ func TestPage(t *testing.T) {
 
 const shown = "!document.getElementById('decision').hidden"
 
-// keep takes a screenshot and writes it where $SCREENSHOTS says.
+// keep takes a screenshot and writes it to the directory in $SCREENSHOTS, if that is set.
 func (b *tab) keep(name string) []byte {
 	b.t.Helper()
 	picture := b.screenshot()
@@ -253,7 +253,7 @@ type stage struct {
 
 	mu       sync.Mutex
 	received []*idngo.WebhookEvent
-	ahead    time.Duration // of the simulator's clock and the client's
+	ahead    time.Duration // the offset of the clocks of the simulator and the client
 }
 
 // newStage starts the simulator and the receiver, and makes the client.
@@ -282,21 +282,21 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// now returns the time of the stage, which a test can set ahead.
+// now returns the time of the stage. A test can move it forward.
 func (s *stage) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Add(s.ahead)
 }
 
-// pass lets time pass.
+// pass moves the time forward.
 func (s *stage) pass(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
 }
 
-// link is a link to an action that is not there before it is opened.
+// link returns a link to an action. The action exists only after the link was opened.
 func (s *stage) link(externalActionID string, ttl time.Duration) string {
 	s.t.Helper()
 	link, err := s.client.CreateWebSDKLink(s.t.Context(), idngo.WebSDKLinkParams{
@@ -309,7 +309,7 @@ func (s *stage) link(externalActionID string, ttl time.Duration) string {
 	return link.URL
 }
 
-// action is the one action of the simulator.
+// action returns the only action of the simulator.
 func (s *stage) action(externalActionID string) simulator.ActionRecord {
 	s.t.Helper()
 	actions := s.simulator.Actions()
@@ -318,7 +318,7 @@ func (s *stage) action(externalActionID string) simulator.ActionRecord {
 	return actions[0]
 }
 
-// events waits for so many webhooks.
+// events waits for n webhooks and returns them.
 func (s *stage) events(n int) []*idngo.WebhookEvent {
 	s.t.Helper()
 	var events []*idngo.WebhookEvent

@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// run prints the size of an applicant's images to out, and telemetry to exported.
+// run prints the size of an applicant's images to out, and writes telemetry to exported.
 func run(applicantID string, actions int, out, exported io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -62,7 +62,7 @@ func run(applicantID string, actions int, out, exported io.Writer) (err error) {
 	}
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans))
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
-	defer func() { // after a failure, too
+	defer func() { // the exporters are also shut down after a failure
 		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = errors.Join(err, tracers.Shutdown(flush), meters.Shutdown(flush))
@@ -81,9 +81,9 @@ func run(applicantID string, actions int, out, exported io.Writer) (err error) {
 	return err
 }
 
-// newTransport returns a transport that keeps as many idle connections as the client's own, which
-// it takes the place of. http.DefaultTransport keeps two: a busy service then opens a connection
-// for nearly every call.
+// newTransport returns a transport that keeps as many idle connections as the default transport of
+// the client. http.DefaultTransport keeps two for each host, so a busy service would open a
+// connection for nearly every call.
 func newTransport() http.RoundTripper {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 512, 512
@@ -128,7 +128,7 @@ func (job *images) size(ctx context.Context, applicantID string, actions int) (t
 	return total, nil
 }
 
-// imageSize reads an image to its end. The span of its attempt ends there.
+// imageSize reads an image to its end, where the span of its attempt ends too.
 func (job *images) imageSize(ctx context.Context, actionID string, imageID idngo.ImageID) (int64, error) {
 	var content *idngo.ImageContent
 	err := call(ctx, job.tracer, "OpenImage", func(ctx context.Context, opt idngo.RequestOption) (err error) {

@@ -28,8 +28,8 @@ func program(t *testing.T) string {
 	return path
 }
 
-// runProgram runs a program with hardly any environment, and returns what it printed and its exit
-// code.
+// runProgram runs a program with only the variables in env. It returns the output and the exit
+// status of the program.
 func runProgram(t *testing.T, path string, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), path, args...)
@@ -81,7 +81,7 @@ func TestProgram(t *testing.T) {
 			}
 		}
 		require.Equal(t, map[string]int{
-			"ListActions": 1, "GetAction": 3, "OpenImage": 3, // an attempt of each of the latter two fails
+			"ListActions": 1, "GetAction": 3, "OpenImage": 3, // one attempt of GetAction and one of OpenImage fail
 			"idngo.ListActions": 1, "idngo.GetAction": 2, "idngo.OpenImage": 2, "size of images": 1,
 		}, attempts)
 		require.True(t, names["http.client.request.duration"], names)
@@ -117,7 +117,7 @@ func TestProgram(t *testing.T) {
 	})
 }
 
-// The files to copy need nothing that only this repository has.
+// The files that a user copies import no internal package and no example.
 func TestFilesAreCopyable(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"main.go", "telemetry.go"} {

@@ -15,10 +15,10 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// The attributes that this file adds to those of otelhttp.
+// This file adds these attributes to those of otelhttp.
 const (
-	operationKey = attribute.Key("idngo.operation") // such as GetAction: of spans and metrics
-	attemptsKey  = attribute.Key("idngo.attempts")  // how many attempts a call took: of its span
+	operationKey = attribute.Key("idngo.operation") // of spans and metrics; for example GetAction
+	attemptsKey  = attribute.Key("idngo.attempts")  // of the span of a call: how many attempts it took
 )
 
 // instrument returns a RoundTripper that sends requests with base. It makes a span for each attempt
@@ -37,24 +37,24 @@ func instrument(base http.RoundTripper, tracers trace.TracerProvider, meters met
 	)}
 }
 
-// hideURL gives next a request whose URL is only the scheme and the host. The URL itself travels in
-// the context to restoreURL, so that what is in between cannot record it. The context has the
-// operation for otelhttp's metrics, too.
+// hideURL sends a request whose URL is only the scheme and the host. restoreURL finds the real URL
+// in the context, so that otelhttp between the two cannot record it. The context also has the
+// operation for the metrics of otelhttp.
 type hideURL struct{ next http.RoundTripper }
 
 type urlKey struct{}
 
 func (t hideURL) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx := context.WithValue(request.Context(), urlKey{}, request.URL)
-	labels := new(otelhttp.Labeler) // and not one that ctx may have, of an incoming request
+	labels := new(otelhttp.Labeler) // ctx may have the Labeler of an incoming request
 	labels.Add(operationKey.String(idngo.OperationFromContext(ctx)))
 	hidden := request.WithContext(otelhttp.ContextWithLabeler(ctx, labels))
 	hidden.URL = &url.URL{Scheme: request.URL.Scheme, Host: request.URL.Host}
 	return t.next.RoundTrip(hidden)
 }
 
-// restoreURL sends a request with the URL that hideURL has kept, and names the operation in the
-// attempt's span.
+// restoreURL sends a request with the URL that hideURL has stored, and names the operation in the
+// span of the attempt.
 type restoreURL struct{ next http.RoundTripper }
 
 func (t restoreURL) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -74,7 +74,7 @@ func call(ctx context.Context, tracer trace.Tracer, operation string, do func(co
 	err := do(ctx, idngo.WithResponse(&response))
 	span.SetAttributes(operationKey.String(operation), attemptsKey.Int(response.Attempts))
 	if err != nil {
-		span.SetStatus(codes.Error, err.Error()) // the client's errors hold nothing that was sent
+		span.SetStatus(codes.Error, err.Error()) // the client's errors contain no value that was sent
 	}
 	return err
 }

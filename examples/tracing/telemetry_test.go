@@ -28,7 +28,7 @@ const (
 	userID      = "customer-4711"
 )
 
-// exported is where telemetry goes in these tests, in memory.
+// exported stores the telemetry of a test in memory.
 type exported struct {
 	spans   *tracetest.InMemoryExporter
 	reader  *sdkmetric.ManualReader
@@ -231,7 +231,8 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
-// Ids stand in paths, in matrix parameters, in queries, in bodies and in the errors of a transport.
+// A request has ids in its path, matrix parameters, query and body, and a transport may have them
+// in its errors.
 func TestNothingIdentifiesUsers(t *testing.T) {
 	t.Parallel()
 	e := newExported()
@@ -286,7 +287,8 @@ func TestNothingIdentifiesUsers(t *testing.T) {
 	}
 }
 
-// The client's own rules hold as without telemetry: a timeout is one, and a signature is valid.
+// Telemetry does not change the client: a timeout is still a timeout, and the signature is still
+// valid.
 func TestRequestIsUnchanged(t *testing.T) {
 	t.Parallel()
 	t.Run("its signature is valid", func(t *testing.T) {

@@ -86,7 +86,7 @@ func run(actionID string, p idngo.AddImageParams) error {
 // times a second, by one goroutine at a time, and never after it has returned.
 type progressBar struct {
 	w     io.Writer
-	width int // of the last line
+	width int // the width of the previous line
 }
 
 func (b *progressBar) show(p idngo.UploadProgress) {

@@ -1,5 +1,5 @@
 // Command webhook_frameworks receives IDnGO's webhooks behind the router of your choice: net/http,
-// chi, echo or gin. Each has a file of its own to copy. So has a serverless function
+// chi, echo or gin. Each has a file of its own to copy, and so has a serverless function
 // (serverless.go).
 package main
 
@@ -82,18 +82,18 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-finished // after the requests in progress
+	return <-finished // the requests in progress have ended
 }
 
-// logEvent stands for what your service does. Check event.Key against the events that you have
-// acted on, store what is to be done, and return: the service waits 5 s.
+// logEvent stands for the work of your service. Check event.Key against the events that you have
+// acted on, store the work, and return: the service waits 5 s.
 func logEvent(ctx context.Context, event *idngo.WebhookEvent) error {
 	slog.InfoContext(ctx, "webhook", "type", event.Type, "answer", event.ReviewResult.ReviewAnswer)
 	return nil
 }
 
-// logRefused logs what Handler does not answer with 200. If the secret is wrong, that is every
-// delivery. The middleware for echo and gin calls Parse, and logs its errors itself.
+// logRefused logs the deliveries that Handler does not answer with 200. If the secret is wrong,
+// that is every delivery. The middleware for echo and gin calls Parse, and logs its errors itself.
 func logRefused(r *http.Request, err error) {
 	slog.ErrorContext(r.Context(), "webhook refused", "error", err)
 }

@@ -23,10 +23,10 @@ const secret = "of-the-webhook"
 const reviewed = "{\n  \"type\" : \"applicantActionReviewed\",\n  \"applicantActionId\" : \"a1\",\n" +
 	"  \"reviewResult\" : { \"reviewAnswer\" : \"GREEN\" },\n  \"reviewStatus\" : \"completed\"\n}"
 
-// events collects what a receiver has handed on.
+// events records the events that a receiver has passed on.
 type events struct {
 	received []*idngo.WebhookEvent
-	err      error // the answer to each
+	err      error // the result of handle
 }
 
 // handle keeps the event and returns the error that the test has set.
@@ -66,9 +66,9 @@ func TestRouters(t *testing.T) {
 		for _, test := range []struct {
 			name     string
 			change   func(*http.Request)
-			body     string       // default: reviewed
-			key      idngo.Secret // default: secret
-			err      error        // of the handler
+			body     string       // the default is reviewed
+			key      idngo.Secret // the default is secret
+			err      error        // the error of the handler
 			status   int
 			received int
 		}{

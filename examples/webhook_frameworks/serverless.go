@@ -11,13 +11,13 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// gatewayEvent is a request as a function on AWS gets it. One struct takes all three forms: Amazon
-// API Gateway's payload format 1.0 and 2.0, and that of an Application Load Balancer.
+// gatewayEvent is a request in the form that a function on AWS gets. It covers three forms: the
+// payload formats 1.0 and 2.0 of Amazon API Gateway, and that of an Application Load Balancer.
 type gatewayEvent struct {
-	HTTPMethod     string `json:"httpMethod"` // format 1.0 and load balancer
+	HTTPMethod     string `json:"httpMethod"` // in format 1.0 and from a load balancer
 	RequestContext struct {
 		HTTP struct {
-			Method string `json:"method"` // format 2.0
+			Method string `json:"method"` // in format 2.0
 		} `json:"http"`
 	} `json:"requestContext"`
 	// Names are as the sender wrote them (format 1.0) or in lower case (the others). A load balancer
@@ -28,7 +28,7 @@ type gatewayEvent struct {
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
 }
 
-// gatewayAnswer is an answer that all three take.
+// gatewayAnswer is an answer for all three forms.
 type gatewayAnswer struct {
 	StatusCode        int                 `json:"statusCode"`
 	StatusDescription string              `json:"statusDescription"`
@@ -53,7 +53,7 @@ func serverlessHandler(verifier *idngo.WebhookVerifier, handle handleFunc) func(
 			slog.WarnContext(ctx, "webhook refused", "error", err)
 			return request.answer(webhookStatus(err)), nil
 		}
-		event, err := idngo.ParseWebhook(body) // never before Verify
+		event, err := idngo.ParseWebhook(body) // call it only after Verify
 		if err != nil {
 			slog.WarnContext(ctx, "webhook refused", "error", err)
 			return request.answer(webhookStatus(err)), nil
@@ -91,8 +91,8 @@ func (e *gatewayEvent) header() http.Header {
 	return header
 }
 
-// answer returns an answer to the request with a status and without a body. A load balancer wants
-// the headers in the form that it uses itself.
+// answer returns an answer to the request with a status and without a body. A load balancer
+// requires the headers in the form of its own request.
 func (e *gatewayEvent) answer(status int) gatewayAnswer {
 	answer := gatewayAnswer{StatusCode: status, StatusDescription: fmt.Sprint(status, " ", http.StatusText(status))}
 	if len(e.MultiValueHeaders) > 0 {

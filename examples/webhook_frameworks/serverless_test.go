@@ -15,7 +15,7 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// readEvent reads a request that was written down as AWS gives it to a function.
+// readEvent reads a request from a file, in the form that AWS passes to a function.
 func readEvent(t *testing.T, file string) gatewayEvent {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", file))
@@ -29,7 +29,7 @@ func TestServerless(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		file  string
-		lists bool // the answer's headers are lists
+		lists bool // whether the headers of the answer are lists
 	}{
 		{file: "apigateway_v1.json", lists: true},
 		{file: "apigateway_v1_base64.json", lists: true},
@@ -74,7 +74,7 @@ func TestServerlessRefuses(t *testing.T) {
 		name     string
 		file     string
 		change   func(*gatewayEvent)
-		err      error // of the handler
+		err      error // the error of the handler
 		status   int
 		received int
 	}{

@@ -47,7 +47,7 @@ func main() {
 	err := run(ctx, act)
 	stop()
 	if err != nil {
-		log.Fatal(strings.Join(strings.Fields(err.Error()), " ")) // in one line
+		log.Fatal(strings.Join(strings.Fields(err.Error()), " ")) // the error on one line
 	}
 }
 
@@ -83,10 +83,10 @@ func act(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
 	return err
 }
 
-// The tables of act, and the table that makes it act once. River makes its own.
+// These are the tables of act, and the table that makes it act once. River creates its own tables.
 var tables = []string{
-	// Only the key is needed. Delete rows when nobody will resend so old an event,
-	// not even by hand.
+	// Only the key is needed. Delete a row when nobody will resend its event any more, not even by
+	// hand.
 	`CREATE TABLE IF NOT EXISTS inbox_event (event_key TEXT PRIMARY KEY)`,
 	// This table deliberately has no unique column, so that tests see an effect
 	// that happened twice.
@@ -263,11 +263,11 @@ type database[TTx any] interface {
 	inTx(ctx context.Context, do func(tx TTx, exec execFunc) error) error
 }
 
-// An execFunc executes a statement and returns how many rows it changed.
-// PostgreSQL and SQLite both know $1, $2 … and ON CONFLICT.
+// An execFunc executes a statement and returns how many rows it changed. PostgreSQL and SQLite both
+// accept $1, $2 and ON CONFLICT.
 type execFunc func(ctx context.Context, query string, args ...any) (int64, error)
 
-// migrate makes River's tables and those of this program.
+// migrate creates the tables of River and those of this program.
 func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], exec execFunc) error {
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -292,8 +292,8 @@ func openPostgres(ctx context.Context, dsn string, workers int) (*postgres, erro
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not the address of a PostgreSQL database") // err may show the password
 	}
-	// Each worker holds a connection while it works. River needs a few more, and
-	// deliveries must not wait for them.
+	// Each worker holds a connection during its work. River needs a few more, and deliveries must not
+	// wait for them.
 	config.MaxConns = max(config.MaxConns, int32(min(workers, 1000))+6)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -356,7 +356,7 @@ func (db *sqlite) inTx(ctx context.Context, do func(*sql.Tx, execFunc) error) er
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	defer func() { _ = tx.Rollback() }() // after the commit it does nothing
 	if err := do(tx, func(ctx context.Context, query string, args ...any) (int64, error) {
 		result, err := tx.ExecContext(ctx, query, args...)
 		if err != nil {

@@ -35,21 +35,20 @@ import (
 
 const secret = "secret-of-the-webhook"
 
-// patience is how long the tests wait for the end. River gives the events of a
-// machine that died to another one after up to a minute: it elects the next leader
-// when the term of the old one (15 s) is over, and the leader searches for stuck
-// jobs then and every 30 s.
+// patience is the longest time that a test waits. If a machine dies, River gives its events to
+// another machine within about a minute. River elects the next leader when the term of the old one
+// (15 s) is over. The leader then searches for stuck jobs, and again every 30 s.
 const patience = 3 * time.Minute
 
-// TestMain is the tests, or one of the receivers that they start: a process of
-// its own, which can be killed.
+// TestMain runs the tests, or one of the receivers that the tests start. Such a receiver is a
+// process of its own, so that a test can kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_RECEIVER") == "" {
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	go func() { // the tests are gone: so is the receiver
+	go func() { // the receiver ends when the tests end
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
 	}()
@@ -59,8 +58,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// workingAct is act with some work in it, so that a kill finds it half-way. If
-// it fails, it does so once for some events, after their effect.
+// workingAct returns act with a pause in it, so that a test can kill it in the middle. If failing
+// is set, it fails once for some events, after their effect.
 func workingAct(failing bool) actFunc {
 	var failed sync.Map
 	return func(ctx context.Context, exec execFunc, event *idngo.WebhookEvent) error {
@@ -72,7 +71,7 @@ func workingAct(failing bool) actFunc {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if failing && event.Key() < "0c" { // one in 21
+		if failing && event.Key() < "0c" { // one event in 21
 			if _, again := failed.LoadOrStore(event.Key(), nil); !again {
 				return errors.New("failing once, on purpose")
 			}
@@ -81,7 +80,7 @@ func workingAct(failing bool) actFunc {
 	}
 }
 
-// On one PostgreSQL there are three receivers, and the one that leads dies.
+// Three receivers share one PostgreSQL. The receiver that leads dies.
 func TestThreeReceiversOnPostgres(t *testing.T) {
 	t.Parallel()
 	dsn := postgresForTest(t)
@@ -100,7 +99,7 @@ func TestThreeReceiversOnPostgres(t *testing.T) {
 	})
 }
 
-// On SQLite there is one receiver, which dies and is started again.
+// One receiver uses SQLite. It dies and is started again.
 func TestOneReceiverOnSQLite(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.sqlite")
@@ -117,8 +116,8 @@ func TestOneReceiverOnSQLite(t *testing.T) {
 	})
 }
 
-// The state of an action is that of its last event, in whatever order they are
-// acted on; of the same moment, that of its review.
+// The state of an action comes from its last event, in whatever order the events arrive. If
+// several events have the same time, the review decides.
 func TestStateIsOfTheLastEvent(t *testing.T) {
 	db, err := openSQLite(filepath.Join(t.TempDir(), "state.sqlite"))
 	require.NoError(t, err)
@@ -168,7 +167,7 @@ func TestStateIsOfTheLastEvent(t *testing.T) {
 	}
 }
 
-// A delivery that is not verified or not stored is not answered with 200.
+// A delivery that is not verified or not stored gets another answer than 200.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.sqlite")
@@ -198,8 +197,8 @@ func TestRefusals(t *testing.T) {
 	fleet.eventually("the effect", func() bool { return fleet.count("action_history") == 1 })
 }
 
-// The program itself: offline it shows what it does and ends; copied without
-// offline.go it builds, and says what is missing.
+// This test runs the program itself. Offline it shows its work and ends. Copied without offline.go
+// it builds and names the missing variable.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -240,14 +239,14 @@ func TestProgram(t *testing.T) {
 	require.NotContains(t, out, "password")
 }
 
-// A fleet is receivers on one database, and the sender that they have.
+// A fleet is some receivers on one database, and their sender.
 type fleet struct {
 	t   *testing.T
 	db  *sql.DB
 	env []string
 
 	mu        sync.Mutex
-	receivers []*receiver // those that deliveries go to, dead ones for as long as nobody noticed
+	receivers []*receiver // the receivers that get deliveries, also dead ones until the sender notices
 
 	refused atomic.Int64 // deliveries that were not answered with 200
 }
@@ -255,11 +254,11 @@ type fleet struct {
 type receiver struct {
 	url, id string
 	process *exec.Cmd
-	exited  chan struct{} // closed when it has
-	output  *bytes.Buffer // to be read after that
+	exited  chan struct{} // closed when the receiver has exited
+	output  *bytes.Buffer // to be read only after the receiver has exited
 }
 
-// newFleet returns a fleet on the database that has no receivers yet.
+// newFleet returns a fleet without receivers on the database.
 func newFleet(t *testing.T, db *sql.DB, env ...string) *fleet {
 	t.Helper()
 	return &fleet{t: t, db: db, env: slices.Concat(os.Environ(), env, []string{"IDNGO_WEBHOOK_SECRET=" + secret})}
@@ -267,7 +266,7 @@ func newFleet(t *testing.T, db *sql.DB, env ...string) *fleet {
 
 var listening = regexp.MustCompile(`listening on (\S+) as (\S+)`)
 
-// start starts a receiver, and returns when it listens.
+// start starts a receiver and waits until it listens.
 func (f *fleet) start(kind string) *receiver {
 	f.t.Helper()
 	r := &receiver{exited: make(chan struct{}), output: new(bytes.Buffer)}
@@ -312,11 +311,12 @@ func (f *fleet) start(kind string) *receiver {
 	return r
 }
 
-// kill kills a receiver while it is at work, and returns on how many events.
+// kill kills a receiver while it works. It returns the number of events that the receiver was
+// working on.
 func (f *fleet) kill(r *receiver, itsJobs string) (inFlight int) {
 	f.t.Helper()
 	f.eventually("a receiver at work", func() bool {
-		// A stopped process cannot end its work between the query and the kill.
+		// The receiver is stopped first, so that it cannot finish between the query and the kill.
 		require.NoError(f.t, r.process.Process.Signal(syscall.SIGSTOP))
 		if inFlight = f.count("river_job WHERE state = 'running' AND " + itsJobs); inFlight > 0 {
 			return true
@@ -337,7 +337,7 @@ func (f *fleet) kill(r *receiver, itsJobs string) (inFlight int) {
 	return inFlight
 }
 
-// stop stops the receivers that are left as an operator would.
+// stop stops the remaining receivers as an operator would.
 func (f *fleet) stop() {
 	f.t.Helper()
 	for _, r := range f.receivers {
@@ -350,9 +350,8 @@ func (f *fleet) stop() {
 	f.receivers = nil
 }
 
-// deliverAll delivers two events for each action, every one three times, in random
-// order, to random receivers. Half-way it calls disaster. At the end it checks the
-// database.
+// deliverAll delivers two events for each action, each of them three times, in random order and to
+// random receivers. In the middle it calls disaster. At the end it checks the database.
 func (f *fleet) deliverAll(actions int, disaster func()) {
 	f.t.Helper()
 	const copies = 3
@@ -388,7 +387,7 @@ func (f *fleet) deliverAll(actions int, disaster func()) {
 	require.Equal(f.t, events, f.count("river_job"))
 	f.requireEachOnce(actions)
 
-	// Days later River has deleted its jobs, and somebody presses "resend".
+	// Days later River has deleted its jobs, and somebody resends some events.
 	_, err := f.db.ExecContext(f.t.Context(), "DELETE FROM river_job")
 	require.NoError(f.t, err)
 	<-f.send(deliveries[:30], func(int) {})
@@ -410,9 +409,9 @@ func (f *fleet) requireEachOnce(actions int) {
 	require.Zero(f.t, f.count("action_state WHERE type <> 'applicantActionReviewed' OR answer <> 'GREEN'"))
 }
 
-// send delivers as the service does. It delivers an event again, to another receiver
-// if there is one, until the answer is 200 within 5 s. The channel is closed when all
-// events have been delivered.
+// send delivers events as the service does. It delivers an event again until the answer is 200
+// within 5 s, to another receiver if there is one. It closes the channel when it has delivered all
+// events.
 func (f *fleet) send(deliveries [][]byte, onSent func(n int)) <-chan struct{} {
 	queue := make(chan []byte)
 	var senders sync.WaitGroup
@@ -452,19 +451,19 @@ func (f *fleet) pick() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.receivers) == 0 {
-		return "http://127.0.0.1:1" // nobody is there
+		return "http://127.0.0.1:1" // nobody listens there
 	}
 	return f.receivers[rand.IntN(len(f.receivers))].url
 }
 
-// count counts the rows of a table, or of a table with a condition.
+// count returns the number of rows of a table, or of a table with a condition.
 func (f *fleet) count(what string) (n int) {
 	f.t.Helper()
 	require.NoError(f.t, f.db.QueryRowContext(f.t.Context(), "SELECT count(*) FROM "+what).Scan(&n))
 	return n
 }
 
-// eventually waits until done reports true and fails the test when that takes too long.
+// eventually waits until done reports true. It fails the test if that takes too long.
 func (f *fleet) eventually(what string, done func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
@@ -493,7 +492,7 @@ func post(ctx context.Context, url string, body []byte, header http.Header) (sta
 	return res.StatusCode, res.Body.Close()
 }
 
-// events are the two events of one action, as the specification shows them.
+// events returns the two events of one action, in the form of the specification.
 func events(i int) (pending, reviewed []byte) {
 	at := time.Date(2026, 2, 21, 13, 23, 16, 0, time.UTC).Add(time.Duration(i) * time.Second)
 	event := func(kind string, at time.Time, answer map[string]string) []byte {

@@ -22,10 +22,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// postgresForTest returns the address of an empty database, which is gone when
-// the test ends. It is on the server of DATABASE_URL, whose user must be
-// allowed to create databases, or on a server that runs for this test only.
-// Where PostgreSQL is not installed the test is skipped.
+// postgresForTest returns the address of an empty database, which is deleted when the test ends.
+// The database is on the server of DATABASE_URL, whose user must be allowed to create databases, or
+// on a server for this test only. If PostgreSQL is not installed, the test is skipped.
 func postgresForTest(t *testing.T) string {
 	t.Helper()
 	server := os.Getenv("DATABASE_URL")
@@ -40,7 +39,7 @@ func postgresForTest(t *testing.T) string {
 	_, err = db.ExecContext(t.Context(), "CREATE DATABASE "+name)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := db.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") // t.Context is over
+		_, err := db.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") // t.Context has ended
 		require.NoError(t, err)
 		require.NoError(t, db.Close())
 	})
@@ -48,15 +47,15 @@ func postgresForTest(t *testing.T) string {
 	return at.String()
 }
 
-// startPostgres starts a server with a cluster of its own. It listens on a
-// socket in a temporary directory and on nothing else.
+// startPostgres starts a server with a cluster of its own. The server listens only on a socket in a
+// temporary directory.
 func startPostgres(t *testing.T) string {
 	t.Helper()
 	bin := postgresBin()
 	if bin == "" {
 		t.Skip("PostgreSQL is not installed: DATABASE_URL is not set, and there is no initdb in PATH or /usr/lib/postgresql/*/bin")
 	}
-	// Not t.TempDir: its name may be too long for a socket's.
+	// The name of t.TempDir may be too long for the path of a socket.
 	dir, err := os.MkdirTemp("", "inbox-pg")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
@@ -82,7 +81,7 @@ func startPostgres(t *testing.T) string {
 		"-c", "fsync=off", "-c", "max_connections=100")
 	require.NoError(t, server.Start())
 	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT) // ends its connections, then itself
+		_ = server.Process.Signal(syscall.SIGINT) // the server ends its connections and then exits
 		_ = server.Wait()
 		if t.Failed() {
 			t.Logf("the server said:\n%s", output)
@@ -96,8 +95,8 @@ func startPostgres(t *testing.T) string {
 	return dsn
 }
 
-// postgresBin returns the directory of PostgreSQL's programs, "" if there is
-// none. Debian does not have it in PATH.
+// postgresBin returns the directory of PostgreSQL's programs, "" if there is none. On Debian it is
+// not in PATH.
 func postgresBin() string {
 	candidates, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	slices.Reverse(candidates)
@@ -115,7 +114,7 @@ func postgresBin() string {
 	return ""
 }
 
-// unprivileged returns the user that Debian's package makes, or else nobody.
+// unprivileged returns the user that Debian's package creates, or nobody if there is none.
 func unprivileged(t *testing.T) (uid, gid uint32) {
 	t.Helper()
 	u, err := user.Lookup("postgres")

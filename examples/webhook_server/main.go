@@ -33,7 +33,7 @@ func main() {
 	if err = cmp.Or(err, client.CheckCredentials(ctx)); err != nil { // a wrong key is found now, not at the first payout
 		log.Fatal("webhook_server: ", err)
 	}
-	var paid sync.Map // by action: a second review of one is another event. Store it in one transaction with the payout
+	var paid sync.Map // by action, since a second review is another event. Store it in one transaction with the payout
 	first := func(actionID string) bool { _, before := paid.LoadOrStore(actionID, true); return !before }
 	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, first, e) }}
 	server := &http.Server{Addr: *addr, Handler: verifier.Handler(in.receive), ReadTimeout: 10 * time.Second}
@@ -42,19 +42,19 @@ func main() {
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal("webhook_server: ", err)
 	}
-	<-finished // what had come in is done
+	<-finished // the deliveries that had arrived are done
 }
 
 // inbox acts on each event once, until a restart. A table remembers: see examples/webhook_inbox.
 type inbox struct {
-	locks, done sync.Map // by key: keep keys for a week at least
+	locks, done sync.Map // by key; keep keys for a week at least
 	act         func(context.Context, *idngo.WebhookEvent) error
 }
 
-// receive has 5 s, then the service sends the event again, as it does after an error.
+// receive must return within 5 s. Otherwise the service sends the event again, as after an error.
 func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error) {
 	lock, _ := in.locks.LoadOrStore(e.Key(), new(sync.Mutex))
-	lock.(*sync.Mutex).Lock() // another delivery must not be answered with 200 before
+	lock.(*sync.Mutex).Lock() // a second delivery of the event waits for the first
 	defer lock.(*sync.Mutex).Unlock()
 	if _, done := in.done.Load(e.Key()); !done {
 		if err = in.act(ctx, e); err == nil {
@@ -64,7 +64,7 @@ func (in *inbox) receive(ctx context.Context, e *idngo.WebhookEvent) (err error)
 	return err
 }
 
-// decide acts on the type: ReviewStatus may contradict it. Take the expectation from your record.
+// decide acts on the type, which ReviewStatus may contradict. Your record has the expectation.
 func decide(ctx context.Context, client *idngo.Client, first func(actionID string) bool, e *idngo.WebhookEvent) error {
 	if e.Type != idngo.WebhookTypeApplicantActionReviewed {
 		log.Printf("action %s: nothing to do for %s", e.ApplicantActionID, e.Type)

@@ -17,7 +17,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// An event has its effect once, however often, late and out of order it arrives.
+// An event has its effect once, however often it arrives and in whatever order.
 func TestEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const events, deliveries, senders = 500, 10_000, 200
@@ -31,7 +31,7 @@ func TestEachEventOnce(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if id := e.ApplicantActionID + string(e.Type); len(id)%2 == 0 && !failed[id] {
-			failed[id] = true // some fail the first time
+			failed[id] = true // some events fail the first time
 			return errors.New("the database is away")
 		}
 		effects[e.ApplicantActionID+" "+string(e.Type)]++
@@ -40,7 +40,7 @@ func TestEachEventOnce(t *testing.T) {
 	receiver := httptest.NewServer(verifier.Handler(in.receive))
 	t.Cleanup(receiver.Close)
 
-	// Each five times, and then any, up to forty times.
+	// Each event comes five times. The other deliveries are random, up to forty for an event.
 	var queue []int
 	for event := range events {
 		for range 5 {
@@ -68,7 +68,7 @@ func TestEachEventOnce(t *testing.T) {
 			for event := range work {
 				body := fmt.Appendf(nil, `{"type":%q,"applicantActionId":"action-%d","createdAtMs":"2026-02-21 13:23:%02d.987"}`,
 					types[event%len(types)], event/len(types), event%60)
-				// The service sends again what was not answered with 200.
+				// The service sends an event again until the answer is 200.
 				for status := 0; status != http.StatusOK; {
 					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, receiver.URL, bytes.NewReader(body))
 					if err != nil {
@@ -102,7 +102,7 @@ func TestEachEventOnce(t *testing.T) {
 	require.NotEmpty(t, failed)
 }
 
-// A second review of an action is another event, and pays nothing. A red one is never the first.
+// A second review of an action is another event. It pays nothing, and neither does a RED one.
 func TestEachActionPaidOnce(t *testing.T) {
 	t.Parallel()
 	server, err := simulator.New(simulator.Config{ReviewDelay: simulator.NoReviewDelay})
@@ -128,7 +128,7 @@ func TestEachActionPaidOnce(t *testing.T) {
 	in := &inbox{act: func(ctx context.Context, e *idngo.WebhookEvent) error { return decide(ctx, client, first, e) }}
 	for second, review := range []struct {
 		answer string
-		asked  int // how often it was asked whether it is the first
+		asked  int // how often first was called
 	}{{answer: "RED", asked: 0}, {answer: "GREEN", asked: 1}, {answer: "GREEN", asked: 2}} {
 		require.NoError(t, server.Review(action.ID, simulator.Outcome{Answer: review.answer}))
 		event, err := idngo.ParseWebhook(fmt.Appendf(nil, `{"type":"applicantActionReviewed","applicantId":%q,"applicantActionId":%q,
@@ -141,8 +141,8 @@ func TestEachActionPaidOnce(t *testing.T) {
 	}
 }
 
-// A slow event delays only its own deliveries. An event whose effect panicked is
-// acted on again.
+// A slow event delays only its own deliveries. An event whose effect panicked has its effect the
+// next time.
 func TestEventsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	slow, release := &idngo.WebhookEvent{Type: "slow"}, make(chan struct{})

@@ -55,7 +55,7 @@ func feed(sb *simulator.Server) {
 		offline.Must(err)
 		events += 2
 		settle(sb, events)
-		if outcome == "GREEN" { // a person decides once more, which is another event of the action
+		if outcome == "GREEN" { // a person decides a second time, which is another event of the action
 			offline.Must(sb.Review(action.ID, o))
 			events++
 			settle(sb, events)
@@ -70,7 +70,7 @@ func feed(sb *simulator.Server) {
 	}
 }
 
-// settle waits until the events so far are delivered, each three times.
+// settle waits until each event so far is delivered three times.
 func settle(sb *simulator.Server, events int) {
 	for ; ; time.Sleep(5 * time.Millisecond) {
 		if stats := sb.Stats(); stats.WebhookEvents >= 3*events && stats.WebhooksOutstanding == 0 {

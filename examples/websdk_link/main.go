@@ -97,7 +97,7 @@ func (j *job) run() error {
 	return nil
 }
 
-// key returns a link or an access token, with which the user can open the action.
+// key returns a link or an access token that opens the action for the user.
 func (j *job) key(ctx context.Context, client *idngo.Client, externalID string) (string, error) {
 	if j.token {
 		token, err := client.CreateAccessToken(ctx, idngo.AccessTokenParams{
@@ -123,6 +123,6 @@ func isTerminal(f *os.File) bool {
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return false
 	}
-	null, err := os.Stat(os.DevNull) // it is a character device too
+	null, err := os.Stat(os.DevNull) // a null device is a character device too
 	return err != nil || !os.SameFile(info, null)
 }

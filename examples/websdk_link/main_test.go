@@ -12,7 +12,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// A file and a null device are no terminals, so the program does not wait.
+// A file and a null device are not terminals, so the program does not wait.
 func TestIsTerminal(t *testing.T) {
 	t.Parallel()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -26,7 +26,7 @@ func TestIsTerminal(t *testing.T) {
 	require.False(t, isTerminal(w))
 }
 
-// A TTL that no link can have is refused before the action is created.
+// The program refuses a TTL that no link can have before it creates the action.
 func TestBadTTL(t *testing.T) {
 	sb, err := simulator.New(simulator.Config{})
 	require.NoError(t, err)
@@ -48,8 +48,8 @@ func TestBadTTL(t *testing.T) {
 	require.Zero(t, sb.Stats().Requests)
 }
 
-// Offline the program prints the lifetime of the link. This test starts its own
-// binary, which begins as the example does.
+// Offline the program prints how long its links live. The test starts its own binary, in which the
+// init function of the example runs.
 func TestOfflineSaysSo(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()

@@ -32,10 +32,10 @@ func New(local func() time.Time) *Clock { return &Clock{local: local} }
 // Local returns the time of the local clock, uncorrected.
 func (c *Clock) Local() time.Time { return c.local() }
 
-// Now returns the corrected time: what the service's clock should show.
+// Now returns the corrected time, which is an estimate of the service's clock.
 func (c *Clock) Now() time.Time { return c.local().Add(c.Offset()) }
 
-// Offset returns what Now adds to the local clock.
+// Offset returns the duration that Now adds to the local clock.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
 // Corrected reports whether there is an offset.
@@ -43,8 +43,8 @@ func (c *Clock) Corrected() bool { return c.offset.Load() != 0 }
 
 // A Reading is the reading of one Date header. It is zero when the Date cannot be trusted.
 type Reading struct {
-	offset time.Duration // from the local clock to the service's
-	wrong  time.Duration // from the corrected clock to the service's
+	offset time.Duration // the offset of the service's clock from the local clock
+	wrong  time.Duration // the offset of the service's clock from the corrected clock
 }
 
 // Read reads the Date of an answer to a request that was sent at sent, as time.Now returned it. It

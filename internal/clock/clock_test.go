@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// dateHeader is the header of an answer whose clock is off from now.
+// dateHeader returns the header of an answer from a service whose clock is ahead of ours by off.
 func dateHeader(off time.Duration) http.Header {
 	return http.Header{"Date": {time.Now().Add(off).UTC().Format(http.TimeFormat)}}
 }
@@ -18,7 +18,7 @@ func dateHeader(off time.Duration) http.Header {
 func TestClock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		off      time.Duration // of the service's clock
+		off      time.Duration // the offset of the service's clock
 		explains bool
 		offset   time.Duration
 	}{
@@ -64,7 +64,7 @@ func TestClockWhatItDoesNotTrust(t *testing.T) {
 	})
 }
 
-// The offset follows the service's clock, and ends when the local clock is right.
+// The offset follows the service's clock. It becomes zero when the local clock is right.
 func TestClockHeals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestClockHeals(t *testing.T) {
 	})
 }
 
-// Whatever a Date header holds, a clock never differs from its reading by more than the precision
-// of Date, and it never panics.
+// FuzzClock sends any Date header. The clock must not panic, and after a reading it differs from
+// the Date by no more than the precision of Date.
 func FuzzClock(f *testing.F) {
 	f.Add("Sat, 01 Jan 2000 00:00:00 GMT", "", int64(0))
 	f.Add("Sat, 01 Jan 2000 01:00:00 GMT", "", int64(time.Hour))
@@ -111,14 +111,14 @@ func FuzzClock(f *testing.F) {
 			assert.Equal(t, time.Duration(before), offset)
 			return
 		}
-		if far := want.Sub(local).Abs(); far < 1<<61 && time.Duration(before).Abs() < 1<<61 { // or the difference overflows
+		if far := want.Sub(local).Abs(); far < 1<<61 && time.Duration(before).Abs() < 1<<61 { // above that the difference would overflow
 			assert.LessOrEqual(t, want.Sub(c.Now()).Abs(), leastSkew)
 			assert.Equal(t, (time.Duration(before)-offset).Abs() > leastSkew, changed)
 		}
 	})
 }
 
-// A local clock that is right again needs no correction, though Date is some seconds off.
+// A local clock that is right again needs no offset, although its Date may differ by some seconds.
 func TestClockHealsWithinThePrecision(t *testing.T) {
 	t.Parallel()
 	for _, off := range []time.Duration{0, 3 * time.Second, -leastSkew, leastSkew} {

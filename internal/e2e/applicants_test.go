@@ -13,7 +13,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// applicantCalls are the two calls for an applicant. Both take an id.
+// applicantCalls returns the two calls for an applicant. Both take an id.
 func applicantCalls() map[string]func(context.Context, *idngo.Client, string, ...idngo.RequestOption) (*idngo.Applicant, error) {
 	return map[string]func(context.Context, *idngo.Client, string, ...idngo.RequestOption) (*idngo.Applicant, error){
 		"GetApplicant": func(ctx context.Context, client *idngo.Client, id string, opts ...idngo.RequestOption) (*idngo.Applicant, error) {
@@ -25,12 +25,13 @@ func applicantCalls() map[string]func(context.Context, *idngo.Client, string, ..
 	}
 }
 
-// The service answers with the applicant that was asked for, or it is an error.
+// A call returns the applicant that was asked for. It returns an error if the service answers with
+// another one.
 func TestApplicantAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call     string
 		answer   string
-		mismatch string // the end of the error; "": there is none
+		mismatch string // the end of the error; "" if there is none
 	}{
 		"by id":                    {call: "GetApplicant", answer: `{"id":"x-1","externalUserId":"user-1"}`},
 		"by id, no user id":        {call: "GetApplicant", answer: `{"id":"x-1"}`},
@@ -67,7 +68,8 @@ func TestApplicantAnswers(t *testing.T) {
 	}
 }
 
-// The fields of an applicant, and that its status counts before its answer.
+// Both calls return all fields of an applicant. The status of its review has priority over the
+// answer.
 func TestApplicantFields(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fixture             string
@@ -102,7 +104,8 @@ func TestApplicantFields(t *testing.T) {
 	}
 }
 
-// externalUserID returns the user id of an applicant's JSON, or any.
+// externalUserID returns the user id in the JSON of an applicant. It returns "any" if there is
+// none.
 func externalUserID(text string) string {
 	_, rest, found := strings.Cut(text, `"externalUserId": "`)
 	if !found {
@@ -112,7 +115,7 @@ func externalUserID(text string) string {
 	return id
 }
 
-// Ids are escaped once, as one segment of the path, and signed as they are sent.
+// The client escapes an id once, as one segment of the path, and signs the path that it sends.
 func TestApplicantOddIDs(t *testing.T) {
 	t.Parallel()
 	client, service := faultnet.StartSimulator(t, simulator.Config{KnownOnly: true})
@@ -129,7 +132,8 @@ func TestApplicantOddIDs(t *testing.T) {
 		assert.Equal(t, got, found)
 		assert.True(t, found.Approved(), "%q", id)
 	}
-	// A path would be cleaned of these, so they are no ids there. In a matrix parameter they are.
+	// The client refuses these as a segment of a path, since a server would remove them from it. It
+	// accepts them in a matrix parameter.
 	for _, id := range []string{".", ".."} {
 		_, err := client.GetApplicant(t.Context(), id)
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument)

@@ -17,7 +17,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// assumption is an entry of testdata/assumptions.json: what the client infers of the wire.
+// assumption is an entry of testdata/assumptions.json: an inference of the client about the wire.
 type assumption struct {
 	ID, Section, Assume, Source, WhenWrong, Switch string
 	ClientWorks                                    *bool
@@ -36,10 +36,11 @@ func readAssumptions(t *testing.T) []assumption {
 	return file.Assumptions
 }
 
-// The words that mark a comment about an inference.
+// inferred matches the words that mark a comment about an inference.
 var inferred = regexp.MustCompile(`(?i)\b(not documented|undocumented|inferred)\b`)
 
-// The doctor's own files are compared with the list in examples/doctor.
+// TestAssumptions compares the comments of the root with testdata/assumptions.json. A test in
+// examples/doctor compares the doctor's own list with it.
 func TestAssumptions(t *testing.T) {
 	t.Parallel()
 	comments := rootComments(t)
@@ -72,7 +73,7 @@ func TestAssumptions(t *testing.T) {
 	}
 }
 
-// The table of internal/README.md has a row for each assumption, in order.
+// The table in internal/README.md has a row for each assumption, in the same order.
 func TestAssumptionsTable(t *testing.T) {
 	t.Parallel()
 	readme := string(faultnet.ReadFile(t, faultnet.Path(t, "internal", "README.md")))
@@ -94,8 +95,8 @@ func TestAssumptionsTable(t *testing.T) {
 	assert.Equal(t, want, rows)
 }
 
-// rootComments returns the comment of every symbol of the root, "" for one without. The package
-// comment explains the words and is left out.
+// rootComments returns the comment of every symbol of the root, "" for a symbol without one. It
+// leaves out the package comment, which explains the words that inferred matches.
 func rootComments(t *testing.T) map[place]string {
 	t.Helper()
 	comments := map[place]string{}
@@ -107,7 +108,7 @@ func rootComments(t *testing.T) map[place]string {
 		require.NoError(t, err)
 		add := func(symbol string, groups ...*ast.CommentGroup) {
 			for _, group := range groups {
-				// Lines are joined: a phrase may be broken.
+				// Lines are joined, since a phrase may be broken between two of them.
 				comments[place{file, symbol}] += strings.Join(strings.Fields(group.Text()), " ") + " "
 			}
 		}
@@ -120,7 +121,7 @@ func rootComments(t *testing.T) map[place]string {
 				}
 			})
 		}
-		for _, group := range parsed.Comments { // those inside of functions, and between declarations
+		for _, group := range parsed.Comments { // the comments inside of functions and between declarations
 			if !attached[group] {
 				add("a comment of no symbol", group)
 			}

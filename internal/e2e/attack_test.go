@@ -27,8 +27,8 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// The tests of this file attack the receiver of webhooks and the client as a hostile
-// sender or server does.
+// The tests of this file attack the receiver of webhooks and the client, as a hostile sender or
+// server does.
 
 // webhookSecret is the secret of the receivers under attack.
 const webhookSecret = idngo.Secret("attacked-webhook-secret")
@@ -52,7 +52,7 @@ func newReceiver(t *testing.T, opts ...idngo.WebhookOption) *receiver {
 	return r
 }
 
-// deliver gives a receiver a signed body in memory and returns the status of the answer.
+// deliver passes a signed body to a receiver in memory and returns the status of the answer.
 func (r *receiver) deliver(body string, change func(http.Header)) int {
 	request := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body))
 	request.Header = idngo.SignWebhook([]byte(body), webhookSecret, idngo.HMACSHA256)
@@ -64,7 +64,7 @@ func (r *receiver) deliver(body string, change func(http.Header)) int {
 	return answer.Code
 }
 
-// serverOf serves a handler on loopback and returns its address.
+// serverOf starts a server on loopback for a handler.
 func serverOf(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -74,7 +74,7 @@ func serverOf(t *testing.T, handler http.Handler) *httptest.Server {
 	return server
 }
 
-// rawDelivery is the header of a delivery that announces a body of some length.
+// rawDelivery returns the header of a delivery that announces a body of the given length.
 func rawDelivery(body string, length int) string {
 	header := idngo.SignWebhook([]byte(body), webhookSecret, idngo.HMACSHA256)
 	var text strings.Builder
@@ -83,8 +83,8 @@ func rawDelivery(body string, length int) string {
 	return text.String() + "\r\n"
 }
 
-// The body of a delivery that arrives byte by byte is given up when the server's
-// timeout ends, and the event is not accepted.
+// The receiver stops reading a body that arrives byte by byte when the server's timeout ends. It
+// does not accept the event.
 func TestAttackWebhookWithASlowBody(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		attacked := newReceiver(t)
@@ -118,7 +118,7 @@ func TestAttackWebhookWithASlowBody(t *testing.T) {
 		_ = client.Close()
 		_ = server.Close()
 		<-done
-		time.Sleep(2 * time.Second) // until the sender has noticed
+		time.Sleep(2 * time.Second) // the sender notices the end within this time
 	})
 }
 
@@ -139,8 +139,8 @@ func (l *oneConnListener) Close() error {
 
 func (l *oneConnListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
-// A thousand deliveries that announce a body and stall cost little memory, and a
-// good delivery passes between them.
+// A thousand deliveries that announce a body and stall cost little memory, and a valid delivery is
+// accepted meanwhile.
 //
 //nolint:paralleltest // it measures memory
 func TestAttackWebhookHalfOpenDeliveries(t *testing.T) {
@@ -192,8 +192,8 @@ func TestAttackWebhookHalfOpenDeliveries(t *testing.T) {
 	assert.Equal(t, int64(1), attacked.events.Load(), "of the good delivery")
 }
 
-// A body that is longer than its length says is too large, and the error does not blame
-// the declared length.
+// A body above the limit is too large, whatever length it declares. The error mentions the declared
+// length only if that is above the limit.
 func TestAttackWebhookLongerThanDeclared(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
@@ -208,8 +208,8 @@ func TestAttackWebhookLongerThanDeclared(t *testing.T) {
 	}
 }
 
-// hostileJSON are texts that cost a parser much, or confuse it. Each holds the text of
-// an action and of an event otherwise.
+// hostileJSON returns texts that cost a parser much or confuse it. Each of them is otherwise the
+// JSON of an action and of an event.
 func hostileJSON() map[string]string {
 	member := func(value string) string {
 		return `{"id":"5e02f6b1","type":"applicantActionReviewed","review":{"reviewStatus":"init"},"x":` + value + `}`
@@ -242,7 +242,7 @@ func hostileJSON() map[string]string {
 	}
 }
 
-// assertSoundError checks the text of an error that hostile input has led to.
+// assertSoundError checks the text of an error that hostile input has caused.
 func assertSoundError(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
@@ -254,8 +254,8 @@ func assertSoundError(t *testing.T, err error) {
 	assert.NotContains(t, text, "\n")
 }
 
-// Hostile JSON ends every call and every delivery, in memory that is in proportion
-// to its size.
+// Hostile JSON ends every call and every delivery. The memory that it costs is in proportion to its
+// size.
 //
 //nolint:paralleltest // it measures allocation
 func TestAttackHostileJSON(t *testing.T) {
@@ -301,15 +301,15 @@ func TestAttackHostileJSON(t *testing.T) {
 	}
 }
 
-// If a member comes twice, the last one counts, in every answer and every event, also if a member
-// of an unexpected type makes the client decode again. So a RED that one reader sees is never a
-// GREEN to another.
+// If a member comes twice, the last one counts, in every answer and every event. This also holds if
+// a member of an unexpected type makes the client decode again. So an answer that one reader sees
+// as RED is never GREEN to another.
 func TestAttackDuplicateMembers(t *testing.T) {
 	t.Parallel()
 	const red, green = `{"reviewAnswer":"RED"}`, `{"reviewAnswer":"GREEN"}`
 	for name, test := range map[string]struct {
-		review string // further members of the review
-		root   string // members beside the review
+		review string // other members of the review
+		root   string // other members of the action
 		want   idngo.ReviewAnswer
 	}{
 		"the answer, GREEN last":    {review: `"reviewResult":{"reviewAnswer":"RED","reviewAnswer":"GREEN"}`, want: "GREEN"},
@@ -349,7 +349,7 @@ func TestAttackDuplicateMembers(t *testing.T) {
 	}
 }
 
-// separated returns members with a comma before them, if there are any.
+// separated returns members with a comma before them, "" if there are none.
 func separated(members string) string {
 	if members == "" {
 		return ""
@@ -357,7 +357,7 @@ func separated(members string) string {
 	return "," + members
 }
 
-// answersOf returns the answer of an action's review as each way to read it tells it.
+// answersOf returns the answer of an action's review from each way to read it.
 func answersOf(t *testing.T, action string) map[string]idngo.ReviewAnswer {
 	t.Helper()
 	text := action
@@ -390,7 +390,7 @@ func answersOf(t *testing.T, action string) map[string]idngo.ReviewAnswer {
 	return answers
 }
 
-// The rule for members that come twice holds for events too.
+// The rule for members that come twice also holds for events.
 func TestAttackDuplicateMembersOfAnEvent(t *testing.T) {
 	t.Parallel()
 	for _, odd := range []string{"", `,"reviewMode":[],"createdAtMs":{}`, `,"sandboxMode":"yes"`} {
@@ -413,7 +413,7 @@ func TestAttackDuplicateMembersOfAnEvent(t *testing.T) {
 	}
 }
 
-// gzipBomb returns so many spaces, compressed.
+// gzipBomb returns size spaces, compressed.
 func gzipBomb(t *testing.T, size int64) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -425,7 +425,7 @@ func gzipBomb(t *testing.T, size int64) []byte {
 	return packed.Bytes()
 }
 
-// The limit of an answer is one of the bytes that net/http has unpacked.
+// The limit of an answer counts the bytes after net/http has unpacked them.
 //
 //nolint:paralleltest // it measures allocation
 func TestAttackGzipBomb(t *testing.T) {
@@ -443,7 +443,7 @@ func TestAttackGzipBomb(t *testing.T) {
 	for _, status = range []int{200, 401, 503} {
 		for _, op := range faultnet.Operations {
 			if op.Name == "OpenImage" && status == 200 {
-				continue // a download is as large as its writer takes
+				continue // a download has no limit
 			}
 			var err error
 			var response idngo.Response
@@ -461,7 +461,7 @@ func TestAttackGzipBomb(t *testing.T) {
 	}
 }
 
-// A webhook is never unpacked: the digest is one of the bytes as they came.
+// A webhook is never unpacked, since its digest covers the bytes as they came.
 func TestAttackGzipWebhook(t *testing.T) {
 	t.Parallel()
 	attacked := newReceiver(t)
@@ -470,8 +470,8 @@ func TestAttackGzipWebhook(t *testing.T) {
 	assert.Zero(t, attacked.events.Load())
 }
 
-// A flood of headers is refused before the receiver reads them, and many digests are
-// no digest.
+// The server refuses a flood of headers before the receiver reads them. The receiver refuses a
+// delivery with several digests.
 func TestAttackHeaderFlood(t *testing.T) {
 	t.Parallel()
 	attacked := newReceiver(t)
@@ -486,7 +486,7 @@ func TestAttackHeaderFlood(t *testing.T) {
 		header.Set("X-Payload-Digest-Alg", strings.Repeat("HMAC_SHA256_HEX", 50_000))
 	}))
 	assert.Equal(t, 401, attacked.deliver(body, func(header http.Header) {
-		header["x-payload-digest"] = []string{strings.Repeat("0", 64)} // beside the proper one
+		header["x-payload-digest"] = []string{strings.Repeat("0", 64)} // a second digest beside the right one
 	}))
 	assert.Zero(t, attacked.events.Load())
 	assert.Equal(t, 200, attacked.deliver(body, nil))
@@ -498,15 +498,15 @@ func TestAttackHeaderFlood(t *testing.T) {
 	for i := range 40_000 {
 		request.Header.Set(fmt.Sprintf("X-Flood-%d", i), "a value of a header")
 	}
-	if answer, err := server.Client().Do(request); err == nil { // or the server hangs up while it is written to
+	if answer, err := server.Client().Do(request); err == nil { // the server may also close the connection during the write
 		_ = answer.Body.Close()
 		assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, answer.StatusCode)
 	}
 	assert.Equal(t, int64(1), attacked.events.Load())
 }
 
-// hostileServers answer in ways that no server should. All of them make the call fail,
-// or succeed with what the server has said.
+// hostileServers returns servers that answer in ways that no server should. Each of them makes a
+// call fail, or succeed with the content that the server has sent.
 func hostileServers() map[string]func(n *faultnet.Network) {
 	raw := func(write func(w io.Writer, stop <-chan struct{})) func(n *faultnet.Network) {
 		return func(n *faultnet.Network) {
@@ -549,8 +549,8 @@ func hostileServers() map[string]func(n *faultnet.Network) {
 	}
 }
 
-// A hostile server cannot hold a call beyond its timeout, nor make it read without
-// end, and nothing of it is left behind. The bubble finds every goroutine.
+// A hostile server cannot hold a call beyond its timeout or make it read without end. The call
+// leaves nothing behind: the bubble finds every goroutine.
 func TestAttackHostileServers(t *testing.T) {
 	t.Parallel()
 	for name, attack := range hostileServers() {
@@ -559,12 +559,12 @@ func TestAttackHostileServers(t *testing.T) {
 				switch name {
 				case "chunks of a byte":
 					if op.Name != "GetAction" {
-						continue // it takes seconds
+						continue // this one takes seconds
 					}
 					skipIfShort(t, "it takes seconds")
 				case "an answer without a length":
 					if op.Name == "OpenImage" {
-						continue // a download is as large as its writer takes
+						continue // a download has no limit
 					}
 				}
 				t.Run(op.Key(), func(t *testing.T) {
@@ -579,7 +579,7 @@ func TestAttackHostileServers(t *testing.T) {
 						assertSoundError(t, err)
 						assert.LessOrEqual(t, time.Since(begin), 31*time.Second)
 						assert.LessOrEqual(t, lines.Count(), 2, "one attempt, and one to find what CreateAction has made")
-						if op.Name != "OpenImage" { // whose content may be anything
+						if op.Name != "OpenImage" { // an image may have any content
 							require.Error(t, err)
 						}
 						time.Sleep(2 * time.Second)
@@ -591,7 +591,7 @@ func TestAttackHostileServers(t *testing.T) {
 	}
 }
 
-// A trailer that echoes what was sent reaches neither an error nor the log.
+// A trailer that echoes values of the request shows up neither in an error nor in the log.
 func TestAttackTrailersThatEcho(t *testing.T) {
 	for _, answer := range []string{
 		"HTTP/1.1 200 OK\r\n%s\r\n2\r\n{}\r\n0\r\n%s\r\n",

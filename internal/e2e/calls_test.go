@@ -19,8 +19,8 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// clientCall is a method of Client that makes calls, and where the tests have it.
-// Beside these it needs an Example and a row in the README's table.
+// clientCall is a method of Client that makes calls, and the names of its rows in the tests. The
+// method also needs an Example and a row in the table of the README.
 type clientCall struct {
 	method string
 	golden string // the name of a golden request in testdata/requests
@@ -28,12 +28,13 @@ type clientCall struct {
 	retry  string // its row in faultnet.Operations
 	clock  string // its row in simulatorCalls
 	route  string // the operation of the simulator that answers it
-	// madeOf are methods that this one calls. They have the rows that this one leaves empty.
+	// madeOf names the methods that this one calls. Where a field of this one is empty, their rows
+	// test it.
 	madeOf []string
 }
 
-// clientCalls are all methods of Client that make calls. TestEveryCallIsTested
-// compares them with the Client and with the suites.
+// clientCalls has all methods of Client that make calls. TestEveryCallIsTested compares them with
+// the Client and with the tests.
 var clientCalls = []clientCall{
 	{
 		method: "CreateAction", golden: "create_action", secret: "CreateAction",
@@ -77,11 +78,10 @@ var clientCalls = []clientCall{
 	{method: "Do", golden: "do", secret: "Do GET", retry: "Do GET", clock: "Do", route: "GetAction"},
 }
 
-// silentMethods are the methods of Client that make no call.
+// silentMethods has the methods of Client that make no call.
 var silentMethods = []string{"String", "Format", "LogValue", "CloseIdleConnections"}
 
-// A method of Client without its tests, its Example or its row in the README is
-// half done.
+// Every method of Client has its tests, an Example and a row in the README.
 func TestEveryCallIsTested(t *testing.T) {
 	t.Parallel()
 	calls := map[string]clientCall{}
@@ -143,8 +143,8 @@ func TestEveryCallIsTested(t *testing.T) {
 	assert.Empty(t, examples, "of methods that Client does not have")
 }
 
-// rowsOf returns the row of a call or, where it has none, the rows of the methods
-// that it is made of.
+// rowsOf returns the row of a call. If it has none, rowsOf returns the rows of the methods that it
+// is made of.
 func rowsOf(call clientCall, calls map[string]clientCall, row func(clientCall) string) (names []string) {
 	if name := row(call); name != "" || len(call.madeOf) == 0 {
 		return []string{name}
@@ -155,8 +155,7 @@ func rowsOf(call clientCall, calls map[string]clientCall, row func(clientCall) s
 	return names
 }
 
-// examplesOfClient returns the methods of Client that example_test.go has an
-// Example of.
+// examplesOfClient returns the methods of Client for which example_test.go has an Example.
 func examplesOfClient(t *testing.T) map[string]bool {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), faultnet.Path(t, "example_test.go"), nil, parser.SkipObjectResolution)
@@ -165,7 +164,7 @@ func examplesOfClient(t *testing.T) map[string]bool {
 	for _, decl := range file.Decls {
 		if function, ok := decl.(*ast.FuncDecl); ok {
 			if name, ok := strings.CutPrefix(function.Name.Name, "ExampleClient_"); ok {
-				method, _, _ := strings.Cut(name, "_") // the rest names one of several
+				method, _, _ := strings.Cut(name, "_") // the suffix names one of several examples
 				methods[method] = true
 			}
 		}
@@ -173,7 +172,7 @@ func examplesOfClient(t *testing.T) map[string]bool {
 	return methods
 }
 
-// Each call reaches the simulator and is answered there by its own operation.
+// Each call reaches its own operation of the simulator.
 func TestEveryCallHasARouteInTheSimulator(t *testing.T) {
 	for _, call := range clientCalls {
 		if call.route == "" {

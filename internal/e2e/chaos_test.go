@@ -22,42 +22,42 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// chaosFaults are all faults at once.
+// chaosFaults returns all faults that TestChaos injects.
 func chaosFaults() []simulator.Chance {
 	chance := func(p float64, f simulator.Fault) simulator.Chance { return simulator.Chance{Fault: f, Probability: p} }
 	return []simulator.Chance{
-		// A tenth is told to come back.
+		// The service asks a tenth of the requests to come back later.
 		chance(0.09, simulator.Fault{Kind: simulator.FaultStatus, Status: 429}),
 		chance(0.01, simulator.Fault{Kind: simulator.FaultStatus, Status: 429, RetryAfter: "0"}),
 		chance(0.002, simulator.Fault{Kind: simulator.FaultStatus, Status: 409, RetryAfter: "0"}),
-		// A tenth fails before the effect.
+		// A tenth of the requests fail before the effect.
 		chance(0.03, simulator.Fault{Kind: simulator.FaultStatus, Status: 500}),
 		chance(0.03, simulator.Fault{Kind: simulator.FaultStatus, Status: 503}),
 		chance(0.02, simulator.Fault{Kind: simulator.FaultHTML, Status: 502}),
 		chance(0.02, simulator.Fault{Kind: simulator.FaultEarlyStatus, Status: 504}),
 		chance(0.02, simulator.Fault{Kind: simulator.FaultReset}),
 		chance(0.01, simulator.Fault{Kind: simulator.FaultResetEarly}),
-		// A twentieth fails after it.
+		// A twentieth of the requests fail after the effect.
 		chance(0.025, simulator.Fault{Kind: simulator.FaultStatusAfter, Status: 503}),
 		chance(0.025, simulator.Fault{Kind: simulator.FaultResetAfter}),
-		// Answers are slow, some of them too slow.
+		// Some answers are slow, and a few of them are too slow.
 		chance(0.02, simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: 20 * time.Millisecond}),
 		chance(0.02, simulator.Fault{Kind: simulator.FaultSlowBody, Delay: 20 * time.Millisecond}),
 		chance(0.0005, simulator.Fault{Kind: simulator.FaultSlowHeaders, Delay: 2 * chaosTimeout}),
-		// Or cut off, or nonsense, or without end.
+		// Some answers are cut off, are not JSON or never end.
 		chance(0.02, simulator.Fault{Kind: simulator.FaultTruncate}),
 		chance(0.02, simulator.Fault{Kind: simulator.FaultTruncateChunked}),
 		chance(0.01, simulator.Fault{Kind: simulator.FaultGarbage}),
 		chance(0.004, simulator.Fault{Kind: simulator.FaultEndless}),
-		// Dates are wrong, to either side.
+		// Some dates are wrong, in both directions.
 		chance(0.03, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: time.Hour}),
 		chance(0.03, simulator.Fault{Kind: simulator.FaultWrongDate, Delay: -time.Hour}),
 	}
 }
 
 const (
-	chaosTimeout   = time.Second // the end of the test waits for the last one that strikes
-	chaosAtOnce    = 64          // flows, in all processes together
+	chaosTimeout   = time.Second // the test ends when the last call has timed out
+	chaosAtOnce    = 64          // the number of flows at once, in all processes together
 	chaosImage     = 64 << 10
 	chaosProcesses = 2
 )
@@ -67,16 +67,16 @@ const (
 //	go test ./internal/e2e -run TestChaos -flows=1000000 -timeout=3h
 var chaosFlows = flag.Int("flows", 0, "how many flows TestChaos runs; 0 is a number that suits the run")
 
-// chaosFlow is one customer's way from the first call to the approval, and what the
-// backend believes of it in the end.
+// chaosFlow is the way of one customer from the first call to the approval, and the result that the
+// backend knows in the end.
 type chaosFlow struct {
 	Number   int
-	Digest   string   // of the image
-	ActionID string   // which the backend keeps
-	ImageIDs []string // what it was told
-	Approved bool     // by RequireApproved
-	Calls    int      // how often it had to call again
-	Problem  string   // what ended it early
+	Digest   string   // the digest of the image
+	ActionID string   // the id that the backend has stored
+	ImageIDs []string // the ids of images that the backend got
+	Approved bool     // RequireApproved has approved the action
+	Calls    int      // how often a call was made again
+	Problem  string   // the error that ended the flow
 }
 
 // externalID returns the backend's own id of the action.
@@ -89,9 +89,9 @@ func (f *chaosFlow) imageName() string { return fmt.Sprintf("selfie-%d.png", f.N
 // applicants.
 func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Number/20) }
 
-// TestChaos runs whole flows, many at once, on a service in which everything goes wrong
-// at once, and then compares what the flows believe with what the service has recorded.
-// Two processes share the flows, but with -short.
+// TestChaos runs many whole flows at once, on a service with all faults at once. It then compares
+// the results that the flows know with the records of the service. Two processes share the flows,
+// except with -short.
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
@@ -149,8 +149,8 @@ func assertGoroutines(t *testing.T, before int) {
 	}
 }
 
-// runChaosFlows runs the flows from first to before last, atOnce of them at a time, and gives each
-// of them to done, one at a time. It returns how many lines were logged.
+// runChaosFlows runs the flows from first to before last, atOnce of them at a time. It passes each
+// flow to done, one at a time, and returns how many lines were logged.
 func runChaosFlows(
 	ctx context.Context, t *testing.T, base string, atOnce, first, last int, done func(*chaosFlow),
 ) (lines int) {
@@ -194,7 +194,7 @@ func runChaosFlows(
 	return log.Count()
 }
 
-// waitUntil waits for what other goroutines are about to do, without sleeping.
+// waitUntil waits until done reports true, which other goroutines bring about. It does not sleep.
 func waitUntil(done func() bool) bool {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); runtime.Gosched() {
 		if done() {
@@ -204,7 +204,7 @@ func waitUntil(done func() bool) bool {
 	return done()
 }
 
-// image returns the content of the flow's image, which no other flow has.
+// image returns the content of the flow's image. No other flow has the same content.
 func (f *chaosFlow) image() []byte {
 	content := make([]byte, chaosImage)
 	var seed [32]byte
@@ -214,17 +214,16 @@ func (f *chaosFlow) image() []byte {
 	return content
 }
 
-// run does what a sensible backend does: where an outcome is unknown it asks, and
-// where nothing has happened it tries again.
+// run does the work of a good backend: it fetches the action after an unknown outcome, and calls
+// again after a call without effect.
 func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient func() *idngo.Client) error {
 	content := f.image()
 	f.Digest = faultnet.SHA256(content)
 	if content[len(content)-1] < 32 {
-		// One in eight processes dies before it has written down what its first
-		// call gave. Another one, that knows nothing but the external id, takes
-		// over. (One that dies while a create is under way, and is followed at
-		// once, is two machines creating at the same instant: nobody can exclude
-		// that from outside.)
+		// One in eight processes dies before it has stored the result of its first call. Another process,
+		// which knows only the external id, continues the flow. The first process does not die during a
+		// create: two machines would then create at the same instant, which nobody can exclude from
+		// outside.
 		_, _ = client.EnsureAction(ctx, f.applicant(), faultnet.FaceAuthorization(f.externalID()))
 		client = newClient()
 	}
@@ -248,7 +247,7 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 			return nil
 		}
 		if !errors.Is(err, idngo.ErrOutcomeUnknown) && !errors.Is(err, idngo.ErrDuplicateImage) {
-			return err // it is certain that nothing has happened
+			return err // the upload certainly had no effect
 		}
 		seen, looking := client.GetAction(ctx, f.ActionID)
 		if looking != nil {
@@ -298,14 +297,14 @@ func (f *chaosFlow) run(ctx context.Context, client *idngo.Client, newClient fun
 	})
 }
 
-// expectation returns what must be true of the flow's action.
+// expectation returns the expected parts of the flow's action.
 func (f *chaosFlow) expectation() idngo.ActionExpectation {
 	return idngo.ActionExpectation{
 		ApplicantID: f.applicant(), ExternalActionID: f.externalID(), LevelName: simulator.LevelFaceAuth,
 	}
 }
 
-// persist calls until it succeeds. What can never succeed ends it.
+// persist makes a call until it succeeds. It returns an error that another call cannot change.
 func (f *chaosFlow) persist(ctx context.Context, call func() error) error {
 	for n := 0; ; n++ {
 		err := call()
@@ -313,7 +312,7 @@ func (f *chaosFlow) persist(ctx context.Context, call func() error) error {
 			return err
 		}
 		if errors.Is(err, idngo.ErrTimestampExpired) {
-			f.Calls++ // the service's clock has jumped, and nothing has happened
+			f.Calls++ // the clock of the service has jumped, and the call had no effect
 			continue
 		}
 		for _, never := range []error{

@@ -28,24 +28,24 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// chaosWorld is what surrounds the flows of TestChaos: the service, and the backend's
-// receiver of webhooks, which is the same for all processes.
+// chaosWorld is the environment of the flows of TestChaos: the service, and the backend's receiver
+// of webhooks, which all processes share.
 type chaosWorld struct {
 	service  *simulator.Server
 	base     string
 	listener *cuttingListener
 	server   *http.Server
-	receiver *idngo.Client // asks for the action of each webhook
+	receiver *idngo.Client // fetches the action of each webhook
 	flows    int
 	progress func(ended int)
-	offset   atomic.Int64 // of the service's clock, in nanoseconds
+	offset   atomic.Int64 // the offset of the service's clock, in nanoseconds
 
 	mu           sync.Mutex
-	keys         map[string]bool // of the events that were accepted
-	effects      map[string]int  // by external id
+	keys         map[string]bool // the keys of the accepted events
+	effects      map[string]int  // the number of payments by external id
 	deliveries   int
-	ended        int // flows, as far as the webhooks tell
-	refusedEarly int // timestamps before the clock jumped
+	ended        int // the number of flows that have ended according to the webhooks
+	refusedEarly int // the number of timestamps that were refused before the clock jumped
 }
 
 // startChaosWorld starts the service and the receiver.
@@ -81,9 +81,8 @@ func startChaosWorld(t *testing.T, flows int, seed uint64) *chaosWorld {
 	return world
 }
 
-// receive is the backend's receiver. It accepts each key once, and refuses the first
-// delivery of some events, so that they come again. The effect of a verdict is a
-// payment.
+// receive is the backend's receiver. It accepts each key once. It refuses the first delivery of
+// some events, so that the service delivers them again. A verdict causes a payment.
 func (w *chaosWorld) receive(_ context.Context, event *idngo.WebhookEvent) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -108,8 +107,8 @@ func (w *chaosWorld) receive(_ context.Context, event *idngo.WebhookEvent) error
 	return nil
 }
 
-// disturb lets the service's clock drift by 20 seconds, jump forward and backward and
-// return, and cuts all connections twice, at fixed points of the run. w.mu is held.
+// disturb lets the service's clock drift by 20 seconds, jump forward and backward, and return. It
+// cuts all connections twice. Both happen at fixed points of the run. w.mu is held.
 func (w *chaosWorld) disturb() {
 	percent := func(n int) bool { return w.ended == max(w.flows*n/100, 1) }
 	drifted := min(20*time.Second*time.Duration(w.ended)/time.Duration(max(w.flows*4/10, 1)), 20*time.Second)
@@ -128,12 +127,13 @@ func (w *chaosWorld) disturb() {
 	}
 }
 
-// cuttingListener is a listener that can cut all connections at once. A request that has begun when
-// it does so ends before, and a later one of the same connection has no effect. Otherwise an action
-// could be made long after its client saw the cut, which EnsureAction's documentation excludes.
+// cuttingListener is a listener that can cut all connections at once. A request that has begun
+// before a cut ends before it. A later request of the same connection has no effect. Otherwise the
+// service could make an action long after its client saw the cut, which the documentation of
+// EnsureAction excludes.
 type cuttingListener struct {
 	net.Listener
-	requests sync.RWMutex // held by requests for reading, and by a cut
+	requests sync.RWMutex // requests hold it for reading, and a cut holds it for writing
 	mu       sync.Mutex
 	open     map[net.Conn]bool
 	cuts     int
@@ -159,7 +159,7 @@ func (l *cuttingListener) guard(next http.Handler) http.Handler {
 	})
 }
 
-// Accept keeps the connection until it is closed.
+// Accept stores the connection until it is closed.
 func (l *cuttingListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -201,7 +201,7 @@ func (c *cuttableConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// checkBooks compares what the flows believe with what the service has recorded.
+// checkBooks compares the results that the flows know with the records of the service.
 func (w *chaosWorld) checkBooks(t *testing.T, all []*chaosFlow) {
 	t.Helper()
 	actions := map[string][]simulator.ActionRecord{}
@@ -249,7 +249,7 @@ func (w *chaosWorld) checkStats(t *testing.T, flows int, stats simulator.Stats) 
 	assert.Zero(t, stats.WebhooksDropped)
 	assert.Zero(t, stats.WebhooksGivenUp)
 	assert.Equal(t, 2, w.listener.cuts)
-	if flows >= 300 { // fewer may be spared of a fault
+	if flows >= 300 { // in a shorter run some fault may not happen
 		assert.Positive(t, stats.RefusedTimestamps, "the jumps of the clock were noticed")
 		for _, c := range chaosFaults() {
 			assert.Positive(t, stats.Faults[c.Kind], "%s has struck", c.Kind)
@@ -259,8 +259,8 @@ func (w *chaosWorld) checkStats(t *testing.T, flows int, stats simulator.Stats) 
 		"%d connections are open", w.service.Stats().OpenConnections)
 }
 
-// chaosWorkerVariable is set in the processes that TestChaos starts: the base URL, the
-// first flow, the one after the last, and the file for the results.
+// chaosWorkerVariable is set in the processes that TestChaos starts. It holds the base URL, the
+// number of the first flow, the number after the last one, and the file for the results.
 const chaosWorkerVariable = "IDNGO_TEST_CHAOS_WORKER"
 
 // runChaosProcesses shares the flows among processes and returns their results.
@@ -297,8 +297,8 @@ func runChaosProcesses(ctx context.Context, t *testing.T, base string, flows, pr
 	return all
 }
 
-// TestChaosWorker is a process of TestChaos. Its goroutines and its heap return to what
-// they were.
+// TestChaosWorker is a process of TestChaos. At its end it has no more goroutines than before, and
+// its heap is hardly larger.
 //
 //nolint:paralleltest // it is alone in its process
 func TestChaosWorker(t *testing.T) {
@@ -321,7 +321,7 @@ func TestChaosWorker(t *testing.T) {
 	const atOnce = chaosAtOnce / chaosProcesses
 	goroutines := runtime.NumGoroutine()
 	warm := min(first+atOnce, last)
-	runChaosFlows(t.Context(), t, settings[0], atOnce, first, warm, write) // or the first use of everything would count
+	runChaosFlows(t.Context(), t, settings[0], atOnce, first, warm, write) // these flows pay the costs of the first use of everything
 	heap := heapInUse()
 	lines := runChaosFlows(t.Context(), t, settings[0], atOnce, warm, last, write)
 	assertGoroutines(t, goroutines)
@@ -336,7 +336,7 @@ func TestChaosWorker(t *testing.T) {
 func heapInUse() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
-	runtime.GC() // and what the pools keep
+	runtime.GC() // the second run frees the content of the pools
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }

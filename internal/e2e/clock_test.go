@@ -19,8 +19,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// newSkewedSimulator returns a simulator whose clock is off, and an action with an
-// image in it.
+// newSkewedSimulator returns a simulator whose clock is off, and an action in it that has an image.
 func newSkewedSimulator(t *testing.T, off time.Duration) (network *faultnet.Network, server *simulator.Server, actionID, imageID string) {
 	t.Helper()
 	network, server = faultnet.NewSimulator(t, simulator.Config{Clock: func() time.Time { return time.Now().Add(off) }})
@@ -32,7 +31,7 @@ func newSkewedSimulator(t *testing.T, off time.Duration) (network *faultnet.Netw
 	return network, server, action.ID, string(image.ImageID)
 }
 
-// simulatorCalls are calls that a simulator with this action and image answers.
+// simulatorCalls returns calls that a simulator with this action and image answers.
 func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
 	return map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error{
 		"CreateAction": func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error {
@@ -89,8 +88,8 @@ func simulatorCalls(actionID, imageID string) map[string]func(context.Context, *
 	}
 }
 
-// With the service's clock 10 minutes off, the first call of a client takes two
-// attempts and the second one, whatever the call, and nothing is done twice.
+// If the service's clock is off by 10 minutes, the first call of a client takes two attempts and
+// the second call takes one. This holds for every call, and nothing is done twice.
 func TestClockIsLearned(t *testing.T) {
 	for name := range simulatorCalls("", "") {
 		for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute, 100 * 24 * time.Hour} {
@@ -158,8 +157,7 @@ func TestClockIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// A client that may make one attempt only fails its first call, and has learned
-// from it all the same.
+// A client with MaxAttempts 1 fails its first call, but still learns the offset from it.
 func TestClockWithOneAttempt(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network, _, actionID, imageID := newSkewedSimulator(t, -10*time.Minute)
@@ -192,16 +190,16 @@ func TestClockOffsetIsTheClients(t *testing.T) {
 	})
 }
 
-// clockServer compares a stamp with its own clock, as the service does, and
-// lets the test say what clock it shows.
+// clockServer compares a stamp with its own clock, as the service does. A test can make it show
+// another clock in Date.
 type clockServer struct {
-	skew   time.Duration // of the clock that stamps are compared with
-	shows  time.Duration // of the clock in Date
+	skew   time.Duration // the offset of the clock that stamps are compared with
+	shows  time.Duration // the offset of the clock in Date
 	noDate bool
 	age    string
-	code   int           // of a refusal
-	slow   time.Duration // to answer
-	ok     int           // status of what is not refused
+	code   int           // the code of a refusal
+	slow   time.Duration // the delay of an answer
+	ok     int           // the status of an answer that is no refusal
 	any    bool          // nothing is refused
 	seen   []time.Duration
 }
@@ -233,7 +231,7 @@ func (s *clockServer) handle(_ int, w http.ResponseWriter, r *http.Request) bool
 	return true
 }
 
-// newClockServer returns a network whose server is s.
+// newClockServer returns a network that is served by server.
 func newClockServer(t *testing.T, server *clockServer) *faultnet.Network {
 	network := faultnet.New(t)
 	network.AnyStamp = true
@@ -241,7 +239,7 @@ func newClockServer(t *testing.T, server *clockServer) *faultnet.Network {
 	return network
 }
 
-// A Date is believed in an answer of 401 only.
+// The client learns the clock only from the Date of a 401.
 func TestClockIsLearnedFrom401Only(t *testing.T) {
 	for _, status := range []int{0, 400, 403, 404, 429, 500, 503, 302} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
@@ -309,7 +307,8 @@ func TestClockLearnsFromTheCodesOnly(t *testing.T) {
 	}
 }
 
-// The learned offset is dropped when the service's clock, or ours, is corrected.
+// The client drops the learned offset when the clock of the service or of this machine is
+// corrected.
 func TestClockHeals(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
@@ -324,7 +323,7 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour, get())
 		require.Len(t, log.With("clock"), 1)
 
-		// A little is no disagreement.
+		// A small difference changes nothing.
 		server.shows = time.Hour + 5*time.Second
 		assert.Equal(t, time.Hour, get())
 		assert.Equal(t, time.Hour, get())
@@ -333,12 +332,12 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour, get())
 		require.Len(t, log.With("clock"), 1)
 
-		// More than that is, in an answer of success too.
+		// A larger difference changes the offset, also if the answer is a success.
 		server.shows = time.Hour + 6*time.Second
 		assert.Equal(t, time.Hour, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
 
-		// Not from a cache, not after a long while.
+		// The Date of a cached answer changes nothing, and the Date of a slow answer changes nothing.
 		server.age, server.shows = "100", 0
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
@@ -346,7 +345,7 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		server.slow = 0
 
-		// Nor without a Date.
+		// An answer without a Date changes nothing.
 		server.noDate = true
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		assert.Equal(t, time.Hour+6*time.Second, get())
@@ -356,7 +355,7 @@ func TestClockHeals(t *testing.T) {
 		assert.Equal(t, time.Hour+6*time.Second, get())
 		server.skew = 0
 		assert.Zero(t, get())
-		server.shows = 4 * time.Second // and the client ignores it from then on
+		server.shows = 4 * time.Second // from then on the client ignores small differences
 		assert.Zero(t, get())
 		server.shows = time.Hour
 		assert.Zero(t, get())
@@ -365,7 +364,7 @@ func TestClockHeals(t *testing.T) {
 	})
 }
 
-// A refusal heals too: the clock of the service has jumped back.
+// The client also drops the offset after a refusal: here the clock of the service has jumped back.
 func TestClockHealsFromRefusals(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
@@ -382,7 +381,7 @@ func TestClockHealsFromRefusals(t *testing.T) {
 	})
 }
 
-// WithClock is the clock that the offset is added to.
+// The offset is added to the clock of WithClock.
 func TestClockOfTheCaller(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		own := -time.Hour
@@ -393,7 +392,7 @@ func TestClockOfTheCaller(t *testing.T) {
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 2, res.Attempts)
 		assert.Equal(t, []time.Duration{-time.Hour, 0}, server.seen)
-		own = 0 // somebody has put it right
+		own = 0 // somebody has corrected this clock
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
 		assert.Equal(t, 2, res.Attempts, "the offset is wrong now")
 		require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithResponse(&res)))
@@ -402,8 +401,8 @@ func TestClockOfTheCaller(t *testing.T) {
 	})
 }
 
-// The offset is for stamps and for the expiry of a token, which is for a phone whose
-// clock is right. Other times are those of the caller's clock.
+// The offset corrects stamps and the expiry of a token, which is meant for a phone with a correct
+// clock. It does not change any other time.
 func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		server := &clockServer{skew: time.Hour, shows: time.Hour, code: 4004}
@@ -415,7 +414,7 @@ func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 			assert.Equal(t, time.Now().Add(time.Hour).Add(10*time.Minute), token.ExpiresAt)
 		}
 
-		// A Retry-After without a Date beside it has no other clock either.
+		// A Retry-After without a Date in the same answer is compared with the local clock.
 		refused := false
 		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if refused {
@@ -432,8 +431,8 @@ func TestClockOffsetIsForStampsAndExpiry(t *testing.T) {
 	})
 }
 
-// A wrong Date does no harm to a client whose stamps are accepted, and one that
-// a wrong Date has misled finds back.
+// A wrong Date does no harm to a client whose stamps are accepted. A client that has learned a
+// wrong offset corrects it.
 func TestClockOfAGateway(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network, service := faultnet.NewSimulator(t, simulator.Config{})

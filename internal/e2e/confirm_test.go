@@ -12,8 +12,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// ConfirmAction compares the claim of an app with the action that the service
-// returns. A value that the service does not return is no match.
+// ConfirmAction compares the claim of an app with the action that the service returns. A value that
+// the service does not return does not match.
 func TestConfirmAction(t *testing.T) {
 	const green = `,"review":{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}`
 	whole := `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1"` + green + `}`
@@ -21,7 +21,7 @@ func TestConfirmAction(t *testing.T) {
 	tests := map[string]struct {
 		answer string
 		want   idngo.ActionExpectation
-		differ string // the parts that do, in order
+		differ string // the names of the parts that differ, in order
 	}{
 		"as expected":    {answer: whole, want: all},
 		"applicant only": {answer: whole, want: idngo.ActionExpectation{ApplicantID: "app-1"}},
@@ -92,8 +92,8 @@ func TestConfirmAction(t *testing.T) {
 	}
 }
 
-// An app claims GREEN of an action that is none: what it claims is never asked
-// for, the service's word counts.
+// An app claims a GREEN for an action that is not the expected one, or that the service has not
+// approved. ConfirmAction returns the answer of the service.
 func TestConfirmActionOfAForgedGreen(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Outcome: simulator.Outcome{Answer: "RED"}, ManualReview: true})
@@ -146,15 +146,15 @@ func TestConfirmActionRefuses(t *testing.T) {
 	})
 }
 
-// No error means pay: the action is the expected one, completed and GREEN. If only the
-// review is wanting, the action comes with the error.
+// RequireApproved returns an error unless the action is the expected one, completed and GREEN. If
+// only the approval is missing, it also returns the action.
 func TestRequireApproved(t *testing.T) {
 	const ids = `{"id":"5e02f6b1","applicantId":"app-1","externalActionId":"ext-1","review":`
 	want := idngo.ActionExpectation{ApplicantID: "app-1", ExternalActionID: "ext-1", LevelName: "lvl"}
 	for name, tt := range map[string]struct {
 		answer string
-		want   error  // nil: pay
-		text   string // what the error ends with
+		want   error  // nil: the action is approved
+		text   string // the end of the error
 	}{
 		"GREEN": {answer: ids + `{"reviewStatus":"completed","levelName":"lvl","reviewResult":{"reviewAnswer":"GREEN"}}}`},
 		"RED": {

@@ -26,8 +26,7 @@ func writeAs(status int, mediaType, text string) func(http.ResponseWriter) {
 	}
 }
 
-// Each answer either shows that the service accepts the credentials, or the error
-// says what to do.
+// An answer shows that the service accepts the credentials, or the error tells the user what to do.
 func TestCheckCredentials(t *testing.T) {
 	const (
 		page        = "<html>not here</html>"
@@ -41,9 +40,9 @@ func TestCheckCredentials(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		answer  func(http.ResponseWriter)
-		advice  string // "": the credentials are accepted
-		want    error  // nil: any
-		notWant error  // nil: none
+		advice  string // the advice in the error; "" if the credentials are accepted
+		want    error  // an error that matches; nil if any may
+		notWant error  // an error that does not match; nil if any may
 	}{
 		"404 of the service":    {answer: faultnet.Refusal(404, 0)},
 		"404 without errorCode": {answer: writeAs(404, "application/json", `{"description":"Action not found","code":404}`)},
@@ -157,7 +156,7 @@ func TestCheckCredentialsWithoutAnAnswer(t *testing.T) {
 	})
 }
 
-// A clock that is wrong is corrected on the way, for the calls that follow.
+// CheckCredentials corrects a wrong clock for the calls that follow.
 func TestCheckCredentialsCorrectsTheClock(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network, service, actionID, _ := newSkewedSimulator(t, 10*time.Minute)
@@ -174,7 +173,7 @@ func TestCheckCredentialsCorrectsTheClock(t *testing.T) {
 	})
 }
 
-// Its call is counted and traced as the endpoint GetAction.
+// The call of CheckCredentials is logged and traced as the endpoint GetAction.
 func TestCheckCredentialsIsAGetAction(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network, service := faultnet.NewSimulator(t, simulator.Config{})

@@ -19,22 +19,22 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// simulatorRecorder is a simulator and the requests that it has seen, in order.
+// simulatorRecorder is a simulator and the requests that it has got, in order.
 type simulatorRecorder struct {
 	*simulator.Server
 	net *faultnet.Network
 
 	mu    sync.Mutex
-	calls []string // operations
+	calls []string // the names of the operations
 	at    []time.Time
-	// before is asked before each request of the operation, which is the
-	// number-th; true means that it has answered.
+	// before is called before each request with its operation and its number for that operation. It
+	// returns true if it has answered the request.
 	before func(operation string, number int, w http.ResponseWriter, r *http.Request) bool
 	counts map[string]int
 }
 
-// newSimulatorRecorder puts a simulator behind the handler of a faultNet, so that a test can
-// come between any two requests.
+// newSimulatorRecorder puts a simulator behind the handler of a Network, so that a test can do
+// something between any two requests.
 func newSimulatorRecorder(t *testing.T, cfg simulator.Config) *simulatorRecorder {
 	t.Helper()
 	recorder := &simulatorRecorder{net: faultnet.New(t), counts: map[string]int{}}
@@ -59,7 +59,7 @@ func newSimulatorRecorder(t *testing.T, cfg simulator.Config) *simulatorRecorder
 	return recorder
 }
 
-// operationOfRequest returns the operation of a request, by its path.
+// operationOfRequest returns the operation of a request, which its path shows.
 func operationOfRequest(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case strings.Contains(path, "/forApplicant/"):
@@ -84,14 +84,14 @@ func (b *simulatorRecorder) story() string {
 	return strings.Join(b.calls, " ")
 }
 
-// forget begins a new story.
+// forget deletes the recorded calls.
 func (b *simulatorRecorder) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls, b.at, b.counts = nil, nil, map[string]int{}
 }
 
-// add creates actions ext-1, ext-2 … one second apart.
+// add creates the actions ext-1, ext-2 and so on, one second apart.
 func (b *simulatorRecorder) add(t *testing.T, count int) {
 	t.Helper()
 	client := b.net.Client()
@@ -103,7 +103,7 @@ func (b *simulatorRecorder) add(t *testing.T, count int) {
 	b.forget()
 }
 
-// with counts the actions of an external id.
+// with returns the number of actions with an external id.
 func (b *simulatorRecorder) with(externalID string) (count int) {
 	for _, a := range b.Actions() {
 		if a.ExternalActionID == externalID {
@@ -164,7 +164,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 	}
 }
 
-// The newest of several actions with one external id is found.
+// FindAction returns the newest of several actions with one external id.
 func TestFindActionFindsTheNewest(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -177,8 +177,8 @@ func TestFindActionFindsTheNewest(t *testing.T) {
 	})
 }
 
-// answerLists answers ListActions page by page, and GetAction with gets: 404 for an
-// id that is not in it, 403 for one that is empty.
+// answerLists answers ListActions page by page. It answers GetAction from gets: with 404 if the id
+// is not in it, and with 403 if its text is empty.
 func answerLists(pages []string, gets map[string]string) func(int, http.ResponseWriter, *http.Request) bool {
 	asked := 0
 	return func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -212,8 +212,8 @@ func TestFindActionOnOddLists(t *testing.T) {
 		pages []string
 		gets  map[string]string
 		calls int
-		id    string // of the action that is found
-		is    error  // what the error matches; nil with an empty id: none of the sentinels
+		id    string // the id of the action that is found
+		is    error  // the sentinel that the error matches; nil with an empty id if it matches none
 	}{
 		"total is missing": {
 			pages: []string{`{"list":{"items":[{"id":"1","externalActionId":"x"}]}}`, `{"list":{"items":[{"id":"2","externalActionId":"y"}]}}`},
@@ -320,8 +320,8 @@ func TestEnsureAction(t *testing.T) {
 		quirks   simulator.Quirks
 		script   faults
 		story    string
-		actions  int   // of ext-1 in the end
-		is       error // what the error matches; nil: success
+		actions  int   // the number of actions with ext-1 in the end
+		is       error // the sentinel that the error matches; nil if the call succeeds
 		unknown  bool
 		attempts int // MaxAttempts
 	}{
@@ -497,7 +497,7 @@ func TestEnsureAction(t *testing.T) {
 					}
 				}
 
-				// A second call, after a crash for example, gets the same action.
+				// A second call, for example after a crash, returns the same action.
 				require.NoError(t, recorder.SetFaults(nil))
 				again, err := ensure(t, recorder.net.Client())
 				require.NoError(t, err)
@@ -511,7 +511,7 @@ func TestEnsureAction(t *testing.T) {
 // errSomething stands in a table for an error that matches no sentinel.
 var errSomething = errors.New("any error")
 
-// One delay, which grows, lies between an unknown outcome and the next search.
+// EnsureAction waits after an unknown outcome and before the next search. The wait grows each time.
 func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -538,7 +538,8 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	})
 }
 
-// The effect comes late, while the client waits: it is found, not repeated.
+// The effect of a create comes late, while the client waits. The client finds the action and does
+// not create a second one.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -593,8 +594,7 @@ func TestEnsureActionLosesARace(t *testing.T) {
 	}
 }
 
-// Many at once, on a service that knows conflicts: one action, and everybody
-// has it.
+// Many calls at once, on a service that reports conflicts, make one action. All calls return it.
 func TestEnsureActionManyAtOnce(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{ConflictOnDuplicate: true}})
@@ -636,7 +636,7 @@ func TestEnsureActionOfAnotherLevel(t *testing.T) {
 	}
 }
 
-// A service that answers a create with what it has is compared too.
+// If the service answers a create with an action that exists, its level is compared too.
 func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -645,7 +645,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 				_, _ = io.WriteString(w, `{"items":[],"totalItems":0}`)
 				return true
 			}
-			return false // actionJSON, of the level lvl
+			return false // Answer returns actionJSON, whose level is lvl
 		}
 		action, err := network.Client().EnsureAction(
 			t.Context(), "app-1", idngo.CreateActionParams{LevelName: "other", ExternalActionID: "ext-1"},
@@ -656,7 +656,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "5e02f6b1", action.ID)
 
-		// The unknown outcome of an earlier create stays unknown.
+		// The outcome of an earlier create stays unknown.
 		creates, answer := 0, network.OnRequest
 		network.OnRequest = func(number int, w http.ResponseWriter, r *http.Request) bool {
 			if operationOfRequest(r) == "CreateAction" {
@@ -674,7 +674,7 @@ func TestEnsureActionIsAnsweredWithAnotherLevel(t *testing.T) {
 	})
 }
 
-// The mismatch shows after an unknown outcome too, which stays unknown.
+// A mismatch after an unknown outcome is reported, and the outcome stays unknown.
 func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -696,7 +696,8 @@ func TestEnsureActionOfAnotherLevelAfterUnknown(t *testing.T) {
 	})
 }
 
-// IDnGO's own pages never show the level: then there is nothing to compare.
+// The documentation of IDnGO never shows the level of an action. Without a level there is nothing
+// to compare.
 func TestEnsureActionLevelIsNotSaid(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -711,7 +712,7 @@ func TestEnsureActionLevelIsNotSaid(t *testing.T) {
 	})
 }
 
-// The entry of the list is short, and the action cannot be asked for its level.
+// The entry of the list has no level, and fetching the action fails.
 func TestEnsureActionLevelCannotBeAsked(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -723,7 +724,7 @@ func TestEnsureActionLevelCannotBeAsked(t *testing.T) {
 	})
 }
 
-// A process dies after its create was sent; another one takes over.
+// A process dies after its create was sent. Another process continues.
 func TestEnsureActionAfterACrash(t *testing.T) {
 	for _, fault := range []simulator.FaultKind{simulator.FaultResetAfter, simulator.FaultReset, simulator.FaultSlowHeaders} {
 		t.Run(string(fault), func(t *testing.T) {
@@ -750,8 +751,8 @@ func TestEnsureActionAfterACrash(t *testing.T) {
 	}
 }
 
-// The wait before the second search ends with the context. A wait that would
-// outlast the context is not begun.
+// The wait before the second search ends with the context. A wait that would outlast the context
+// does not begin.
 func TestEnsureActionAndTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -812,7 +813,7 @@ func TestEnsureActionRefusesBeforeAnythingIsSent(t *testing.T) {
 	})
 }
 
-// Options go with each call that EnsureAction makes.
+// EnsureAction passes its options on to each call that it makes.
 func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{})
@@ -829,8 +830,8 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	})
 }
 
-// A search that completes a create or a submit sends the same header, and does
-// not change the Response.
+// A search that completes a create or a submit sends the same header and does not change the
+// Response.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
@@ -852,8 +853,8 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	})
 }
 
-// The answer of a create or a submit lacks the action, and the search fails. The
-// outcome of the create is unknown. The submit has happened.
+// The answer of a create or a submit lacks the action, and the search for it fails. The outcome of
+// the create is unknown. The submit has happened.
 func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
@@ -880,8 +881,8 @@ func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 	})
 }
 
-// A create that was answered with 2xx is never made again, however long the
-// list takes to show it.
+// A create that was answered with 2xx is never made again, however long the list takes to show the
+// action.
 func TestEnsureActionAcknowledged(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)

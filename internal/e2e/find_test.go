@@ -17,22 +17,22 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// oddList is a service that lists actions in whatever way a script tells. The first
-// four bytes of the script choose the envelope, the total, what follows the last page,
-// and how single actions are answered. Each other byte is an entry or the end of a page.
+// oddList is a service that lists actions as a script describes. The first four bytes of the script
+// choose the envelope, the total, the pages after the last one, and the answers for single actions.
+// Each other byte is an entry or the end of a page.
 type oddList struct {
 	envelope, total, after, single byte
 	pages                          [][]oddEntry
 	requests                       int
-	served                         []oddEntry // in pages
-	servedAlone                    bool       // the action that is sought
+	served                         []oddEntry // the entries on the pages that were fetched
+	servedAlone                    bool       // whether the wanted action was fetched alone
 }
 
 // oddEntry is one action of an oddList.
 type oddEntry struct {
-	text   string // as JSON
+	text   string // the JSON of the entry
 	id     string
-	target bool // it has the external id that is sought
+	target bool // whether it has the wanted external id
 }
 
 // newOddList returns the service of a script.
@@ -78,7 +78,7 @@ func (l *oddList) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.Contains(r.URL.Path, "applicantId=") {
 		text = l.page(l.requests - 1)
 	} else {
-		id := path.Base(path.Dir(r.URL.Path)) // before the last element, which is one
+		id := path.Base(path.Dir(r.URL.Path)) // the element before the last one
 		switch l.single % 4 {
 		case 0:
 			text = fmt.Sprintf(`{"id":%q,"externalActionId":"target"}`, id)
@@ -94,8 +94,8 @@ func (l *oddList) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
-// page returns the page with a number. After the last one come empty pages, or the same
-// ones again.
+// page returns the page with a number. After the last page it returns empty pages or the same pages
+// again.
 func (l *oddList) page(number int) string {
 	var entries []oddEntry
 	switch {
@@ -125,8 +125,8 @@ func (l *oddList) page(number int) string {
 	}
 }
 
-// hasTarget reports whether the action that is sought was among what was served. An id
-// that comes again counts as it was first told.
+// hasTarget reports whether the service has returned the wanted action. If an id comes again, only
+// its first entry counts.
 func (l *oddList) hasTarget() bool {
 	told := map[string]bool{}
 	for _, entry := range l.served {
@@ -138,8 +138,8 @@ func (l *oddList) hasTarget() bool {
 	return l.servedAlone
 }
 
-// FuzzFindAction seeks an action in the odd lists of a hostile service. It finds an
-// action that was served, or tells why not, and always ends.
+// FuzzFindAction searches for an action in the odd lists of a hostile service. The search always
+// ends. It finds an action that the service has returned, or returns an error.
 func FuzzFindAction(f *testing.F) {
 	for _, script := range []string{
 		"", "0000", "0000\x10\x11\x12", "0000\x10\x18\x11", "0100\x12\x13\x14\x15\x16", "0010\x10\x18\x20", "0020\x10\x18\x20\x18\x30",
@@ -168,7 +168,7 @@ func FuzzFindAction(f *testing.F) {
 	})
 }
 
-// A service that ignores the offset and gives two pages in turn ends the iteration too.
+// The iteration also ends for a service that ignores the offset and returns two pages in turn.
 func TestAllActionsOfAServiceThatAlternates(t *testing.T) {
 	t.Parallel()
 	list := newOddList([]byte("\x00\x00\x01\x00\x20\x08\x30"))

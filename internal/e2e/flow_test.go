@@ -13,8 +13,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Odd ids and levels are valid: they are escaped once and signed as they are
-// sent. The simulator computes the signature from the raw request URI.
+// Odd ids and levels are valid. The client escapes them once and signs the path that it sends. The
+// simulator computes the signature from the raw request URI.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
 	client, service := faultnet.StartSimulator(t, simulator.Config{AnyLevel: true})
@@ -43,7 +43,7 @@ func TestOddIDs(t *testing.T) {
 	assert.Zero(t, service.Stats().RefusedSignatures)
 }
 
-// The whole path over real HTTP.
+// This test goes through a whole face authorization over real HTTP.
 func TestFlow(t *testing.T) {
 	t.Parallel()
 	client, service := faultnet.StartSimulator(t, simulator.Config{ReviewDelay: 20 * time.Millisecond})

@@ -13,14 +13,13 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// update makes the tests with golden files write them.
+// update makes the tests with golden files write these files.
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 func TestMain(m *testing.M) { os.Exit(faultnet.RunTests(m)) }
 
-// skipIfShort is the rule of -short. A test that takes more than about a second
-// asks for it, either here or with testing.Short to run a part of its cases. What
-// -short leaves out runs in .ci/run.
+// skipIfShort skips a test with -short. A test that takes more than about a second calls it, or
+// calls testing.Short to run a part of its cases. .ci/run runs everything that -short leaves out.
 func skipIfShort(t *testing.T, reason string) {
 	t.Helper()
 	if testing.Short() {
@@ -28,8 +27,8 @@ func skipIfShort(t *testing.T, reason string) {
 	}
 }
 
-// operationsOf returns all operations, or with -short one that is idempotent, one
-// that is not, and the download.
+// operationsOf returns all operations. With -short it returns one that is idempotent, one that is
+// not, and the download.
 func operationsOf(t *testing.T) []faultnet.Operation {
 	t.Helper()
 	if testing.Short() {
@@ -38,9 +37,9 @@ func operationsOf(t *testing.T) []faultnet.Operation {
 	return faultnet.Operations
 }
 
-// writeOverlay returns the path of a file for the -overlay flag of the go command.
-// replace holds the paths of files that need not exist and of those that replace
-// them.
+// writeOverlay returns the path of a file for the -overlay flag of the go command. The keys of
+// replace are the paths of files, which need not exist. The values are the paths of the files that
+// replace them.
 func writeOverlay(t *testing.T, replace map[string]string) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"Replace": replace})
@@ -50,7 +49,7 @@ func writeOverlay(t *testing.T, replace map[string]string) string {
 	return name
 }
 
-// allocated returns the bytes that the process allocates while f runs.
+// allocated returns the number of bytes that the process allocates while f runs.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

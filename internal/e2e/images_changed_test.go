@@ -26,9 +26,9 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Sources that change while they are uploaded.
+// The tests of this file change the source of an image during the upload.
 
-// wholeBodies is a server that counts the bodies that reach it whole.
+// wholeBodies starts a server that counts the bodies that it has read to their end.
 func wholeBodies(t *testing.T) (base string, whole *atomic.Int32) {
 	t.Helper()
 	whole = new(atomic.Int32)
@@ -42,8 +42,8 @@ func wholeBodies(t *testing.T) (base string, whole *atomic.Int32) {
 	return server.URL, whole
 }
 
-// A source of another size than before is found out at once: the call ends with
-// ErrImageChanged after one attempt, and no server gets a whole body.
+// The client notices at once if the size of a source has changed: the call returns ErrImageChanged
+// after one attempt, and no server gets a whole body.
 func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(3 << 20)
@@ -77,14 +77,14 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 			path := faultnet.TempFile(t, "face.jpg", content)
 			var once sync.Once
 			params := faultnet.Selfie(idngo.ImageFile(path))
-			params.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // at 0: between the passes
+			params.Progress = func(idngo.UploadProgress) { once.Do(func() { change(t, path) }) } // the first call is between the passes
 			var response idngo.Response
 			_, err = client.AddImage(t.Context(), "a1", params, idngo.WithResponse(&response), idngo.WithIdempotent())
 			check(t, err, response, path)
 			assert.Zero(t, whole.Load())
 		})
 		if name == "a folder" {
-			continue // that leaves an open file as it is
+			continue // an open file does not change when its path becomes a folder
 		}
 		t.Run(name+" while it is sent", func(t *testing.T) {
 			t.Parallel()
@@ -109,7 +109,7 @@ func TestUploadOfAnImageThatChangesItsSize(t *testing.T) {
 	}
 }
 
-// halfWay calls then once so many bytes were read.
+// halfWay calls then once, after it has read left bytes.
 type halfWay struct {
 	io.ReadCloser
 	left int64
@@ -125,7 +125,8 @@ func (h *halfWay) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// So is a ReaderAt that ends early, and one that fails: with its own error.
+// A ReaderAt that ends early makes the upload fail with ErrImageChanged. A ReaderAt that fails
+// makes it fail with the error of the ReaderAt.
 func TestUploadOfAReaderAtThatFailsWhileSending(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is on fire")
@@ -170,7 +171,7 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	assert.Zero(t, whole.Load())
 	notThere := err
 
-	// Nor does an error show where the file was, or is: people are in paths.
+	// The errors do not show the directory of the file, since a path may contain a person's name.
 	_, err = client.AddImage(t.Context(), "a1", params)
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 	require.ErrorIs(t, err, fs.ErrNotExist)
@@ -192,8 +193,8 @@ func TestUploadOfAFileThatVanishes(t *testing.T) {
 	}
 }
 
-// A transport that answers though the image could not be read to its end: what
-// the service has got is not the image.
+// A transport returns an answer although it could not read the image to its end. The call fails,
+// since the service has not got the whole image.
 func TestUploadThatIsAnsweredThoughItsSourceFailed(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is gone")
@@ -217,8 +218,8 @@ func TestUploadThatIsAnsweredThoughItsSourceFailed(t *testing.T) {
 	assert.True(t, closed)
 }
 
-// Other bytes of the same size are the service's to refuse; the image is hashed
-// once more only then, to blame the right side.
+// If the bytes change but not the size, the service refuses the signature. Only then the client
+// hashes the image once more, to return ErrImageChanged instead of ErrSignatureMismatch.
 func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -278,8 +279,8 @@ func TestUploadOfAnImageThatChangesItsBytes(t *testing.T) {
 	})
 }
 
-// The answer that blames the signature may come slowly, and hashing once more
-// may take longer than the timeout: neither makes the blame fall on the wrong side.
+// The refusal of the signature may come slowly, and hashing once more may take longer than the
+// timeout. In both cases the call returns ErrImageChanged.
 func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]struct{ answer, hashing time.Duration }{
@@ -295,7 +296,7 @@ func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 					w.WriteHeader(401)
 					_, _ = io.WriteString(w, `{"errorCode":4003}`+strings.Repeat(" ", 70<<10))
 					_ = http.NewResponseController(w).Flush()
-					time.Sleep(slow.answer) // the answer's end
+					time.Sleep(slow.answer) // the rest of the answer comes later
 					return true
 				}
 				source := faultnet.ReaderAtFunc(func(p []byte, off int64) (int, error) {
@@ -313,7 +314,7 @@ func TestChangedImageIsFoundHoweverSlowly(t *testing.T) {
 				_, err := network.Client().AddImage(t.Context(), "a1", faultnet.Selfie(idngo.ImageReaderAt("face.jpg", source, 100_000)))
 				require.ErrorIs(t, err, idngo.ErrImageChanged)
 				require.NotErrorIs(t, err, idngo.ErrSignatureMismatch)
-				time.Sleep(slow.answer) // the server's handler ends
+				time.Sleep(slow.answer) // the handler of the server ends within this time
 			})
 		})
 	}

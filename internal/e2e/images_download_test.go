@@ -24,12 +24,12 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Downloads: whole, or an error.
+// The tests of this file download images. A download is complete or returns an error.
 
-// downloadTarget is the request target of an image.
+// downloadTarget is the request URI of an image.
 const downloadTarget = "/resources/applicantActions/a1/images/4711"
 
-// imageResponse is an answer with a body of any kind; size -1 is unknown.
+// imageResponse returns an answer with a body of any kind. A size of -1 means that it is unknown.
 func imageResponse(contentType string, size int64, body io.Reader) *http.Response {
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, ContentLength: size, Body: io.NopCloser(body),
@@ -81,8 +81,7 @@ func TestOpenImageSaysWhatTheServerSays(t *testing.T) {
 	}
 }
 
-// A reader of the content obeys the rules of io.Reader, whatever pieces the
-// network gives.
+// The reader of the content follows the rules of io.Reader, whatever pieces the network delivers.
 func TestImageContentReads(t *testing.T) {
 	t.Parallel()
 	want := faultnet.Noise(5000)
@@ -102,7 +101,7 @@ func TestImageContentReads(t *testing.T) {
 	}
 }
 
-// hesitating gives nothing at every other read.
+// hesitating returns no bytes at every other read.
 type hesitating struct {
 	io.Reader
 	reads int
@@ -115,7 +114,7 @@ func (h *hesitating) Read(p []byte) (int, error) {
 	return h.Reader.Read(p)
 }
 
-// At the end of a download, its body is closed and its context has ended.
+// When a download has ended, its body is closed and its context has ended.
 func TestDownloadReleasesEverything(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection lost")
@@ -150,8 +149,7 @@ func TestDownloadReleasesEverything(t *testing.T) {
 	}
 }
 
-// Over a real connection, with a Content-Length, in chunks and compressed on
-// the way.
+// The downloads go over a real connection: with a Content-Length, in chunks, and compressed.
 func TestDownloadOverTheWire(t *testing.T) {
 	t.Parallel()
 	want := faultnet.Noise(300_005)
@@ -192,8 +190,8 @@ func TestDownloadOverTheWire(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "compressed and cut off, in chunks that end well")
 }
 
-// A connection that breaks in the middle is an error, however the end was to be
-// known, and not tried again: bytes have reached the writer.
+// If a connection breaks in the middle, the call returns an error, however the answer announced its
+// end. The client does not retry, since the writer has got bytes.
 func TestBrokenDownloadIsAnError(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(1 << 20)
@@ -228,7 +226,7 @@ func TestBrokenDownloadIsAnError(t *testing.T) {
 	}
 }
 
-// A RoundTripper of the caller's that ends a body early and calls it the end.
+// A RoundTripper of the caller ends a body early with io.EOF. The call returns an error.
 func TestShortBodyIsAnError(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
@@ -242,7 +240,7 @@ func TestShortBodyIsAnError(t *testing.T) {
 	}
 }
 
-// Until the first byte has come everything is tried again, after it nothing.
+// A download is retried only until its first byte has arrived.
 func TestDownloadIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -287,7 +285,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 			var response idngo.Response
 			var b bytes.Buffer
 			n, err := client.DownloadImage(t.Context(), action, image.ImageID, &b, idngo.ImageParams{}, idngo.WithResponse(&response))
-			// net/http by itself repeats a GET when a connection that was kept open turns out to be dead.
+			// net/http itself sends a GET again if a kept connection turns out to be dead.
 			assert.LessOrEqual(t, response.Attempts, tt.attempts)
 			assert.Equal(t, tt.attempts, service.Stats().ByOperation["OpenImage"])
 			assert.EqualValues(t, b.Len(), n)
@@ -301,7 +299,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 	}
 }
 
-// The call returns the error of the writer and the number of bytes that it took.
+// The call returns the error of the writer and the number of bytes that the writer has taken.
 func TestDownloadToAWriterThatFails(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left on device")
@@ -326,7 +324,7 @@ func TestDownloadToAWriterThatFails(t *testing.T) {
 	}
 }
 
-// A panic of the writer's passes through, and the connection is given up.
+// A panic of the writer reaches the caller. The client closes the connection.
 func TestDownloadToAWriterThatPanics(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -340,7 +338,7 @@ func TestDownloadToAWriterThatPanics(t *testing.T) {
 	})
 }
 
-// streamImage answers in pieces, each after a wait.
+// streamImage answers in pieces, with a wait before each.
 func streamImage(network *faultnet.Network, size int, piece int, every time.Duration) {
 	network.AnyStamp = true
 	network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -358,8 +356,8 @@ func streamImage(network *faultnet.Network, size int, piece int, every time.Dura
 	}
 }
 
-// One that stands still before the first byte has come is tried again; the rest
-// is in timeout_test.go.
+// A download that stalls before its first byte is retried. The other tests of stalled downloads are
+// in timeout_test.go.
 func TestStalledDownloadIsTriedAgain(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -383,7 +381,7 @@ func TestStalledDownloadIsTriedAgain(t *testing.T) {
 	})
 }
 
-// The time that the writer takes does not count for the timeout.
+// The timeout does not count the time that the writer takes.
 func TestDownloadToASlowWriter(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -419,13 +417,13 @@ func TestDownloadCancelled(t *testing.T) {
 				assert.EqualValues(t, at, written)
 				assert.Equal(t, time.Duration(at)*time.Millisecond+500*time.Millisecond, time.Since(begun))
 				assert.Len(t, network.Seen(), 1)
-				time.Sleep(time.Minute) // the server's handler ends
+				time.Sleep(time.Minute) // the handler of the server ends within this time
 			})
 		})
 	}
 }
 
-// Content that is closed early holds no connection and no goroutine.
+// Content that the caller closes early holds no connection and no goroutine.
 func TestDownloadClosedEarly(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -443,8 +441,8 @@ func TestDownloadClosedEarly(t *testing.T) {
 	})
 }
 
-// The allocations of a download do not depend on its size. Not parallel: it counts those of the
-// process.
+// The allocations of a download do not depend on its size. The test is not parallel, since it
+// counts all allocations of the process.
 //
 //nolint:paralleltest // see above
 func TestDownloadAllocatesTheSameForAnySize(t *testing.T) {
@@ -465,7 +463,7 @@ func TestDownloadAllocatesTheSameForAnySize(t *testing.T) {
 	}
 	download(1)
 	for _, size := range []int64{1 << 10, 64 << 20} {
-		// 8 KiB, and what a pool that was emptied meanwhile costs.
+		// The limit is 8 KiB and the cost of a pool that was emptied meanwhile.
 		assert.Less(t, download(size), uint64(80<<10), "%d bytes", size)
 	}
 }

@@ -23,10 +23,10 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// File names of any kind: those that print arrive as they are, the others do no
-// harm. The simulator and mime/multipart are the judges.
+// The tests of this file upload images with file names of any kind. Printable names arrive
+// unchanged, and other names do no harm. The simulator and mime/multipart read the names.
 
-// printableFileNames arrive as they are.
+// printableFileNames are names that arrive unchanged.
 var printableFileNames = map[string]string{
 	"plain":              "face.jpg",
 	"quotes":             `"quoted" and 'single'.jpg`,
@@ -56,7 +56,7 @@ var printableFileNames = map[string]string{
 	"replacement":        "\ufffd.jpg",
 }
 
-// hostileFileNames must do no harm.
+// hostileFileNames are names that must do no harm.
 var hostileFileNames = map[string]string{
 	"CRLF":                "face.jpg\r\nX-Evil: 1\r\n\r\n<body>",
 	"CRLF after quote":    "face\"\r\nX-Evil: 1\r\n\r\n--",
@@ -102,7 +102,7 @@ func TestFileNamesAtTheSimulator(t *testing.T) {
 		assert.NotContains(t, got.FileName, "/", "%q", name)
 		return got.FileName
 	}
-	unique := func() []byte { return faultnet.Noise(1000 + n) } // a copy would be refused
+	unique := func() []byte { return faultnet.Noise(1000 + n) } // the service refuses a copy of an image
 	for _, name := range printableFileNames {
 		assert.Equal(t, name, send(name, idngo.ImageBytes(name, unique())))
 	}
@@ -111,7 +111,7 @@ func TestFileNamesAtTheSimulator(t *testing.T) {
 	}
 	assert.Zero(t, service.Stats().RefusedSignatures)
 
-	// The same from a disk that takes such names.
+	// The same names work for files on a disk that accepts them.
 	if runtime.GOOS != "linux" {
 		return
 	}
@@ -122,7 +122,7 @@ func TestFileNamesAtTheSimulator(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), name)
 			if os.WriteFile(path, unique(), 0o600) != nil {
-				continue // the disk does not take it
+				continue // the disk does not accept the name
 			}
 			if got := send(name, idngo.ImageFile(path)); what == 0 {
 				assert.Equal(t, name, got)
@@ -131,7 +131,7 @@ func TestFileNamesAtTheSimulator(t *testing.T) {
 	}
 }
 
-// FuzzUploadFileName sends any name and has mime/multipart read it back.
+// FuzzUploadFileName sends any name and reads it back with mime/multipart.
 func FuzzUploadFileName(f *testing.F) {
 	for _, names := range []map[string]string{printableFileNames, hostileFileNames} {
 		for _, name := range names {

@@ -23,10 +23,10 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// The calls of Progress: arguments, times and goroutines.
+// The tests of this file check the calls of Progress: arguments, times and goroutines.
 
-// assertProgress checks what Progress was told over a call whose last attempt,
-// with this number, sent everything.
+// assertProgress checks the calls of Progress during one call of AddImage. Its last attempt has the
+// number attempts and sent everything.
 func assertProgress(t *testing.T, told []idngo.UploadProgress, size int64, attempts int) {
 	t.Helper()
 	require.NotEmpty(t, told)
@@ -52,7 +52,7 @@ func TestProgress(t *testing.T) {
 		size     int
 		script   []simulator.Fault
 		attempts int
-		ends     int // attempts that sent everything
+		ends     int // the number of attempts that sent everything
 	}{
 		"small": {size: 1, attempts: 1, ends: 1},
 		"large": {size: 10 << 20, attempts: 1, ends: 1},
@@ -71,7 +71,7 @@ func TestProgress(t *testing.T) {
 				client, service := faultnet.StartSimulator(t, simulator.Config{}, faultnet.RetryAtOnce(3))
 				action := faultnet.CreateSimulatorAction(t, client)
 				require.NoError(t, service.SetFaults(&simulator.Faults{Script: tt.script}))
-				var told []idngo.UploadProgress // without a lock: the race detector checks that
+				var told []idngo.UploadProgress // the race detector shows that no lock is needed
 				params := faultnet.Selfie(source())
 				params.Progress = func(u idngo.UploadProgress) { told = append(told, u) }
 				_, err := client.AddImage(t.Context(), action, params)
@@ -93,7 +93,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// An empty image is at its end when it begins.
+// An empty image is complete at the first call of Progress, so there is only one call.
 func TestProgressOfAnEmptyImage(t *testing.T) {
 	t.Parallel()
 	client, mock := faultnet.NewMock(t)
@@ -106,15 +106,15 @@ func TestProgressOfAnEmptyImage(t *testing.T) {
 	assert.Equal(t, []idngo.UploadProgress{{Attempt: 1}}, told)
 }
 
-// On a line of any speed it is called about 20 times a second, and never more;
-// where the line is slow, as often as something moves.
+// Progress is called about 20 times a second, and never more often, on a line of any speed. On a
+// slow line it is called whenever bytes are sent.
 func TestProgressKeepsTime(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
 	for name, line := range map[string]struct {
 		piece int
 		every time.Duration
-		calls [2]int // at least and at most, in a second
+		calls [2]int // the smallest and the largest number of calls in a second
 	}{
 		"100 KiB/s":     {piece: 1 << 10, every: 10 * time.Millisecond, calls: [2]int{3, 20}},
 		"a beat":        {piece: 64 << 10, every: time.Second, calls: [2]int{0, 20}},
@@ -148,7 +148,7 @@ func TestProgressKeepsTime(t *testing.T) {
 				for i := 1; i < len(at)-1; i++ {
 					assert.GreaterOrEqual(t, at[i].Sub(at[i-1]), 50*time.Millisecond)
 				}
-				// Nor does it stand still where the network has room for no more.
+				// Progress is also called while the network takes no more bytes at once.
 				if line.every == time.Second {
 					for i := 1; i < len(at); i++ {
 						assert.LessOrEqual(t, at[i].Sub(at[i-1]), 70*time.Second)
@@ -159,8 +159,8 @@ func TestProgressKeepsTime(t *testing.T) {
 	}
 }
 
-// Attempts overlap, and still Progress is called by one goroutine at a time, in
-// order, and not for the attempt that was given up.
+// Two attempts overlap. Progress is still called by one goroutine at a time, in order, and only for
+// the newer attempt.
 func TestProgressIsNeverConcurrent(t *testing.T) {
 	t.Parallel()
 	source := newOverlap(faultnet.Noise(4 << 20))
@@ -173,7 +173,7 @@ func TestProgressIsNeverConcurrent(t *testing.T) {
 			return
 		}
 		if attempts.Load() == 2 {
-			close(source.released) // the first attempt reads on while this one does
+			close(source.released) // the first attempt continues to read during this one
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, faultnet.ImageJSON)
@@ -196,8 +196,8 @@ func TestProgressIsNeverConcurrent(t *testing.T) {
 	assertProgress(t, told, 4<<20, 2)
 }
 
-// Once AddImage has returned, Progress is not called, though the transport
-// still reads: whatever the call has ended with.
+// Progress is not called after AddImage has returned, whatever AddImage returned and even if the
+// transport still reads.
 func TestProgressIsNotCalledAfterwards(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection lost")
@@ -241,8 +241,8 @@ func TestProgressIsNotCalledAfterwards(t *testing.T) {
 	}
 }
 
-// A slow callback slows its own upload and nothing else. Its time does not count for
-// the timeout, and other calls of the client go on.
+// A slow callback slows down only its own upload. The timeout does not count its time, and other
+// calls of the client continue.
 func TestSlowProgress(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -266,8 +266,8 @@ func TestSlowProgress(t *testing.T) {
 	})
 }
 
-// A panic of the callback's reaches the caller, from whichever call and
-// attempt, and leaves no goroutine: the bubble would not end.
+// A panic of the callback reaches the caller of AddImage, from any call of Progress and any
+// attempt. It leaves no goroutine behind: the bubble would not end.
 func TestProgressPanics(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -311,7 +311,7 @@ func TestProgressPanics(t *testing.T) {
 	}
 }
 
-// Nor is it called again by a transport that reads on.
+// Progress is not called again after its panic, even if the transport continues to read.
 func TestProgressIsNotCalledAfterItsPanic(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -332,7 +332,8 @@ func TestProgressIsNotCalledAfterItsPanic(t *testing.T) {
 	})
 }
 
-// So does the end of its goroutine, which a failed assertion of a test is.
+// If the callback ends its goroutine, as a failed assertion in a test does, the goroutine of the
+// caller ends too.
 func TestProgressExits(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func(u idngo.UploadProgress) bool{
@@ -362,7 +363,7 @@ func TestProgressExits(t *testing.T) {
 	}
 }
 
-// A callback may end the call's context.
+// A callback may end the context of the call.
 func TestProgressCancels(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the user pressed cancel")

@@ -17,8 +17,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// The normal path reads the source twice, to sign and to send, and not a byte
-// more; only the type of a nameless image costs 512 further bytes.
+// An upload reads its source exactly twice: once to sign it and once to send it. If the name does
+// not show the type of the image, it reads 512 bytes more.
 func TestUploadReadsItsSourceTwice(t *testing.T) {
 	t.Parallel()
 	const size = 3<<20 + 17
@@ -54,7 +54,7 @@ func TestUploadsArriveWhole(t *testing.T) {
 	}
 }
 
-// The service judges an empty image, not we.
+// The client sends an empty image, and the service refuses it.
 func TestEmptyImageIsSent(t *testing.T) {
 	t.Parallel()
 	client, _ := faultnet.StartSimulator(t, simulator.Config{})
@@ -67,7 +67,7 @@ func TestEmptyImageIsSent(t *testing.T) {
 	}
 }
 
-// A file is open in one place at a time, and in none after each attempt.
+// A file is open in one place at a time, and it is closed after each attempt.
 func TestImageFileIsOpenedPerAttempt(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -78,14 +78,14 @@ func TestImageFileIsOpenedPerAttempt(t *testing.T) {
 	client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		attempt++
 		assert.Zero(t, faultnet.OpenFiles(t, path), "attempt %d: pass one has closed it", attempt)
-		if attempt == 1 { // answered before anything was read
+		if attempt == 1 { // the answer comes before anything was read
 			require.NoError(t, req.Body.Close())
 			return httpmock.NewStringResponse(429, ""), nil
 		}
 		_, err := io.CopyN(io.Discard, req.Body, 100_000)
 		require.NoError(t, err)
 		assert.Equal(t, 1, faultnet.OpenFiles(t, path), "attempt %d", attempt)
-		if attempt == 2 { // answered half way
+		if attempt == 2 { // the answer comes after a part of the body was read
 			require.NoError(t, req.Body.Close())
 			assert.Zero(t, faultnet.OpenFiles(t, path))
 			return httpmock.NewStringResponse(429, ""), nil
@@ -102,8 +102,8 @@ func TestImageFileIsOpenedPerAttempt(t *testing.T) {
 	assert.Zero(t, faultnet.OpenFiles(t, path))
 }
 
-// The allocations of an upload do not depend on its size. Not parallel: it counts those of the
-// process.
+// The allocations of an upload do not depend on its size. The test is not parallel, since it counts
+// all allocations of the process.
 //
 //nolint:paralleltest // see above
 func TestUploadAllocatesTheSameForAnySize(t *testing.T) {
@@ -124,7 +124,7 @@ func TestUploadAllocatesTheSameForAnySize(t *testing.T) {
 	}
 	upload(1)
 	for _, size := range []int64{1 << 10, 64 << 20} {
-		// 32 KiB and what a pool that was emptied meanwhile costs.
+		// The limit is 32 KiB and the cost of a pool that was emptied meanwhile.
 		assert.Less(t, upload(size), uint64(160<<10), "%d bytes", size)
 	}
 }

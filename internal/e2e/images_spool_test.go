@@ -22,14 +22,13 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Streams, which are kept somewhere until they are sent.
+// The tests of this file upload streams, which the client keeps until they are sent.
 
-// spoolLimit is how much of a stream is kept in memory.
+// spoolLimit is the number of bytes of a stream that the client keeps in memory.
 const spoolLimit = 8 << 20
 
-// setTempDir is not for parallel tests: the directory for temporary files is
-// the process's. On Linux the files have no name from the start, so that the
-// descriptors are checked, too.
+// setTempDir sets the directory for temporary files, for the whole process. Tests that call it are
+// not parallel. On Linux a temporary file has no name, so the tests check the descriptors too.
 func setTempDir(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
@@ -46,7 +45,7 @@ func assertNothingLeft(t *testing.T, dir string) {
 	assert.LessOrEqual(t, faultnet.OpenFiles(t, dir), 0, "an open temporary file")
 }
 
-// A stream is kept in memory up to 8 MiB, and in a temporary file beyond.
+// A stream is kept in memory up to 8 MiB, and in a temporary file above that.
 //
 //nolint:paralleltest // it sets the environment
 func TestImageReaderSpools(t *testing.T) {
@@ -83,8 +82,8 @@ func TestImageReaderSpools(t *testing.T) {
 	}
 }
 
-// While it is on its way, a large stream has one temporary file, without a name
-// where the system allows that.
+// During its upload, a large stream has one temporary file, without a name if the system allows
+// that.
 //
 //nolint:paralleltest // it sets the environment
 func TestTemporaryFileHasNoName(t *testing.T) {
@@ -105,7 +104,7 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 	assertNothingLeft(t, dir)
 }
 
-// The temporary file of an upload is removed, with any outcome.
+// The temporary file of an upload is removed, whatever the call returns.
 //
 //nolint:paralleltest // it sets the environment
 func TestNoTemporaryFileIsLeft(t *testing.T) {

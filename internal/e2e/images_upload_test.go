@@ -21,11 +21,11 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Uploads of which something goes wrong: answers that come early, attempts that
-// are repeated, transports with ideas of their own, lines that are slow.
+// The tests of this file make uploads go wrong: an answer comes early, an attempt is retried, a
+// transport behaves oddly, or a line is slow.
 
-// Each attempt sends every byte again and is signed afresh: the simulator checks
-// both, and its window lets no old timestamp pass.
+// Each attempt sends every byte again with a new signature. The simulator checks both, and it
+// refuses old timestamps.
 func TestUploadIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(2<<20 + 1)
@@ -88,16 +88,15 @@ func TestUploadIsTriedAgain(t *testing.T) {
 	}
 }
 
-// overlap is a source that stops in the middle of the first attempt's sending
-// until it is released: net/http still reads for the attempt that was given up
-// while the next ones read.
+// overlap is a source that stops once, while the first attempt sends it, until the test releases
+// it. So net/http still reads for this attempt while the next ones read.
 type overlap struct {
 	content  []byte
 	sending  atomic.Bool
-	stopped  chan struct{} // closed when the first attempt stands still
+	stopped  chan struct{} // closed when the first attempt has stopped
 	released chan struct{}
-	standing atomic.Bool // one reader is enough
-	left     atomic.Bool // it has come back
+	standing atomic.Bool // whether a reader has stopped
+	left     atomic.Bool // whether that reader has continued
 }
 
 // newOverlap returns an overlap with a content.
@@ -105,7 +104,7 @@ func newOverlap(content []byte) *overlap {
 	return &overlap{content: content, stopped: make(chan struct{}), released: make(chan struct{})}
 }
 
-// ReadAt stands still once, in the second half of the content, until the test releases it.
+// ReadAt stops once, in the second half of the content, until the test releases it.
 func (o *overlap) ReadAt(p []byte, off int64) (int, error) {
 	if o.sending.Load() && off > int64(len(o.content)/2) && o.standing.CompareAndSwap(false, true) {
 		close(o.stopped)
@@ -122,8 +121,8 @@ func (o *overlap) params() idngo.AddImageParams {
 	return params
 }
 
-// An attempt that was answered before its body was read, and the next one,
-// share nothing but bytes: over HTTP/1 and HTTP/2.
+// An attempt whose answer came before its body was read shares only bytes with the next attempt.
+// This holds over HTTP/1 and HTTP/2.
 func TestAbandonedAttemptSharesNothing(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(4 << 20)
@@ -178,8 +177,8 @@ func TestAbandonedAttemptSharesNothing(t *testing.T) {
 	}
 }
 
-// Once an attempt is over its readers give nothing more and leave the source
-// alone: those that a transport has kept, and one that is reading just then.
+// When an attempt is over, its readers return no more bytes and do not read the source. This holds
+// for readers that a transport has kept, and for one that is reading just then.
 func TestReadingForAnAttemptThatIsOver(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -226,7 +225,7 @@ func TestReadingForAnAttemptThatIsOver(t *testing.T) {
 	assert.Equal(t, reads, source.Reads.Load())
 }
 
-// That a transport closes the body while it is read is no failure of the source.
+// It is no failure of the source if a transport closes the body while it reads.
 func TestBodyClosedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -245,8 +244,8 @@ func TestBodyClosedWhileItIsRead(t *testing.T) {
 	assert.Equal(t, 2, response.Attempts)
 }
 
-// net/http may send a request again by itself, on another connection. It then gets the same body,
-// and progress does not go back.
+// net/http itself may send a request again on another connection. It then gets the same body, and
+// the progress does not go back.
 func TestTransportReplaysAnUpload(t *testing.T) {
 	t.Parallel()
 	content := faultnet.Noise(500_000)
@@ -271,15 +270,14 @@ func TestTransportReplaysAnUpload(t *testing.T) {
 	assertProgress(t, told, int64(len(content)), 1)
 }
 
-// A line that gets slower and slower is asked for less and less at once, so
-// that what moves can be seen to move.
+// If a line gets slower, the client sends smaller pieces, so that it still sees progress.
 func TestUploadOverALineThatGetsSlower(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
 		network.AnyStamp = true
 		network.OnRequest = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.CopyN(io.Discard, r.Body, 500_000)
-			for _, every := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 6 * time.Second} { // for each KiB
+			for _, every := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 6 * time.Second} { // the time for each KiB
 				_, _ = io.CopyN(io.Discard, &slowReader{Reader: r.Body, n: 1 << 10, delay: every}, 60<<10)
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -318,11 +316,12 @@ func TestUploadCancelledWhileSending(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		assert.Equal(t, 90*time.Second, time.Since(begun))
-		time.Sleep(time.Minute) // the server's handler ends
+		time.Sleep(time.Minute) // the handler of the server ends within this time
 	})
 }
 
-// Codes of the vendor's, and the status that a proxy gives without reading on.
+// An image is too large if the service says so with a code, and if a proxy answers 413 without
+// reading the body.
 func TestImageTooLarge(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -356,7 +355,7 @@ func TestUploadsAtOnce(t *testing.T) {
 	for i := range 4 {
 		for kind := range faultnet.ImageSources(t, nil) {
 			content := faultnet.Noise(300_000 + i)
-			copy(content, kind) // no two alike
+			copy(content, kind) // no two images are alike
 			want[faultnet.SHA256(content)] = true
 			wg.Go(func() {
 				_, err := client.AddImage(context.Background(), action, faultnet.Selfie(faultnet.ImageSources(t, content)[kind]()))

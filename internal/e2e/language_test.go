@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -19,21 +20,21 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// The rules of the language. .github/CONTRIBUTING.md has the style that they are a part of. They
-// read the comments of all Go files, the string literals of those that are not tests, and the
-// documents in Markdown.
+// The tests of this file check rules of the language, a part of the style in
+// .github/CONTRIBUTING.md. They read the comments and strings of all Go files, the documents in
+// Markdown, and the lines of pages and of CI files.
 
 const (
-	mostCommentColumns = 100 // of a line that is a comment, a tab counted as one
-	mostSentenceWords  = 45  // a sentence that needs more is two sentences
+	mostCommentColumns = 100 // a tab counts as one
+	mostSentenceWords  = 45  // a longer sentence should be two sentences
 )
 
-// bannedWords are words that readers had to read twice, and the words to use instead. All letters
-// are matched in both cases.
+// bannedWords has patterns of words that readers had to read twice, and the words to use instead.
+// They match upper and lower case.
 var bannedWords = []struct {
 	pattern string
 	instead string
-	allowed string // matches that are innocent
+	allowed string // a pattern of matches that are no finding
 }{
 	{pattern: `\bcareful(ly)?\b`, instead: "not idempotent, or the rule itself"},
 	{pattern: `\brepeatab(le|ly)\b`, instead: "idempotent"},
@@ -42,20 +43,19 @@ var bannedWords = []struct {
 	{pattern: `\blook(s|ed|ing)?\b( up| like|-up)?`, instead: "fetch, read, check", allowed: `( up| like|-up)$`},
 	{pattern: `\bwhose word\b`, instead: "the source"},
 	{pattern: `\bthe word of\b`, instead: "the documentation of"},
-	{pattern: `\bfamil(y|ies)\b`, instead: "the products that IDnGO's API is derived from"},
+	{pattern: `(font-)?\bfamil(y|ies)\b`, instead: "the products that IDnGO's API is derived from", allowed: `^font-`},
 	{pattern: `\bcosts? the (answer|rest)\b`, instead: "is ignored"},
 	{pattern: `\bpass(es|ed) over\b`, instead: "ignore"},
-	{pattern: `\bwhat (the|its|an?|this|that|it) ?[\w' ]{0,30}\bsays?\b`, instead: "the text, the answer, the value"},
+	{pattern: `\bwhat [\w' ]{0,40}\bsays?\b`, instead: "the text, the answer, the value"},
 }
 
-// languageExceptions are the files that a rule of the language passes over, and why.
+// languageExceptions are the files in which a rule of the language does not hold, and why.
 var languageExceptions = []struct{ rule, file, reason string }{
 	{rule: "banned words", file: "internal/e2e/language_test.go", reason: "it lists them"},
 	{rule: "banned words", file: ".github/CONTRIBUTING.md", reason: "it lists some of them"},
-	{rule: "columns", file: "example_test.go", reason: "go test compares the outputs of examples line by line"},
 }
 
-// A proseText is a comment, a string or a paragraph.
+// A proseText is a comment, a string, a paragraph or a line.
 type proseText struct {
 	file string
 	line int
@@ -75,7 +75,7 @@ func reportLanguage(t *testing.T, rule string, at proseText, format string, args
 
 func TestLanguageBannedWords(t *testing.T) {
 	t.Parallel()
-	texts := slices.Concat(goComments(t), goStrings(t), paragraphs(t))
+	texts := slices.Concat(goComments(t), goStrings(t, true), paragraphs(t), lines(t))
 	require.Greater(t, len(texts), 1000, "the test sees the repository")
 	for _, banned := range bannedWords {
 		pattern := regexp.MustCompile(`(?i)` + banned.pattern)
@@ -90,25 +90,44 @@ func TestLanguageBannedWords(t *testing.T) {
 	}
 }
 
-// A line that is a comment fits an editor beside another one.
+// A comment on a line of its own has at most 100 columns, so that two files fit beside one another.
+// These lines may be longer:
+//
+//   - a comment behind code, since TestRuleLineLengths limits the whole line,
+//   - code, tables and drawings, which are indented, since a break would change them,
+//   - a URL, since it cannot be broken,
+//   - the output of an example, since go test compares it line by line.
 func TestLanguageCommentColumns(t *testing.T) {
 	t.Parallel()
-	for _, file := range allFiles(t, ".go") {
-		number := 0
-		for line := range strings.Lines(string(faultnet.ReadFile(t, faultnet.Path(t, file)))) {
-			number++
-			line = strings.TrimSuffix(line, "\n")
-			comment := strings.HasPrefix(strings.TrimSpace(line), "// ") && !strings.Contains(line, "://")
-			if columns := utf8.RuneCountInString(line); comment && columns > mostCommentColumns {
-				reportLanguage(t, "columns", proseText{file: file, line: number}, "the comment has %d columns, %d at most", columns, mostCommentColumns)
+	indented := regexp.MustCompile(`^\s*//(\t|    )`)
+	url := regexp.MustCompile(`^\s*(// )?(\[.+\]: )?https?://\S+$`)
+	output := regexp.MustCompile(`(?i)^(unordered )?output:`)
+	for _, file := range allFiles(t, `\.go$`) {
+		source := strings.Split(string(faultnet.ReadFile(t, faultnet.Path(t, file))), "\n")
+		set, parsed := parseComments(t, file)
+		for _, group := range parsed.Comments {
+			isOutput := strings.HasSuffix(file, "_test.go") && output.MatchString(group.Text())
+			begin := set.Position(group.Pos())
+			isTrailing := strings.TrimSpace(source[begin.Line-1][:begin.Column-1]) != ""
+			if isOutput || isTrailing {
+				continue
+			}
+			for number := begin.Line; number <= set.Position(group.End()).Line; number++ {
+				line := strings.TrimSuffix(source[number-1], "\r")
+				columns := utf8.RuneCountInString(line)
+				if columns > mostCommentColumns && !indented.MatchString(line) && !url.MatchString(line) {
+					at := proseText{file: file, line: number}
+					reportLanguage(t, "columns", at, "the comment has %d columns, %d at most", columns, mostCommentColumns)
+				}
 			}
 		}
 	}
 }
 
+// Strings of tests are left out here, since they contain inputs and outputs.
 func TestLanguageSentences(t *testing.T) {
 	t.Parallel()
-	for _, prose := range slices.Concat(goComments(t), paragraphs(t)) {
+	for _, prose := range slices.Concat(goComments(t), goStrings(t, false), paragraphs(t)) {
 		for _, sentence := range sentences(prose.text) {
 			if words := len(strings.Fields(sentence)); words > mostSentenceWords {
 				reportLanguage(t, "sentences", prose, "a sentence has %d words, %d at most: %.60s…", words, mostSentenceWords, sentence)
@@ -140,7 +159,7 @@ func sentences(text string) []string {
 // or variables may have one for all of them.
 func TestLanguageDocComments(t *testing.T) {
 	t.Parallel()
-	for _, file := range allFiles(t, ".go") {
+	for _, file := range allFiles(t, `\.go$`) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
@@ -226,31 +245,33 @@ func fieldName(field *ast.Field) string {
 	return ""
 }
 
-// allFiles returns the files of all modules of the repository whose names end in extension.
-func allFiles(t *testing.T, extension string) (files []string) {
+// allFiles returns the files of all modules of the repository whose slashed paths match a pattern.
+func allFiles(t *testing.T, pattern string) (files []string) {
 	t.Helper()
-	root := faultnet.Path(t)
+	root, matches := faultnet.Path(t), regexp.MustCompile(pattern)
+	hidden := regexp.MustCompile(`(^|/)\.[^/]*$|^\.ci/cache$`)
+	visible := regexp.MustCompile(`^\.(ci|github)$`)
 	require.NoError(t, filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && name != root && entry.Name() != ".github":
-			return filepath.SkipDir
-		case strings.HasSuffix(name, extension):
-			relative, err := filepath.Rel(root, name)
-			files = append(files, filepath.ToSlash(relative))
+		if err != nil || name == root {
 			return err
 		}
-		return nil
+		relative, err := filepath.Rel(root, name)
+		switch relative = filepath.ToSlash(relative); {
+		case entry.IsDir() && hidden.MatchString(relative) && !visible.MatchString(relative):
+			return filepath.SkipDir
+		case !entry.IsDir() && matches.MatchString(relative):
+			files = append(files, relative)
+		}
+		return err
 	}))
-	require.NotEmpty(t, files)
+	require.NotEmpty(t, files, pattern)
 	return files
 }
 
 // documents returns the documents in Markdown.
 func documents(t *testing.T) []string {
 	t.Helper()
-	return allFiles(t, ".md")
+	return allFiles(t, `\.md$`)
 }
 
 // parseComments parses a Go file of the repository together with its comments.
@@ -265,7 +286,7 @@ func parseComments(t *testing.T, file string) (*token.FileSet, *ast.File) {
 // goComments returns the comments of all Go files.
 func goComments(t *testing.T) (texts []proseText) {
 	t.Helper()
-	for _, file := range allFiles(t, ".go") {
+	for _, file := range allFiles(t, `\.go$`) {
 		set, parsed := parseComments(t, file)
 		for _, group := range parsed.Comments {
 			texts = append(texts, proseText{file: file, line: set.Position(group.Pos()).Line, text: group.Text()})
@@ -274,17 +295,22 @@ func goComments(t *testing.T) (texts []proseText) {
 	return texts
 }
 
-// goStrings returns the strings of Go files that are no tests, if they are text: they have a space.
-func goStrings(t *testing.T) (texts []proseText) {
+// goStrings returns the strings of all Go files, or only of those that are no tests. Strings that
+// are joined with + are one text, with an x in place of each value that is no string literal.
+func goStrings(t *testing.T, tests bool) (texts []proseText) {
 	t.Helper()
-	for _, file := range allFiles(t, ".go") {
-		if strings.HasSuffix(file, "_test.go") {
+	for _, file := range allFiles(t, `\.go$`) {
+		if !tests && strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 		set, parsed := parseComments(t, file)
 		ast.Inspect(parsed, func(node ast.Node) bool {
-			if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING && strings.Contains(literal.Value, " ") {
-				texts = append(texts, proseText{file: file, line: set.Position(literal.Pos()).Line, text: literal.Value})
+			expression, ok := node.(ast.Expr)
+			if !ok {
+				return true
+			}
+			if text, found := joinedString(expression); found {
+				texts = append(texts, proseText{file: file, line: set.Position(node.Pos()).Line, text: text})
 			}
 			return true
 		})
@@ -292,7 +318,22 @@ func goStrings(t *testing.T) (texts []proseText) {
 	return texts
 }
 
-// paragraphs returns the paragraphs of the documents, without code blocks and tables.
+// joinedString returns the text of a string literal or of a sum that contains one.
+func joinedString(expression ast.Expr) (text string, found bool) {
+	switch expression := expression.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(expression.Value)
+		return text, err == nil && expression.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, inLeft := joinedString(expression.X)
+		right, inRight := joinedString(expression.Y)
+		return left + right, expression.Op == token.ADD && (inLeft || inRight)
+	}
+	return "x", false
+}
+
+// paragraphs returns the paragraphs, headings and table cells of the documents. It leaves out code
+// blocks.
 func paragraphs(t *testing.T) (texts []proseText) {
 	t.Helper()
 	for _, file := range documents(t) {
@@ -310,8 +351,13 @@ func paragraphs(t *testing.T) (texts []proseText) {
 			case fence:
 				code = !code
 				end()
-			case code, strings.HasPrefix(line, "|"), strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
+			case code, strings.TrimSpace(line) == "":
 				end()
+			case strings.HasPrefix(line, "|"), strings.HasPrefix(line, "#"):
+				end()
+				for cell := range strings.SplitSeq(line, "|") {
+					texts = append(texts, proseText{file: file, line: number, text: cell})
+				}
 			default:
 				if paragraph.text == "" {
 					paragraph.line = number
@@ -320,6 +366,20 @@ func paragraphs(t *testing.T) (texts []proseText) {
 			}
 		}
 		end()
+	}
+	return texts
+}
+
+// lines returns the lines of the pages with their scripts and styles, of the CI files and of the
+// issue forms. A phrase that is broken between two of them is not found.
+func lines(t *testing.T) (texts []proseText) {
+	t.Helper()
+	for _, file := range allFiles(t, `\.(html|js|css|yml)$|^\.ci/`) {
+		number := 0
+		for line := range strings.Lines(string(faultnet.ReadFile(t, faultnet.Path(t, file)))) {
+			number++
+			texts = append(texts, proseText{file: file, line: number, text: line})
+		}
 	}
 	return texts
 }

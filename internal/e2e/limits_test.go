@@ -24,7 +24,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// A huge answer costs next to nothing, and the error has its status.
+// A huge error body costs little memory, and the error has the status of the answer.
 //
 //nolint:paralleltest // it measures allocation
 func TestHugeErrorBodyCostsLittle(t *testing.T) {
@@ -56,7 +56,7 @@ func TestHugeErrorBodyCostsLittle(t *testing.T) {
 	}
 }
 
-// The same over a network, server included.
+// This is the same over a network. The memory of the server counts too.
 //
 //nolint:paralleltest // it measures allocation
 func TestHugeErrorBodyOverLoopback(t *testing.T) {
@@ -83,8 +83,8 @@ func TestHugeErrorBodyOverLoopback(t *testing.T) {
 	t.Logf("%d KiB allocated", (after.TotalAlloc-before.TotalAlloc)>>10)
 }
 
-// 10 MiB of JSON are taken, a byte more is not; one that is announced is not
-// even read.
+// The client accepts 10 MiB of JSON and refuses one byte more. It does not read a body whose
+// announced length is too large.
 func TestJSONLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 10 << 20
@@ -127,7 +127,7 @@ func TestJSONLimit(t *testing.T) {
 	}
 }
 
-// A length that is announced is not believed.
+// The client does not allocate a length that is only announced.
 //
 //nolint:paralleltest // it measures allocation
 func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
@@ -149,7 +149,8 @@ func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
 	}
 }
 
-// writeEndlessly writes for ever, as fast as it is read or a byte a second.
+// writeEndlessly writes until the client has gone: as fast as the client reads, or one byte a
+// second.
 func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 	piece := []byte(strings.Repeat("x", 32<<10))
 	if slow {
@@ -166,7 +167,7 @@ func writeEndlessly(w http.ResponseWriter, r *http.Request, slow bool) {
 	panic(http.ErrAbortHandler)
 }
 
-// A body that never ends ends within the timeout and within bounds.
+// If a body never ends, the call ends within the timeout. It reads a limited number of bytes.
 func TestEndlessBody(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 400, 500, 302} {
@@ -205,7 +206,7 @@ func TestEndlessBody(t *testing.T) {
 							assert.LessOrEqual(t, watch.Read.Load(), int64(512<<10))
 						}
 						assert.Equal(t, watch.Opened.Load(), watch.Closed.Load())
-						time.Sleep(2 * time.Second) // until the server has noticed
+						time.Sleep(2 * time.Second) // the server notices the end within this time
 						synctest.Wait()
 						assert.Zero(t, network.OpenConnections(), "the connection is not kept")
 					})
@@ -215,7 +216,7 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
-// After any failure of the first attempt, every body is closed when the call returns. A goroutine
+// Whatever way the first attempt fails, every body is closed when the call returns. A goroutine
 // that is left behind would fail the bubble.
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
@@ -240,7 +241,7 @@ func TestBodiesAreClosed(t *testing.T) {
 	}
 }
 
-// A short body is read to its end, so that the connection is kept.
+// The client reads a short body to its end, so that it can use the connection again.
 func TestErrorsKeepTheConnection(t *testing.T) {
 	t.Parallel()
 	for size, kept := range map[int]bool{0: true, 100: true, 64 << 10: true, 300 << 10: true, 2 << 20: false} {
@@ -268,8 +269,8 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 	}
 }
 
-// 1,000 failing calls, of all kinds and 64 at a time, leave no more connections
-// than a transport keeps idle.
+// 1,000 failing calls of all kinds, 64 at a time, leave no more open connections than a transport
+// keeps idle.
 func TestFailingCallsLeaveNoConnections(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -325,8 +326,7 @@ func TestFailingCallsLeaveNoConnections(t *testing.T) {
 	})
 }
 
-// The transport that a client makes for itself keeps its idle connections and
-// no others.
+// The transport that a client has by default keeps idle connections and uses them again.
 func TestFailingCallsOverLoopback(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -370,8 +370,7 @@ func TestFailingCallsOverLoopback(t *testing.T) {
 	assert.LessOrEqual(t, most, 64, "connections are used again: 1,000 calls, 16 at a time")
 }
 
-// A redirect delivers nothing to where it points: not a header, not a byte, not
-// a connection.
+// A redirect delivers nothing to its target: no header, no byte and no connection.
 func TestRedirectDeliversNothing(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Int64
@@ -395,7 +394,7 @@ func TestRedirectDeliversNothing(t *testing.T) {
 				w.Header().Set("Location", target)
 				w.WriteHeader(status)
 			}))
-			httpClient := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows them all
+			httpClient := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // it allows every redirect
 			if jar {
 				httpClient.Transport = http.DefaultTransport
 			}
@@ -420,8 +419,8 @@ func TestRedirectDeliversNothing(t *testing.T) {
 	assert.Zero(t, reached.Load())
 }
 
-// A length that is announced is a hint: a transport of somebody's may be wrong
-// about it, and the answer to HEAD has none of the bytes that it announces.
+// An announced length is only a hint. A transport may announce a wrong length, and the answer to
+// HEAD has none of the bytes that it announces.
 func TestAnnouncedLengths(t *testing.T) {
 	t.Parallel()
 	answer := func(announced int64, body io.Reader) *idngo.Client {
@@ -444,7 +443,7 @@ func TestAnnouncedLengths(t *testing.T) {
 	assert.Empty(t, body)
 }
 
-// A limiter that outlasts the context without a word has nothing sent.
+// If the context ends during the wait of a limiter that returns no error, nothing is sent.
 func TestLimiterThatOutlastsTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -117,8 +117,8 @@ func TestAllActionsPageByPage(t *testing.T) {
 	})
 }
 
-// A page whose entries the caller has had already is drift; three are a service
-// that does not page.
+// A page that has only known entries may come from actions that were added meanwhile. After three
+// such pages the service is assumed to ignore the offset.
 func TestAllActionsOfAServiceThatDoesNotPage(t *testing.T) {
 	t.Parallel()
 	asked := 0

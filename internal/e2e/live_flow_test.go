@@ -20,12 +20,12 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// liveAccount is an account for TestLive, which is built with -tags live only.
+// liveAccount is an account for TestLive, which is built only with -tags live.
 type liveAccount struct {
 	userID, level string
 	credentials   idngo.Credentials
 	baseURL       string
-	options       []idngo.Option // of all clients
+	options       []idngo.Option // the options of all clients
 }
 
 // newClient returns a client of the account.
@@ -33,7 +33,7 @@ func (a liveAccount) newClient(opts ...idngo.Option) (*idngo.Client, error) {
 	return idngo.NewClient(a.credentials, slices.Concat([]idngo.Option{idngo.WithBaseURL(a.baseURL)}, a.options, opts)...)
 }
 
-// The simulator passes the live test, so that only the service can fail it.
+// The live test passes in a simulator, so if it fails, the service differs.
 func TestLiveInSimulator(t *testing.T) {
 	t.Parallel()
 	server, err := simulator.New(simulator.Config{KnownOnly: true, ReviewDelay: simulator.NoReviewDelay})
@@ -54,7 +54,7 @@ func TestLiveInSimulator(t *testing.T) {
 	require.Len(t, server.Actions(), 2)
 }
 
-// test takes an action from creation to submit.
+// test goes through an action from creation to submit.
 func (a liveAccount) test(t *testing.T, client *idngo.Client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -97,7 +97,7 @@ func (a liveAccount) test(t *testing.T, client *idngo.Client) {
 	assert.NotEmpty(t, confirmed.Review.ReviewStatus)
 }
 
-// testRefusals shows that a wrong key is refused, and a wrong clock corrected.
+// testRefusals checks that a wrong key is refused and that a wrong clock is corrected.
 func (a liveAccount) testRefusals(ctx context.Context, t *testing.T) {
 	t.Helper()
 	wrongKey := a
@@ -114,7 +114,7 @@ func (a liveAccount) testRefusals(ctx context.Context, t *testing.T) {
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 }
 
-// testLiveLists finds the action in the list and by its external ID, and no other.
+// testLiveLists finds the action in the list and by its external id, and finds no other action.
 func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, applicantID, actionID, externalID string) {
 	t.Helper()
 	page, err := client.ListActions(ctx, applicantID, idngo.ListActionsParams{Limit: 10})
@@ -122,7 +122,7 @@ func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, appl
 	require.NotEmpty(t, page.Items)
 	assert.Equal(t, actionID, page.Items[0].ID, "newest first")
 	assert.GreaterOrEqual(t, page.TotalItems, len(page.Items))
-	var rest idngo.ActionPage // of the list from an offset that the service chooses
+	var rest idngo.ActionPage // the list from an offset that the service chooses
 	path := "/resources/applicantActions/-;applicantId=" + url.PathEscape(applicantID)
 	require.NoError(t, client.Do(ctx, http.MethodGet, path, url.Values{"limit": {"1"}, "order": {"-createdAt"}}, nil, &rest))
 	assert.LessOrEqual(t, len(rest.Items), 1)
@@ -135,7 +135,7 @@ func testLiveLists(ctx context.Context, t *testing.T, client *idngo.Client, appl
 	require.ErrorIs(t, err, idngo.ErrNotFound)
 }
 
-// testLiveDuplicate creates an action with an external id that an action has already.
+// testLiveDuplicate creates a second action with the external id of an existing action.
 func testLiveDuplicate(ctx context.Context, t *testing.T, client *idngo.Client, applicantID string, params idngo.CreateActionParams) {
 	t.Helper()
 	if _, err := client.CreateAction(ctx, applicantID, params); err != nil {

@@ -20,14 +20,14 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// tokenLimiter gives one token a period, as *rate.Limiter does.
+// tokenLimiter allows one attempt in each period, as a *rate.Limiter does.
 type tokenLimiter struct {
 	mu     sync.Mutex
 	next   time.Time
 	period time.Duration
 }
 
-// Wait waits for the next token, or fails at once when it comes after the deadline.
+// Wait waits for the next token. It fails at once if the token would come after the deadline.
 func (l *tokenLimiter) Wait(ctx context.Context) error {
 	l.mu.Lock()
 	now := time.Now()
@@ -49,7 +49,7 @@ func (l *tokenLimiter) Wait(ctx context.Context) error {
 	}
 }
 
-// Each attempt waits for the limiter, outside of its timeout.
+// Each attempt waits for the limiter. The timeout does not count this wait.
 func TestRateLimiterIsAskedForEachAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRateLimiterAndTheContext(t *testing.T) {
 // errNoTokens is the error of a limiter.
 var errNoTokens = errors.New("no tokens today")
 
-// An error of the limiter's own is the call's, at once.
+// An error of the limiter itself ends the call at once.
 func TestRateLimiterRefuses(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -109,7 +109,7 @@ func TestRateLimiterRefuses(t *testing.T) {
 		}
 		assert.Zero(t, network.Dialed())
 
-		// The answer of an earlier attempt is kept, and an unknown outcome stays unknown.
+		// The Response keeps the answer of the earlier attempt, and its unknown outcome stays unknown.
 		asked := 0
 		client = network.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error {
 			if asked++; asked > 1 {
@@ -128,7 +128,7 @@ func TestRateLimiterRefuses(t *testing.T) {
 	})
 }
 
-// One line an attempt: nothing less, nothing more.
+// The logger writes exactly one line for each attempt.
 func TestLoggerWritesALineAnAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestLoggerOnFailuresWithoutAnAnswer(t *testing.T) {
 		require.Error(t, err)
 		require.Len(t, log.Lines, 3)
 
-		// A 2xx that cannot be used was an answer all the same.
+		// An attempt is also logged if its 2xx cannot be used.
 		network.OnRequest = faultnet.AnswerAll(func(w http.ResponseWriter, _ *http.Request) { faultnet.WriteText("garbage")(w) })
 		require.Error(t, faultnet.GetAction.Call(t.Context(), client))
 		require.Len(t, log.Lines, 4)
@@ -234,7 +234,7 @@ func TestLoggerHasThePlannedDelay(t *testing.T) {
 	})
 }
 
-// The logger gets the context of the call, as handlers for traces need it.
+// The logger gets the context of the call, which handlers for traces need.
 func TestLoggerGetsTheContext(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -408,7 +408,7 @@ func TestHeader(t *testing.T) {
 	})
 }
 
-// An option is used by several calls at once.
+// Several calls at once can use the same option.
 func TestOptionsAreShared(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -428,7 +428,8 @@ func TestOptionsAreShared(t *testing.T) {
 	})
 }
 
-// A RoundTripper sees of which call a request is, in what is built on calls too.
+// A RoundTripper can find out the operation of each request, also in methods that make several
+// calls.
 func TestOperationIsSeenByRoundTrippers(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{ReviewDelay: time.Second, Quirks: simulator.Quirks{EmptyAnswers: true}})

@@ -80,7 +80,7 @@ func buildProgram(t *testing.T, source string) string {
 	return binary
 }
 
-// The README's first program runs as it stands.
+// The README's first program runs unchanged.
 func TestREADMEProgramRuns(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it links a program")
@@ -91,8 +91,8 @@ func TestREADMEProgramRuns(t *testing.T) {
 	assert.Equal(t, "GREEN: pay out\n", string(out))
 }
 
-// The README's commands exist, and its first example prints what the README shows. This test is
-// itself run by the other command, go test.
+// The packages in the README's commands exist, and its first example prints the lines that the
+// README shows. The other command, go test, runs this test itself.
 func TestREADMECommandsRun(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it links a program")
@@ -113,7 +113,7 @@ func TestREADMECommandsRun(t *testing.T) {
 	program.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "IDNGO_") })
 	out, err := program.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	// Ids and ports differ, and "…" stands for what is left out.
+	// Ids and ports differ in each run, and "…" stands for lines that are left out.
 	changing := regexp.MustCompile(`[0-9a-f]{24}|127\.0\.0\.1:\d+|face-auth-\S+`)
 	rest := changing.ReplaceAllString(string(out), "*")
 	for _, line := range shown[1:] {
@@ -127,8 +127,8 @@ func TestREADMECommandsRun(t *testing.T) {
 	assert.Empty(t, rest, "the README shows the last line")
 }
 
-// The README's payout service pays once for a payout that is approved, however often its event
-// comes, and not for others.
+// The README's payout service pays once for an approved payout, however often its event arrives. It
+// does not pay for other payouts.
 func TestREADMEPayoutServiceRuns(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it links a program")
@@ -150,7 +150,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	require.NoError(t, service.AddApplicantJSON([]byte(
 		`{"id":"on-hold","externalUserId":"user-on-hold","review":{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}}`)))
 
-	require.NoError(t, listener.Close()) // the program takes the port over
+	require.NoError(t, listener.Close()) // the program listens on this port next
 	var log bytes.Buffer
 	program := exec.CommandContext(t.Context(), binary)
 	program.Stderr = &log
@@ -160,7 +160,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- program.Wait() }()
 
-	// start asks for a payout as an app does, and returns the answer.
+	// start asks for a payout, as an app does, and returns the answer.
 	start := func(user, payout string) (status int, text string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/payouts/"+payout, http.NoBody)
 		require.NoError(t, err)
@@ -183,14 +183,14 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	for _, payout := range []string{"815", "816%23RED"} {
 		status, token := start("user-4711", payout)
 		require.Equal(t, http.StatusOK, status, token)
-		again, _ := start("user-4711", payout) // the app has lost the answer
+		again, _ := start("user-4711", payout) // the app asks again, as after a lost answer
 		require.Equal(t, http.StatusOK, again)
 		_, err := service.CompleteWithToken(token)
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {
 		stats := service.Stats()
-		return stats.WebhookEvents == 12 && stats.WebhooksOutstanding == 0 // two events of each, each three times
+		return stats.WebhookEvents == 12 && stats.WebhooksOutstanding == 0 // two payouts with two events each, each delivered three times
 	}, time.Minute, 10*time.Millisecond)
 	assert.Len(t, service.Actions(), 2)
 
@@ -200,14 +200,14 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	assert.Contains(t, log.String(), "paid payout-815\n")
 }
 
-// The README says everything on at most 220 lines.
+// The README has at most 220 lines.
 func TestREADMELength(t *testing.T) {
 	t.Parallel()
 	const most = 220
 	assert.LessOrEqual(t, strings.Count(string(faultnet.ReadFile(t, faultnet.Path(t, "README.md"))), "\n"), most)
 }
 
-// The map has a row for each room.
+// The map in internal/README.md has a row for each room.
 func TestMapNamesRooms(t *testing.T) {
 	t.Parallel()
 	text := string(faultnet.ReadFile(t, faultnet.Path(t, "internal", "README.md")))
@@ -218,7 +218,7 @@ func TestMapNamesRooms(t *testing.T) {
 	}
 }
 
-// testdata/README.md has the source of each fixture.
+// testdata/README.md names the source of each fixture.
 func TestFixturesAreExplained(t *testing.T) {
 	t.Parallel()
 	text := string(faultnet.ReadFile(t, faultnet.Testdata(t, "README.md")))

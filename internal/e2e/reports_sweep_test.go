@@ -22,8 +22,9 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// A caller who asks for gzip himself would get it undecoded: an answer that cannot be
-// used, after the create took effect (google-api-go-client#219).
+// The client refuses a header Accept-Encoding that asks for compression. net/http would not
+// decompress such an answer, so a create that took effect would return an error
+// (google-api-go-client#219).
 func TestAcceptEncodingIsNotTheCallers(t *testing.T) {
 	t.Parallel()
 	for name, call := range methods() {
@@ -47,8 +48,8 @@ func TestAcceptEncodingIsNotTheCallers(t *testing.T) {
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), client, idngo.WithHeader("Accept-Encoding", "identity")))
 }
 
-// A timeout of the caller's transport matches context.DeadlineExceeded since Go 1.23.
-// It is not the caller's deadline: an idempotent call is retried (minio-go#1997).
+// Since Go 1.23 a timeout of the caller's transport matches context.DeadlineExceeded. It is not the
+// deadline of the caller, so an idempotent call is retried (minio-go#1997).
 func TestTimeoutOfTheTransportIsRetried(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -74,8 +75,8 @@ func TestTimeoutOfTheTransportIsRetried(t *testing.T) {
 	}
 }
 
-// A 200 whose body breaks off, as an HTTP/2 GOAWAY does it, is retried where that is
-// safe. A whole body that cannot be decoded is not (aws-sdk-go-v2#3494).
+// If the body of a 200 breaks off, as after a GOAWAY of HTTP/2, an idempotent call is retried. A
+// complete body that cannot be decoded is not retried (aws-sdk-go-v2#3494).
 func TestBodyThatBreaksOffIsRetried(t *testing.T) {
 	t.Parallel()
 	goAway := errors.New("http2: server sent GOAWAY and closed the connection")
@@ -111,7 +112,7 @@ func TestBodyThatBreaksOffIsRetried(t *testing.T) {
 	}
 }
 
-// newRecorder returns the answer of faultnet.Answer.
+// newRecorder returns the answer that faultnet.Answer writes.
 func newRecorder(req *http.Request) *http.Response {
 	w := &responseBuffer{header: http.Header{}}
 	faultnet.Answer(w, req)
@@ -128,8 +129,8 @@ func (w *responseBuffer) Header() http.Header         { return w.header }
 func (w *responseBuffer) Write(p []byte) (int, error) { return w.body.Write(p) }
 func (*responseBuffer) WriteHeader(int)               {}
 
-// A Retry-After that is longer than anybody waits for ends the call. It does not
-// become a negative wait (go-retryablehttp#297).
+// A Retry-After that is longer than any MaxRetryAfter ends the call. It does not become a negative
+// wait (go-retryablehttp#297).
 func TestRetryAfterThatOverflows(t *testing.T) {
 	for _, after := range []string{
 		"9223372037", "9223372036854775807", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT",
@@ -153,8 +154,8 @@ func TestRetryAfterThatOverflows(t *testing.T) {
 	}
 }
 
-// The Date of a cached answer says nothing about the clock (aws-sdk-go-v2#3409), and
-// an offset ends when the local clock is right again (aws-sdk-go-v2#3187).
+// The Date of a cached answer says nothing about the clock (aws-sdk-go-v2#3409). The client drops
+// its offset when the local clock is right again (aws-sdk-go-v2#3187).
 func TestOffsetOfTheClock(t *testing.T) {
 	refusedOnce := func(n *faultnet.Network, header http.Header) {
 		refused := false
@@ -194,7 +195,7 @@ func TestOffsetOfTheClock(t *testing.T) {
 			off := -time.Hour
 			client := n.Client(idngo.WithClock(func() time.Time { return time.Now().Add(off) }))
 			for _, off = range []time.Duration{-time.Hour, 0} {
-				for range 2 { // a call later at most, the stamp is right
+				for range 2 { // the stamp is right after one call at most
 					require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
 				}
 				assert.Zero(t, stampOf(n), "%v off", off)
@@ -203,9 +204,8 @@ func TestOffsetOfTheClock(t *testing.T) {
 	})
 }
 
-// Every attempt of an upload carries the whole image, of a reader that can be read
-// once too (minio-go#2078), under the boundary that its header names
-// (google-api-go-client#343).
+// Every attempt of an upload sends the whole image, also from a reader that can be read only once
+// (minio-go#2078). The boundary of its body is the one in its header (google-api-go-client#343).
 func TestEveryAttemptCarriesTheImage(t *testing.T) {
 	content := bytes.Repeat([]byte("image"), 100_000)
 	for name, source := range map[string]func() idngo.ImageSource{
@@ -248,8 +248,8 @@ func TestEveryAttemptCarriesTheImage(t *testing.T) {
 	}
 }
 
-// A context that ends while a call waits to try again ends it at once, with both
-// reasons (hcloud-go#814).
+// If the context ends during the wait before a retry, the call ends at once. Its error matches the
+// context's error and the failure of the attempt (hcloud-go#814).
 func TestContextEndsInAWaitWithBothReasons(t *testing.T) {
 	reason := errors.New("the user has left")
 	for name, call := range methods() {
@@ -274,8 +274,8 @@ func TestContextEndsInAWaitWithBothReasons(t *testing.T) {
 	}
 }
 
-// Members of unexpected types in an error body cost neither the status nor the other
-// members (slack-go#1446), and a refusal in plain text is still what it is
+// A member of an unexpected type in an error body is ignored, and the status and the other members
+// are kept (slack-go#1446). A refusal in plain text still matches the sentinel of its status
 // (slack-go#145, stripe-go#642).
 func TestOddErrorBodies(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -318,8 +318,8 @@ func TestOddErrorBodies(t *testing.T) {
 	}
 }
 
-// errors.Is with a nil of some error type is false and no panic, for every error of
-// ours (go-github's errors panic there: grafana/github-datasource#800).
+// For each error of this package, errors.Is returns false for a nil pointer of an error type and
+// does not panic. The errors of go-github panic there (grafana/github-datasource#800).
 func TestErrorsIsOfATypedNil(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		n := faultnet.New(t)
@@ -338,7 +338,7 @@ func TestErrorsIsOfATypedNil(t *testing.T) {
 	})
 }
 
-// uncomparable is an error that == panics on.
+// uncomparable is an error type for which == panics.
 type uncomparable []string
 
 func (uncomparable) Error() string { return "uncomparable" }

@@ -30,10 +30,10 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Inputs from bug reports about other clients, and what is right. Each test is about
-// a kind of fault, and its rows are the neighbours of the reported one.
+// The tests of this file have inputs from bug reports about other clients, and the right results.
+// Each test is about one kind of fault. Its rows have the reported input and similar ones.
 
-// A method is a method of Client as a call with ids that faultnet.Answer knows.
+// A method is a method of Client. It makes a call with ids that faultnet.Answer knows.
 type method func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error
 
 // methods returns every method of Client that makes calls, by its name.
@@ -97,15 +97,15 @@ func methods() map[string]method {
 	return all
 }
 
-// A value that was sent is in no error, wherever and in whatever form it was sent
-// (go-github#522, go-retryablehttp#206).
+// No error shows a value that was sent, in whatever place and form it was sent (go-github#522,
+// go-retryablehttp#206).
 func TestWhatWasSentIsRedacted(t *testing.T) {
 	tests := map[string]struct {
 		path   string
 		query  url.Values
 		body   any
 		opts   []idngo.RequestOption
-		echo   string // in the description
+		echo   string // the description of the refusal
 		absent string
 	}{
 		"a matrix parameter": {
@@ -159,7 +159,7 @@ func TestWhatWasSentIsRedacted(t *testing.T) {
 	}
 }
 
-// refuseWith refuses with a description in all that an error shows.
+// refuseWith refuses with a description in every member that an error shows.
 func refuseWith(w http.ResponseWriter, status int, description string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -167,7 +167,8 @@ func refuseWith(w http.ResponseWriter, status int, description string) {
 	_, _ = fmt.Fprintf(w, `{"errorName":%s,"description":%s,"correlationId":%s,"code":%d}`, text, text, text, status)
 }
 
-// A tree whose nodes know their parents can be encoded, so it can be refused too.
+// encoding/json can encode a tree whose nodes refer to their parents in ignored fields. So an error
+// can also redact the names in it.
 func TestRefusalOfATreeThatKnowsItsParents(t *testing.T) {
 	type node struct {
 		Parent   *node `json:"-"`
@@ -199,7 +200,7 @@ func refusedBodies(size int) map[string]any {
 	}
 }
 
-// refusingTransport answers every request with a status and a description.
+// refusingTransport returns a transport that answers every request with a status and a description.
 func refusingTransport(status int, description string) http.RoundTripper {
 	text, _ := json.Marshal(description)
 	body := fmt.Sprintf(`{"description":%s,"code":%d}`, text, status)
@@ -211,8 +212,8 @@ func refusingTransport(status int, description string) http.RoundTripper {
 	})
 }
 
-// A refusal allocates at most twice what an answer 200 does, and 1 MiB
-// (azure-sdk-for-go#27486). Not parallel: other tests allocate too.
+// A refusal allocates at most twice as much as an answer 200, and 1 MiB more
+// (azure-sdk-for-go#27486). The test is not parallel, since other tests allocate too.
 func TestRefusalAllocatesLittle(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -228,7 +229,7 @@ func TestRefusalAllocatesLittle(t *testing.T) {
 			client := faultnet.NewClient(
 				t, refusingTransport(status, description), idngo.WithLogger(log.TextAndJSONLogger()), faultnet.RetryAtOnce(3),
 			)
-			least := uint64(math.MaxUint64) // a collection in between may empty a pool
+			least := uint64(math.MaxUint64) // a garbage collection may empty a pool, so the smallest of three counts
 			for range 3 {
 				least = min(least, allocated(func() { _ = client.Do(t.Context(), "POST", "/x", nil, body, nil) }))
 			}
@@ -243,7 +244,7 @@ func TestRefusalAllocatesLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkRefusal compares refusals with as many answers 200.
+// BenchmarkRefusal compares refusals with the same number of answers 200.
 func BenchmarkRefusal(b *testing.B) {
 	for name, body := range refusedBodies(8 << 20) {
 		for kind, transport := range map[string]http.RoundTripper{
@@ -261,7 +262,7 @@ func BenchmarkRefusal(b *testing.B) {
 	}
 }
 
-// Two clicks at one instant make one action, on a service that knows no conflicts.
+// Two calls at the same instant make one action, on a service that does not report conflicts.
 func TestEnsureActionTakesTurns(t *testing.T) {
 	t.Run("one id", func(t *testing.T) {
 		faultnet.InBubble(t, func(t *testing.T) {
@@ -336,7 +337,7 @@ func TestEnsureActionTakesTurns(t *testing.T) {
 	})
 }
 
-// assertTimeout asserts that an error is a timeout for everybody who may ask.
+// assertTimeout checks that an error is a timeout in every way that programs ask for it.
 func assertTimeout(t *testing.T, err error) {
 	t.Helper()
 	netErr, ok := err.(net.Error)
@@ -350,12 +351,11 @@ func assertTimeout(t *testing.T, err error) {
 	assert.NotContains(t, err.Error(), "\n")
 }
 
-// A timeout is a net.Error, whichever method it ends, as net/http's are
-// (ziti/sdk-golang#356).
+// A timeout is a net.Error for every method, as the timeouts of net/http are (ziti/sdk-golang#356).
 func TestTimeoutsAreNetErrors(t *testing.T) {
 	for name, call := range methods() {
 		if name == "WaitForReview" {
-			continue // it polls again, see below
+			continue // WaitForReview polls again, see below
 		}
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
@@ -402,7 +402,7 @@ func TestTimeoutsAreNetErrors(t *testing.T) {
 	}
 }
 
-// An answer that is no image is an error (go-github#486, minio-go#1561).
+// If the answer is not an image, the call returns an error (go-github#486, minio-go#1561).
 func TestOnlyAnImageIsAnImage(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status      int
@@ -448,11 +448,11 @@ func TestOnlyAnImageIsAnImage(t *testing.T) {
 	}
 }
 
-// 304 is no redirect, of whichever method (got#251).
+// A 304 is not a redirect, for every method (got#251).
 func TestNotModifiedIsNoRedirect(t *testing.T) {
 	for name, call := range methods() {
 		if name == "WaitForReview" || name == "EnsureAction" {
-			continue // GetAction and ListActions
+			continue // they make the calls of GetAction and ListActions, which are in this test
 		}
 		t.Run(name, func(t *testing.T) {
 			faultnet.InBubble(t, func(t *testing.T) {
@@ -474,7 +474,7 @@ func TestNotModifiedIsNoRedirect(t *testing.T) {
 	}
 }
 
-// An answer without a body is a success of Do, whatever it is to be decoded into
+// For Do, an answer without a body is a success, whatever the type to decode into
 // (google-api-go-client#195).
 func TestDoAnsweredWithoutABody(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 204, 205} {
@@ -501,7 +501,7 @@ func TestDoAnsweredWithoutABody(t *testing.T) {
 	}
 }
 
-// A nil of any type is no body (openbao#1315).
+// A nil of any type means that there is no body (openbao#1315).
 func TestDoWithANilBody(t *testing.T) {
 	type params struct{ A int }
 	for name, body := range map[string]any{
@@ -528,8 +528,8 @@ func TestDoWithANilBody(t *testing.T) {
 	}
 }
 
-// A Retry-After is a lower bound: never sooner than the policy, and up to a tenth
-// later than asked (go-retryablehttp#170).
+// A Retry-After is a lower bound of the wait. The wait is not shorter than the policy's, and up to
+// a tenth longer than the Retry-After (go-retryablehttp#170).
 func TestRetryAfterIsALowerBound(t *testing.T) {
 	policy := idngo.RetryPolicy{MaxAttempts: 2, MinDelay: 4 * time.Second, MaxDelay: 4 * time.Second}
 	for name, test := range map[string]struct {
@@ -562,7 +562,7 @@ func TestRetryAfterIsALowerBound(t *testing.T) {
 	}
 }
 
-// A list whose entries are large is asked for again in halves.
+// If the entries of a list are too large for one answer, the client fetches smaller pages.
 func TestListsOfLargeEntries(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it reads 72 MB of JSON")
@@ -614,8 +614,8 @@ func TestListsOfLargeEntries(t *testing.T) {
 	}
 }
 
-// An answer about another action, or about none, is an error of every method that
-// takes the id of an action or an applicant.
+// Every method that takes the id of an action or an applicant returns an error if the answer has
+// another id or none.
 func TestAnswersWithAnotherID(t *testing.T) {
 	takesID := []string{"GetAction", "SubmitAction", "ConfirmAction", "RequireApproved", "WaitForReview", "GetApplicant"}
 	for _, name := range takesID {
@@ -663,7 +663,7 @@ func TestAnswersWithAnotherID(t *testing.T) {
 	}
 }
 
-// ExpiresAt is for a phone, whose clock is right: it follows the corrected clock.
+// ExpiresAt follows the corrected clock, since it is meant for a phone with a correct clock.
 func TestExpiresAtOfASlowClock(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour, 0} {
 		for name, corrected := range map[string]string{"corrected before": "before", "corrected during": "during"} {
@@ -693,7 +693,7 @@ func TestExpiresAtOfASlowClock(t *testing.T) {
 	}
 }
 
-// The zero Client refuses every call and panics in none.
+// Every method of the zero Client returns an error and does not panic.
 func TestZeroClient(t *testing.T) {
 	t.Parallel()
 	for _, client := range []*idngo.Client{{}, nil} {
@@ -707,7 +707,8 @@ func TestZeroClient(t *testing.T) {
 	}
 }
 
-// Several bad arguments are one error of one line, which names the method and each.
+// If several arguments are bad, the call returns one error on one line. It names the method and
+// each argument.
 func TestSeveralBadArguments(t *testing.T) {
 	t.Parallel()
 	client := faultnet.NewClient(t, nil)
@@ -779,11 +780,11 @@ func TestSeveralBadArguments(t *testing.T) {
 	}
 }
 
-// second returns the error of a call.
+// second returns the error of a call with two results.
 func second[T any](_ T, err error) error { return err }
 
-// An error is one line that names the method called, and the call that failed where
-// that is another. HTML says that it is.
+// An error is one line. It names the method that was called and, if another call failed, also that
+// call. For an HTML answer it names the media type.
 func TestErrorsNameTheMethod(t *testing.T) {
 	failing := map[string]string{
 		"EnsureAction": "list actions", "FindAction": "list actions", "AllActions": "list actions", "WaitForReview": "get action",
@@ -802,7 +803,7 @@ func TestErrorsNameTheMethod(t *testing.T) {
 			"200 HTML": {status: 200, contentType: "text/html", words: "text/html, most likely from a proxy or gateway"},
 		} {
 			if name == "CheckCredentials" && kind == "404" {
-				continue // what it hopes for
+				continue // CheckCredentials accepts a 404
 			}
 			t.Run(name+" "+kind, func(t *testing.T) {
 				faultnet.InBubble(t, func(t *testing.T) {
@@ -826,7 +827,7 @@ func TestErrorsNameTheMethod(t *testing.T) {
 	}
 }
 
-// The errors of others may have several lines. Ours have one.
+// The errors of other packages may have several lines. The errors of this package have one.
 func TestErrorsOfOthersMakeOneLine(t *testing.T) {
 	lines := errors.Join(errors.New("first"), errors.New("second"))
 	params := faultnet.Selfie(idngo.ImageReader("x.png", failingReader{lines}))
@@ -898,8 +899,8 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// Answers and arguments that are alike compare as alike, so that tests can expect
-// them (aws-sdk-go-v2#1320, testify#586).
+// Equal answers and equal arguments compare as equal, so that tests can expect them
+// (aws-sdk-go-v2#1320, testify#586).
 func TestAnswersAndArgumentsCompare(t *testing.T) {
 	t.Parallel()
 	decode := func(out any) any {
@@ -938,7 +939,7 @@ func TestAnswersAndArgumentsCompare(t *testing.T) {
 	} {
 		first := idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: test.one}
 		second := idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: test.two}
-		if !strings.Contains(name, "two of one") { // whose channels are alike under DeepEqual only when they are the same
+		if !strings.Contains(name, "two of one") { // under DeepEqual two channels are equal only if they are the same
 			assert.Equal(t, test.same, assert.ObjectsAreEqual(first, second), name)
 		}
 		if test.comparable {
@@ -947,7 +948,7 @@ func TestAnswersAndArgumentsCompare(t *testing.T) {
 	}
 }
 
-// Numbers above 2^53 are kept (datadog-api-client-go#4091).
+// Numbers above 2^53 keep their digits (datadog-api-client-go#4091).
 func TestLargeNumbersSurviveAWrite(t *testing.T) {
 	t.Parallel()
 	const text = `{"n":12345678901234567,"amount":12345678901234567.89}`
@@ -961,7 +962,7 @@ func TestLargeNumbersSurviveAWrite(t *testing.T) {
 // sortedNames returns the names of the methods.
 func sortedNames() []string { return slices.Sorted(maps.Keys(methods())) }
 
-// methods has every method that calls_test.go knows.
+// methods has every method of clientCalls.
 func TestReportsCoverEveryMethod(t *testing.T) {
 	t.Parallel()
 	for _, call := range clientCalls {

@@ -29,8 +29,8 @@ import (
 	"github.com/idngo-go/idngo/internal/exchange"
 )
 
-// A proxy forwards TCP connections until their path is lost: then it neither forwards
-// nor closes.
+// A proxy forwards TCP connections until their path is lost. It then no longer forwards their
+// bytes, and does not close them.
 type proxy struct {
 	net.Listener
 	target string
@@ -75,7 +75,7 @@ func (p *proxy) serve() {
 	}
 }
 
-// forward copies until the path is lost. It then reads on and writes nothing.
+// forward copies until the path is lost. It then continues to read but writes nothing.
 func forward(dst, src net.Conn, lost *atomic.Bool) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -96,7 +96,7 @@ func forward(dst, src net.Conn, lost *atomic.Bool) {
 	}
 }
 
-// LosePaths makes the connections that there are go silent.
+// LosePaths stops forwarding on all open connections.
 func (p *proxy) LosePaths() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,8 +112,8 @@ func (p *proxy) Dialed() int {
 	return p.dialed
 }
 
-// newHTTP2Server starts a TLS server that answers over HTTP/2, behind a proxy. It
-// returns the certificates to trust.
+// newHTTP2Server starts a TLS server that answers over HTTP/2, behind a proxy. It returns the
+// certificates to trust.
 func newHTTP2Server(t *testing.T) (*proxy, *x509.CertPool) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -132,8 +132,8 @@ func newHTTP2Server(t *testing.T) (*proxy, *x509.CertPool) {
 	return newProxy(t, server.Listener.Addr().String()), roots
 }
 
-// The path of a kept HTTP/2 connection is lost without a word. Pings find that: one
-// attempt fails, and the next ones dial (azure-sdk-for-go#21346).
+// The path of a kept HTTP/2 connection is lost without an error. Pings notice the loss: one attempt
+// fails, and the next ones dial (azure-sdk-for-go#21346).
 func TestLostHTTP2PathIsFoundByPings(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it waits two seconds for pings, which synctest cannot count over real connections")
@@ -171,8 +171,8 @@ func TestLostHTTP2PathIsFoundByPings(t *testing.T) {
 	}
 }
 
-// A timeout that is shorter than the pings loses one attempt too, and so does the
-// deadline of a context: the next attempt and the next call dial.
+// A timeout that is shorter than the pings also notices a lost path after one failed attempt, and
+// the next attempt dials. Deadlines of contexts notice it too, and the next call dials.
 func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(trustTestServers) == "" {
@@ -202,7 +202,7 @@ func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 	assert.Equal(t, 1, response.Attempts)
 
 	proxy.LosePaths()
-	for range 2 { // one deadline of the caller may be short on purpose
+	for range 2 { // a single deadline may be short on purpose, so the client waits for a second one
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		require.ErrorIs(t, faultnet.GetAction.Call(ctx, other), context.DeadlineExceeded)
 		cancel()
@@ -212,7 +212,7 @@ func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 	assert.Equal(t, 3, proxy.Dialed())
 }
 
-// runAlone runs this test in a process of its own, which may change what is global.
+// runAlone runs this test in a process of its own, in which it may change global variables.
 func runAlone(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", fmt.Sprintf("-test.short=%t", testing.Short()))
@@ -221,8 +221,8 @@ func runAlone(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// Clients without a transport of their own share one pool, and close it
-// (consul#1499).
+// Clients without a transport of their own share one pool of connections, which each of them can
+// close (consul#1499).
 func TestClientsShareAPool(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(trustTestServers) == "" {
@@ -259,8 +259,8 @@ func TestClientsShareAPool(t *testing.T) {
 	require.Eventually(t, func() bool { return open.Load() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-// A replaced http.DefaultTransport gets the calls, also if it is replaced later (httpmock#22,
-// gock#21).
+// If a program replaces http.DefaultTransport, the replacement gets the calls, also of clients that
+// were made before (httpmock#22, gock#21).
 func TestReplacedDefaultTransport(t *testing.T) { //nolint:paralleltest // it replaces what is global
 	const base = "https://replaced.test"
 	newClient := func() *idngo.Client {

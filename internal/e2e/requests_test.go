@@ -26,8 +26,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// goldenRequests are the calls whose requests are in testdata/requests, under the
-// same names. file is the path of an image.
+// goldenRequests returns the calls whose requests are in testdata/requests under the same names.
+// file is the path of an image.
 func goldenRequests(file string) map[string]func(context.Context, *idngo.Client) error {
 	return map[string]func(context.Context, *idngo.Client) error{
 		"create_action": func(ctx context.Context, client *idngo.Client) error {
@@ -117,9 +117,9 @@ func goldenRequests(file string) map[string]func(context.Context, *idngo.Client)
 	}
 }
 
-// Each call, as it goes over the wire: method, target, headers, body. Only the
-// clock is pinned; the boundary and what it makes of the signature are replaced
-// after the signature was checked.
+// The test compares each call as it goes over the wire: method, request URI, headers and body. The
+// clock is fixed. The boundary and the signature that depends on it are replaced after the
+// signature was checked.
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "Фото \"1\".jpg")
@@ -155,9 +155,9 @@ func TestGoldenRequests(t *testing.T) {
 	}
 }
 
-// FuzzRequests makes every call with any ids and names, through net/http's own
-// writer and reader of requests, and has the simulator judge the signature of what
-// arrives. The service must get what the caller has passed.
+// FuzzRequests makes every call with any ids and names, through the writer and the reader of
+// requests in net/http. The simulator checks the signature of each request. The service must get
+// the values that the caller has passed.
 func FuzzRequests(f *testing.F) {
 	f.Add("63e096c51b6b4030f2e01154", "payout-4711", "action-liveness", "JamesBond007", "kk")
 	f.Add("a/b;c d", "-;applicantId=x", "уровень 1/2 + &=?#%", "304775ty@b", "")
@@ -172,7 +172,7 @@ func FuzzRequests(f *testing.F) {
 		})
 		require.NoError(t, err)
 		defer service.Close()
-		_ = service.AddApplicant(applicantID, user) // it refuses an empty id, and so does the client
+		_ = service.AddApplicant(applicantID, user) // the simulator refuses an empty id, as the client does
 		client := faultnet.NewClient(t, onTheWire(t, service), faultnet.OneAttempt(), idngo.WithBaseURL("http://127.0.0.1/a/prefix"))
 		ctx := t.Context()
 
@@ -193,7 +193,7 @@ func FuzzRequests(f *testing.F) {
 		_, err = client.CreateAccessToken(ctx, idngo.AccessTokenParams{UserID: user, ExternalActionID: externalID, LevelName: level})
 		arrived("CreateAccessToken", err)
 		link := idngo.WebSDKLinkParams{LevelName: level, ExternalUserID: user, ExternalActionID: externalID, Locale: locale}
-		if externalID != "" { // the simulator has levels of actions only
+		if externalID != "" { // the simulator only has levels of actions
 			_, err = client.CreateWebSDKLink(ctx, link)
 			arrived("CreateWebSDKLink", err)
 		}
@@ -207,7 +207,7 @@ func FuzzRequests(f *testing.F) {
 			assert.Equal(t, created.ID, found.ID)
 		}
 
-		// As the id of an action and of an image it is nothing that exists.
+		// No action and no image has these ids.
 		for operation, call := range map[string]func() error{
 			"GetAction":    func() error { _, err := client.GetAction(ctx, externalID); return err },
 			"SubmitAction": func() error { _, err := client.SubmitAction(ctx, externalID); return err },
@@ -229,7 +229,7 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// onTheWire hands requests to a handler as bytes, as a connection would.
+// onTheWire returns a transport that passes requests to a handler as bytes, as a connection would.
 func onTheWire(t *testing.T, handler http.Handler) http.RoundTripper {
 	return faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		var wire bytes.Buffer
@@ -242,7 +242,7 @@ func onTheWire(t *testing.T, handler http.Handler) http.RoundTripper {
 	})
 }
 
-// dumpRequest returns a request as the golden files have it, and checks its signature.
+// dumpRequest returns a request in the form of the golden files, and checks its signature.
 func dumpRequest(t *testing.T, r *http.Request) string {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)

@@ -27,8 +27,7 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// outcome is what follows when the first attempt of a call fails and all
-// others would succeed.
+// outcome is the result of a call whose first attempt fails and whose other attempts would succeed.
 type outcome int
 
 const (
@@ -43,22 +42,21 @@ type failureRow struct {
 	name        string
 	arrange     func(n *faultnet.Network)
 	tls         bool
-	contextEnds time.Duration // when the caller's context ends; 0 is never
+	contextEnds time.Duration // when the caller's context ends; 0: never
 
 	idempotent, notIdempotent outcome
 	unknown                   bool                          // the effect of a call that is not idempotent may have happened
-	firstTakes                time.Duration                 // how long the first attempt takes, exactly
-	delay                     time.Duration                 // how long the wait is exactly; 0: the first of the policy, or none
-	matches                   []error                       // what the error matches, if there is one
-	skips                     func(faultnet.Operation) bool // operations it does not apply to
+	firstTakes                time.Duration                 // the exact duration of the first attempt
+	delay                     time.Duration                 // the exact wait; 0: the first delay of the policy, or none
+	matches                   []error                       // errors that the error of the call matches
+	skips                     func(faultnet.Operation) bool // reports whether the row does not apply to an operation
 	check                     func(*testing.T, error, idngo.Response)
 }
 
-// isImageDownload reports whether an operation is the download, whose body is not
-// JSON.
+// isImageDownload reports whether an operation is the download. Its body is not JSON.
 func isImageDownload(op faultnet.Operation) bool { return op.Name == "OpenImage" }
 
-// fromBubble returns a time of a bubble as HTTP writes it.
+// fromBubble returns a time of a bubble in the form of HTTP.
 func fromBubble(d time.Duration) string {
 	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(d).Format(http.TimeFormat)
 }
@@ -71,7 +69,7 @@ func failureRows() []failureRow {
 	)
 }
 
-// unwrittenRows are the ways to fail before anything was written.
+// unwrittenRows returns the failures before anything was written.
 func unwrittenRows() []failureRow {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	return []failureRow{
@@ -114,7 +112,7 @@ func unwrittenRows() []failureRow {
 		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
 		{name: "TLS handshake refused", tls: true, arrange: faultnet.OnFirstConn(func(network *faultnet.Network, conn net.Conn) {
 			faultnet.ReadHello(network, conn)
-			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 80}) // alert: internal error
+			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 80}) // the alert internal_error
 		}), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
 		{
 			name: "TLS handshake stalled", tls: true, arrange: faultnet.OnFirstConn(faultnet.ReadAll), idempotent: succeedsAfterDelay,
@@ -123,7 +121,7 @@ func unwrittenRows() []failureRow {
 	}
 }
 
-// unknownServerRows are the ways to fail for a certificate or a host that is not the right one.
+// unknownServerRows returns the failures because of a wrong certificate or a wrong host.
 func unknownServerRows() []failureRow {
 	return []failureRow{
 		{
@@ -145,7 +143,7 @@ func unknownServerRows() []failureRow {
 	}
 }
 
-// lostRows are the ways to fail without a whole answer.
+// lostRows returns the failures without a whole answer.
 func lostRows() []failureRow {
 	return []failureRow{
 		{
@@ -199,7 +197,7 @@ func lostRows() []failureRow {
 	}
 }
 
-// endedRows are the moments at which the caller's context may end.
+// endedRows returns the moments at which the caller's context may end.
 func endedRows() []failureRow {
 	return []failureRow{
 		{name: "context ends while dialling", contextEnds: 3 * time.Second, arrange: func(network *faultnet.Network) {
@@ -229,7 +227,7 @@ func endedRows() []failureRow {
 	}
 }
 
-// comeBackRows are the answers that tell the client to come back.
+// comeBackRows returns the answers that tell the client to come back.
 func comeBackRows() []failureRow {
 	return []failureRow{
 		{name: "429", arrange: faultnet.RespondStatus(429), idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay},
@@ -252,7 +250,7 @@ func comeBackRows() []failureRow {
 		},
 		{
 			name: "429 with a date that has passed", arrange: faultnet.RespondStatus(429, "Retry-After", fromBubble(-time.Hour)),
-			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay, // no sooner than the policy
+			idempotent: succeedsAfterDelay, notIdempotent: succeedsAfterDelay, // the wait is not shorter than the policy's
 		},
 		{
 			name: "429 with zero", arrange: faultnet.RespondStatus(429, "Retry-After", "0"), idempotent: succeedsAfterDelay,
@@ -284,7 +282,7 @@ func comeBackRows() []failureRow {
 	}
 }
 
-// clockRows are the refusals that may be due to the clock.
+// clockRows returns the refusals that the clock may have caused.
 func clockRows() []failureRow {
 	return []failureRow{
 		{name: "401 4004", arrange: faultnet.RespondCode(401, 4004), idempotent: succeedsAtOnce, notIdempotent: succeedsAtOnce},
@@ -317,7 +315,7 @@ func clockRows() []failureRow {
 	}
 }
 
-// notDoneRows are the answers after which nothing was done.
+// notDoneRows returns the answers after which the call had no effect.
 func notDoneRows() []failureRow {
 	return []failureRow{
 		{name: "501", arrange: faultnet.RespondStatus(501), matches: []error{idngo.ErrServer}},
@@ -337,7 +335,7 @@ func notDoneRows() []failureRow {
 	}
 }
 
-// perhapsDoneRows are the answers after which the call may have been carried out.
+// perhapsDoneRows returns the answers after which the call may have had its effect.
 func perhapsDoneRows() []failureRow {
 	return []failureRow{
 		{
@@ -361,7 +359,7 @@ func perhapsDoneRows() []failureRow {
 	}
 }
 
-// unusableRows are the answers of 2xx that cannot be used.
+// unusableRows returns the answers with 2xx that cannot be used.
 func unusableRows() []failureRow {
 	const large = 10<<20 + 1
 	return []failureRow{
@@ -380,7 +378,7 @@ func unusableRows() []failureRow {
 			_, _ = io.Copy(w, io.LimitReader(faultnet.Endless(' '), large))
 		}), unknown: true, skips: isImageDownload, matches: []error{idngo.ErrResponseTooLarge}, firstTakes: takesAnyTime},
 		{name: "without a body", arrange: faultnet.RespondBody(""), unknown: true, skips: func(op faultnet.Operation) bool {
-			// These fetch the action, and Do returns success.
+			// These methods fetch the action, and Do returns success.
 			return op.Name == "OpenImage" || op.Name == "CreateAction" || op.Name == "SubmitAction" || op.Name == "Do"
 		}},
 		{name: "without what is needed", arrange: faultnet.RespondBody("{}"), unknown: true, skips: func(op faultnet.Operation) bool {
@@ -389,7 +387,7 @@ func unusableRows() []failureRow {
 	}
 }
 
-// statusRows are the answers that differ in nothing but the status and the code.
+// statusRows returns the answers that differ only in their status and code.
 func statusRows() (list []failureRow) {
 	for _, code := range []int{
 		400, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425, 426, 428, 431, 451, 499,
@@ -429,13 +427,13 @@ func statusRows() (list []failureRow) {
 	return list
 }
 
-// takesAnyTime is a value of firstTakes.
+// takesAnyTime as a value of firstTakes means that the duration does not matter.
 const takesAnyTime = -1
 
 // errLeft is the cause of a context that ends.
 var errLeft = errors.New("the customer has left")
 
-// clockOff is a server whose clock is off, and that refuses the first request.
+// clockOff makes the server's clock wrong by off. The server refuses the first request.
 func clockOff(off time.Duration, code int) func(*faultnet.Network) {
 	return func(network *faultnet.Network) {
 		network.Skew, network.AnyStamp = off, true
@@ -461,9 +459,8 @@ func isStatus(code int) func(*testing.T, error, idngo.Response) {
 	}
 }
 
-// TestTableOfRetries is the table, cell by cell, through the whole client: each
-// way to fail, in both columns and in the first one by WithIdempotent, for each
-// call of the API.
+// TestTableOfRetries tests each cell of the table through the whole client: each failure, in both
+// columns and with WithIdempotent, for each call of the API.
 func TestTableOfRetries(t *testing.T) {
 	t.Parallel()
 	for _, row := range failureRows() {
@@ -490,7 +487,7 @@ func TestTableOfRetries(t *testing.T) {
 	}
 }
 
-// run makes the operation fail as the row says and checks what the client does.
+// run makes the operation fail as the row describes and checks the client.
 func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts ...idngo.RequestOption) {
 	n := faultnet.New
 	if c.tls {
@@ -523,7 +520,7 @@ func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts 
 	switch {
 	case want != succeedsAfterDelay:
 		assert.Zero(t, took, "delay")
-	case c.delay > 0: // as asked, and up to a tenth longer
+	case c.delay > 0: // the asked wait, and up to a tenth more
 		assert.GreaterOrEqual(t, took, c.delay, "delay")
 		assert.LessOrEqual(t, took, c.delay+c.delay/10, "delay")
 	default:
@@ -546,8 +543,8 @@ func (c failureRow) run(t *testing.T, op faultnet.Operation, want outcome, opts 
 	assert.Contains(t, err.Error(), namedInErrors(op))
 }
 
-// namedInErrors is how an error names an operation: by the method that was called
-// or, where that is another, in words.
+// namedInErrors returns the name of an operation in errors: the method that was called, and the
+// failing call if that is another.
 func namedInErrors(op faultnet.Operation) string {
 	if op.Name == "OpenImage" {
 		return "DownloadImage: open image: "
@@ -558,7 +555,7 @@ func namedInErrors(op faultnet.Operation) string {
 func TestDelaysDoubleHalfOfThemRandom(t *testing.T) {
 	tests := map[string]struct {
 		policy idngo.RetryPolicy
-		want   []time.Duration // the highest of each delay
+		want   []time.Duration // the largest value of each delay
 	}{
 		"default": {want: []time.Duration{500 * time.Millisecond, time.Second}},
 		"up to 8 seconds": {policy: idngo.RetryPolicy{MaxAttempts: 9}, want: []time.Duration{
@@ -611,7 +608,7 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 		op       faultnet.Operation
 		answers  []func(http.ResponseWriter)
 		attempts int
-		status   int // 0: success
+		status   int // 0: the call succeeds
 	}{
 		"one, 503": {max: 1, op: faultnet.GetAction, answers: []func(http.ResponseWriter){down}, attempts: 1, status: 503},
 		"one, 429": {
@@ -676,8 +673,8 @@ func TestMaxAttemptsCountsEveryAttempt(t *testing.T) {
 	}
 }
 
-// The delay grows with the waits, not with the attempts: that of the clock had
-// none.
+// The delay doubles with each wait, not with each attempt. The retry after a wrong clock has no
+// wait.
 func TestDelayAfterClockIsTheFirst(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -690,7 +687,8 @@ func TestDelayAfterClockIsTheFirst(t *testing.T) {
 	})
 }
 
-// An unknown outcome stays unknown after any later attempt.
+// If the outcome of an attempt is unknown, the outcome of the call stays unknown, whatever a later
+// attempt returns.
 func TestUnknownStaysUnknown(t *testing.T) {
 	t.Parallel()
 	unknown := map[string]func(http.ResponseWriter){
@@ -750,7 +748,7 @@ func TestUnknownStaysUnknown(t *testing.T) {
 	}
 }
 
-// A wait ends with the context, at once when the context would not survive it.
+// A wait ends with the context. If the context would end during the wait, the call returns at once.
 func TestWaitsAndTheContext(t *testing.T) {
 	type result struct {
 		err  error
@@ -862,8 +860,8 @@ func TestWaitsAndTheContext(t *testing.T) {
 	})
 }
 
-// Each attempt is stamped and signed when it is made: faultNet compares every
-// stamp with its clock and recomputes every signature.
+// Each attempt has its own timestamp and signature. The Network compares every stamp with its clock
+// and recomputes every signature.
 func TestEveryAttemptIsFreshlySigned(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -888,8 +886,8 @@ func TestEveryAttemptIsFreshlySigned(t *testing.T) {
 	}
 }
 
-// httptrace reports whether bytes were written. A transport that reports nothing counts as having
-// written.
+// httptrace reports whether bytes were written. If a transport reports nothing, the client assumes
+// that it has written some.
 func TestWhatARoundTripperReports(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	trace := func(r *http.Request, events string) {
@@ -907,7 +905,7 @@ func TestWhatARoundTripperReports(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		events string // ? a connection was asked for, ! there was one
+		events string // "?": a connection was asked for; "!": there was one
 		again  bool
 	}{
 		"nothing":                             {events: ""},
@@ -944,8 +942,8 @@ func TestWhatARoundTripperReports(t *testing.T) {
 	}
 }
 
-// A kept connection that has died is replaced by net/http. If nothing was
-// written to it and no other can be had, nothing was written at all.
+// net/http replaces a kept connection that has died. If nothing was written to it and no new
+// connection can be made, the client knows that nothing was written.
 func TestDeadKeptConnection(t *testing.T) {
 	for _, op := range []faultnet.Operation{faultnet.CreateAction, faultnet.AddImage, faultnet.SubmitAction} {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -978,7 +976,7 @@ func TestDeadKeptConnection(t *testing.T) {
 	}
 }
 
-// deafConn takes no bytes any more once it is dead.
+// deafConn accepts no more bytes once it is dead.
 type deafConn struct {
 	net.Conn
 	dead atomic.Bool
@@ -991,8 +989,8 @@ func (c *deafConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// With an idempotency key net/http sends a POST again by itself when the server
-// closes a kept connection, and nobody would know that it was sent before.
+// With an idempotency key, net/http itself would send a POST again when the server closes a kept
+// connection. The client would not know that the request was sent twice.
 func TestIdempotencyKeyIsNoLicence(t *testing.T) {
 	for _, header := range []string{"Idempotency-Key", "x-idempotency-key"} {
 		for _, op := range []faultnet.Operation{faultnet.CreateAction, faultnet.AddImage, faultnet.SubmitAction, faultnet.DoPost} {
@@ -1012,7 +1010,7 @@ func TestIdempotencyKeyIsNoLicence(t *testing.T) {
 	}
 }
 
-// HTTP/2 has words of its own for a request that was not carried out.
+// HTTP/2 reports a request that was not carried out in another way than HTTP/1.
 func TestTableOverHTTP2(t *testing.T) {
 	if strings.HasPrefix(runtime.Version(), "go1.25") {
 		t.Skip("the HTTP/2 server of Go 1.25 hands channels from bubble to bubble: golang.org/issue/75674")
@@ -1026,7 +1024,7 @@ func TestTableOverHTTP2(t *testing.T) {
 				network.OnRequest = func(number int, _ http.ResponseWriter, r *http.Request) bool {
 					protocols = append(protocols, r.Proto)
 					if number == 1 {
-						panic(http.ErrAbortHandler) // RST_STREAM
+						panic(http.ErrAbortHandler) // the server sends RST_STREAM
 					}
 					return false
 				}

@@ -23,13 +23,13 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// The rules of the repository. A change that breaks one must change its table
-// here, where a reviewer sees it.
+// The tests of this file check the rules of the repository. A change that breaks a rule must change
+// its table here, where a reviewer sees it.
 
 // modulePath is the path of the root.
 const modulePath = "github.com/idngo-go/idngo"
 
-// rootFiles are the source files of the root and how many lines each may have.
+// rootFiles are the source files of the root, with the number of lines that each may have.
 var rootFiles = map[string]int{
 	"client.go":    850,
 	"auth.go":      450,
@@ -41,19 +41,18 @@ var rootFiles = map[string]int{
 	"simulator.go": 250,
 }
 
-// mostRootLines is how many lines the sources of the root may have together. It
-// may grow with new parts, up to the sum of rootFiles.
+// mostRootLines is the number of lines that the sources of the root may have together. It may grow
+// with new parts, up to the sum of rootFiles.
 const mostRootLines = 4650
 
-// rootEntries are the other entries of the root. Entries that begin with a dot may
-// stand there too.
+// rootEntries are the other entries of the root. Entries that begin with a dot are also allowed.
 var rootEntries = []string{
 	"LICENSE", "README.md", "examples", "go.mod", "go.sum", "internal", "testdata",
 	"example_test.go", "bench_test.go",
 }
 
-// rooms are the packages of the module that users link, and which other packages
-// of the module each may import. An arrow points down: no room imports the root.
+// rooms are the packages of the module that users link, with the packages of the module that each
+// may import. No room imports the root.
 var rooms = map[string][]string{
 	".": {
 		"internal/exchange", "internal/retry", "internal/clock", "internal/redact", "internal/lenient",
@@ -74,24 +73,24 @@ var rooms = map[string][]string{
 // notRooms are the directories of internal/ that no user links.
 var notRooms = []string{"internal/e2e", "internal/race", "internal/tools"}
 
-// The lengths of functions and lines.
+// These are the limits for functions and lines.
 const (
 	mostFunctionLines = 60
-	mostEngineLines   = 40 // of a function of an engineFile
+	mostEngineLines   = 40 // for a function of an engineFile
 	mostColumns       = 140
 )
 
-// engineFiles are the code that every call runs through: a file of the root or a room.
+// engineFiles are the files of the root and the rooms whose code runs in every call.
 var engineFiles = []string{"client.go", "internal/exchange"}
 
-// notYet names the findings that a rule ignores for now. A name that no longer breaks its rule is
-// an error.
+// notYet names the findings that a rule ignores for now. If such a finding no longer breaks its
+// rule, the test fails.
 var notYet = map[string][]string{}
 
-// finding is something that breaks a rule. name is how notYet names it.
+// A finding is something that breaks a rule. notYet refers to it by its name.
 type finding struct{ name, detail string }
 
-// assertRule reports the findings of a rule but for those that notYet names.
+// assertRule reports the findings of a rule, except those that notYet names.
 func assertRule(t *testing.T, rule string, findings []finding) {
 	t.Helper()
 	found := map[string]bool{}
@@ -108,13 +107,15 @@ func assertRule(t *testing.T, rule string, findings []finding) {
 	}
 }
 
-// goFiles returns the Go files of the root's module, by their slashed paths within it.
+// goFiles returns the Go files of the root module. Their paths are relative to the root and have
+// slashes.
 func goFiles(t *testing.T) []string {
 	t.Helper()
 	return findGoFiles(t, false)
 }
 
-// findGoFiles returns the Go files of the repository, with or without those of nested modules.
+// findGoFiles returns the Go files of the repository. If nested is set, it includes those of nested
+// modules.
 func findGoFiles(t *testing.T, nested bool) (files []string) {
 	t.Helper()
 	root := faultnet.Path(t)
@@ -159,7 +160,7 @@ func TestRuleLayout(t *testing.T) {
 	for name := range rootFiles {
 		want = append(want, name, strings.TrimSuffix(name, ".go")+"_test.go")
 	}
-	// Files that a build or a test run leaves behind do not count.
+	// A build or a test run may leave these files behind.
 	ignored := strings.Fields(string(faultnet.ReadFile(t, faultnet.Path(t, ".gitignore"))))
 	entries, err := os.ReadDir(faultnet.Path(t))
 	require.NoError(t, err)
@@ -186,7 +187,7 @@ func TestRuleLayout(t *testing.T) {
 	assertRule(t, "layout", findings)
 }
 
-// Users get three direct dependencies and link one.
+// The module has three direct dependencies, of which a user's program links one.
 func TestRuleDependencies(t *testing.T) {
 	t.Parallel()
 	direct := strings.Fields(runGo(t, "list", "-m", "-f", "{{if not (or .Main .Indirect)}}{{.Path}}{{end}}", "all"))
@@ -214,7 +215,7 @@ func TestRuleGoDirective(t *testing.T) {
 	}
 }
 
-// Every file is formatted, those of nested modules too.
+// Every file is formatted, also in nested modules.
 func TestRuleFormat(t *testing.T) {
 	t.Parallel()
 	gofmt := filepath.Join(strings.TrimSpace(runGo(t, "env", "GOROOT")), "bin", "gofmt")
@@ -225,8 +226,8 @@ func TestRuleFormat(t *testing.T) {
 	assert.Empty(t, string(out), "gofmt -s would change these files")
 }
 
-// A program that makes no simulator links nothing of it. The program that does shows
-// that the test would see it.
+// A program that makes no simulator links no part of it. The second program makes one, which shows
+// that the test would notice.
 func TestRuleSimulatorIsNotLinked(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t, "it links two programs")
@@ -263,22 +264,22 @@ func TestRuleSimulatorIsNotLinked(t *testing.T) {
 	}
 }
 
-// symbolsOf builds a program and returns what go tool nm says of it.
+// symbolsOf builds a program and returns the output of go tool nm.
 func symbolsOf(t *testing.T, name, source string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
-	// Within the module, thanks to the overlay, so that it builds with our go.mod and
-	// may import what is internal.
+	// The overlay puts the program into the module. It builds with this go.mod and may import internal
+	// packages.
 	overlay := writeOverlay(t, map[string]string{faultnet.Path(t, "internal", "e2e", "linked", name, "main.go"): file})
 	binary := filepath.Join(t.TempDir(), "program.exe")
 	runGo(t, "build", "-overlay", overlay, "-o", binary, "./internal/e2e/linked/"+name)
 	return runGo(t, "tool", "nm", binary)
 }
 
-// Imports of the module's own packages follow the arrows of rooms, and no room links the package
-// testing. The tests of a room may import no more of the module than the room itself, but for
-// itself and the packages of notRooms.
+// The packages of the module import only the rooms that the table allows, and no room links the
+// package testing. The tests of a room may also import the room itself and the packages of
+// notRooms.
 func TestRuleRooms(t *testing.T) {
 	t.Parallel()
 	var findings []finding
@@ -355,8 +356,8 @@ func TestRuleLinesOfFiles(t *testing.T) {
 	assertRule(t, "lines of the sum", findings)
 }
 
-// Functions of the root and of the rooms are short, those that a package variable holds too. Tests
-// are left out.
+// Functions of the root and of the rooms are short, and so are functions in package variables.
+// Tests have no limit.
 func TestRuleFunctionLengths(t *testing.T) {
 	t.Parallel()
 	var findings []finding
@@ -378,8 +379,8 @@ func TestRuleFunctionLengths(t *testing.T) {
 	assertRule(t, "function length", findings)
 }
 
-// functionLengths returns the lines of the functions of a file: those that are declared, and those
-// within package variables, each by its line.
+// functionLengths returns the number of lines of each function of a file. A function in a package
+// variable is named by its line.
 func functionLengths(t *testing.T, file string) map[string]int {
 	t.Helper()
 	set := token.NewFileSet()
@@ -405,7 +406,7 @@ func functionLengths(t *testing.T, file string) map[string]int {
 	return lengths
 }
 
-// methodName returns the name of a function, with its receiver if it is a method.
+// methodName returns the name of a function. The name of a method includes its receiver.
 func methodName(function *ast.FuncDecl) string {
 	if function.Recv == nil {
 		return function.Name.Name
@@ -420,7 +421,7 @@ func methodName(function *ast.FuncDecl) string {
 	return fmt.Sprintf("%v.%s", receiver, function.Name.Name)
 }
 
-// No line of Go has more than 140 characters, a tab counted as one.
+// A line of Go has at most 140 characters. A tab counts as one.
 func TestRuleLineLengths(t *testing.T) {
 	t.Parallel()
 	var findings []finding

@@ -28,11 +28,10 @@ import (
 	"github.com/idngo-go/idngo/internal/race"
 )
 
-// Each value that must not be shown has a mark of its own, as zq07core in
-// hiddenExternal. Beside the mark stand characters that URLs, JSON, HTML and Go's
-// quoting escape. So a test need not know how a value is written: with
-// "ext%20zq07core%5Cx" in an error of GetAction, it finds zq07core and says which
-// value was shown. A signature has no mark: 64 hexadecimal digits in a row are one.
+// Each value that must not be shown has a mark, such as zq07core in hiddenExternal. Around the mark
+// it has characters that URLs, JSON, HTML and Go's quoting escape. So a test need not know how a
+// value is written. If an error of GetAction contains "ext%20zq07core%5Cx", the test finds zq07core
+// and reports it. A signature has no mark: it is any run of 64 hexadecimal digits.
 const (
 	hiddenKey      = "SEC~zq01core/+=key"
 	hiddenToken    = "sbx:zq02core.zq03core"
@@ -58,7 +57,7 @@ const (
 	hiddenAccess   = "_act-sbx-zq23core"
 	hiddenLink     = "https://in.example.kz/websdk/p/zq24core?a=zq25core"
 	hiddenWebhook  = "zq26core-webhook-secret"
-	hiddenWhen     = "zq27core" // a number in a body is a text to the marks
+	hiddenWhen     = "zq27core" // a value in an object in a list
 	hiddenProxy    = "zq28core"
 )
 
@@ -68,7 +67,7 @@ var (
 	signaturePattern = regexp.MustCompile(`[0-9a-f]{64}`)
 )
 
-// hiddenCalls are all calls, with arguments that must not be shown.
+// hiddenCalls returns all calls, with arguments that must not be shown.
 func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.RequestOption) error {
 	create := idngo.CreateActionParams{
 		LevelName: hiddenLevel, ExternalActionID: hiddenExternal, Email: hiddenMail, Phone: hiddenPhone,
@@ -179,8 +178,8 @@ func hiddenCalls() map[string]func(context.Context, *idngo.Client, ...idngo.Requ
 	}
 }
 
-// echoesOf returns what a service may repeat of a request: as it was on the wire,
-// in parts, and encoded anew.
+// echoesOf returns texts in which a service may repeat a request: as it was on the wire, in parts,
+// and encoded again.
 func echoesOf(r *http.Request) map[string]string {
 	body, _ := io.ReadAll(r.Body)
 	var wire, parts, again strings.Builder
@@ -215,8 +214,8 @@ func echoesOf(r *http.Request) map[string]string {
 	}
 }
 
-// unsafeServers are ways to answer that bring an echo into what a client may
-// show. The first of each kind is for every call.
+// unsafeServers returns ways to answer that put an echo into the texts that a client may show.
+// Every call gets the first server of each kind.
 func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 	line := func(s string) string { return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(s) }
 	jsonError := func(status, code int, headers ...string) func(http.ResponseWriter, string) {
@@ -283,7 +282,7 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 			faultnet.WriteRaw(w, "HTTP/1.1 302 Found\r\nLocation: https://"+line(echo)+"/\r\nContent-Length: 0\r\n\r\n")
 		},
 		"redirect to a sound host": func(w http.ResponseWriter, echo string) {
-			// The values that can be part of a host.
+			// A host can contain only these values.
 			host := "x"
 			for _, word := range append(markPattern.FindAllString(echo, -1), signaturePattern.FindAllString(echo, -1)...) {
 				if word == hiddenLocale || word == hiddenSegment || len(word) == 64 {
@@ -329,7 +328,8 @@ func unsafeServers() map[string]func(w http.ResponseWriter, echo string) {
 	return servers
 }
 
-// printed returns a value as programs print it: with the verbs of fmt and in logs.
+// printed returns a value in the forms in which programs print it: with the verbs of fmt and in
+// logs.
 func printed(v any) string {
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
@@ -342,13 +342,12 @@ func printed(v any) string {
 	return out.String()
 }
 
-// printedError returns an error as programs print it, wrapped and joined too.
+// printedError returns an error in the forms in which programs print it, also wrapped and joined.
 func printedError(err error) string {
 	return printed(err) + printed(fmt.Errorf("wrapped: %w", err)) + printed(errors.Join(err, io.EOF))
 }
 
-// longestHexRun returns the length of the longest run of lower-case hexadecimal
-// digits.
+// longestHexRun returns the length of the longest run of lower-case hexadecimal digits.
 func longestHexRun(text string) (longest int) {
 	run := 0
 	for i := range len(text) {
@@ -365,7 +364,7 @@ func longestHexRun(text string) (longest int) {
 // assertHidden checks that a text shows no mark, no signature and no secret.
 func assertHidden(t *testing.T, text, what string) {
 	t.Helper()
-	// These many texts would keep regexp busy for seconds: most have no z.
+	// Most texts have no z. This saves regexp seconds of work.
 	if strings.ContainsAny(text, "zZ") {
 		if found := markPattern.FindString(text); found != "" {
 			t.Errorf("%s shows %s: %.2000s", what, found, text)
@@ -379,16 +378,15 @@ func assertHidden(t *testing.T, text, what string) {
 	}
 }
 
-// TestNoSecretIsShown provokes every error, with a service that returns in every
-// place what it was sent. It searches everything that can be printed for what must
-// not be shown.
+// TestNoSecretIsShown provokes every error, with services that repeat the request in every part of
+// an answer. It searches everything that programs can print for values that must not be shown.
 func TestNoSecretIsShown(t *testing.T) {
 	t.Parallel()
 	header := idngo.WithHeader("X-Customer", hiddenHeader)
 
 	for server, respond := range unsafeServers() {
 		if testing.Short() && strings.HasPrefix(server, "JSON") && server != "JSON 400" {
-			continue // they differ in nothing but the status and the code
+			continue // these servers differ only in the status and the code
 		}
 		t.Run("server/"+server, func(t *testing.T) {
 			t.Parallel()
@@ -396,7 +394,7 @@ func TestNoSecretIsShown(t *testing.T) {
 				kinds := []string{"wire", "parts", "again", "HTML", "error"}
 				switch {
 				case strings.HasPrefix(server, "JSON") && server != "JSON 400":
-					kinds = []string{"wire"} // they differ in nothing but the status
+					kinds = []string{"wire"} // these servers differ only in the status
 				case (race.Enabled || testing.Short()) && server != "JSON 400":
 					kinds = []string{"parts"}
 				}
@@ -416,11 +414,11 @@ func TestNoSecretIsShown(t *testing.T) {
 							client := network.ClientOf(hiddenCreds, idngo.WithLogger(log.TextAndJSONLogger()))
 							err := do(t.Context(), client, header)
 							if err == nil {
-								// A download, or what needs no answer, may succeed.
+								// A download may succeed, and a call whose answer may have any content.
 								if call == "CheckCredentials" && server == "JSON 404" {
-									return // that is how the service accepts them
+									return // a 404 is how the service accepts the credentials
 								}
-								if echo != "" { // without, the malformed answers are well-formed
+								if echo != "" { // without an echo the malformed answers are well-formed
 									require.Contains(t, []string{"garbage", "garbage JSON", "wrong types", "token cut off", "malformed trailer"}, server)
 								}
 								return
@@ -478,7 +476,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		})
 	}
 
-	// A RoundTripper of the caller's that tells everything.
+	// A RoundTripper of the caller returns errors that show the whole request.
 	for name, cause := range map[string]func(*http.Request) error{
 		"error":     func(*http.Request) error { return io.EOF },
 		"url.Error": func(r *http.Request) error { return &url.Error{Op: "Post", URL: r.URL.String(), Err: io.EOF} },
@@ -590,7 +588,7 @@ func TestNoSecretIsShown(t *testing.T) {
 			}
 		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-			delete(values, "*Credentials") // a pointer within something else, see below
+			delete(values, "*Credentials") // a pointer within another value is tested below
 			assertHidden(t, fmt.Sprintf(verb, whole), "a struct as "+verb)
 			assertHidden(t, fmt.Sprintf(verb, &whole), "a struct as "+verb)
 			assertHidden(t, fmt.Sprintf(verb, []any{whole, values}), "a list as "+verb)
@@ -605,7 +603,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v"} {
 			assertHidden(t, fmt.Sprintf(verb, struct{ Creds *idngo.Credentials }{&hiddenCreds}), "a pointer in a struct as "+verb)
 		}
-		// Tokens and links are made to be sent.
+		// Access tokens and links are meant to be encoded and sent.
 		text, err := json.Marshal([]any{token, link})
 		require.NoError(t, err)
 		assert.Contains(t, string(text), hiddenAccess)
@@ -641,8 +639,7 @@ func TestNoSecretIsShown(t *testing.T) {
 	})
 }
 
-// unreachable are networks on which no answer comes. cancel ends the caller's
-// context.
+// unreachable returns networks on which no answer arrives. cancel ends the caller's context.
 func unreachable() map[string]func(network *faultnet.Network, cancel func()) {
 	dial := func(err error) func(*faultnet.Network, func()) {
 		return func(network *faultnet.Network, _ func()) {
@@ -809,7 +806,7 @@ func invalidArguments(t *testing.T) map[string]error {
 	return errs
 }
 
-// failingJSON says what it is when it is encoded.
+// failingJSON fails to encode with an error that shows its text.
 type failingJSON string
 
 func (f failingJSON) MarshalJSON() ([]byte, error) {

@@ -29,11 +29,11 @@ var (
 	soakRate = flag.Int("soak.rate", 200, "how many calls a second TestSoak makes")
 )
 
-// soakLimit is how many calls may be under way at once. A call for which there is no room
-// is dropped, and dropped calls fail the test.
+// soakLimit is the number of calls that may run at once. A call above it is dropped, and dropped
+// calls fail the test.
 const soakLimit = 400
 
-// soakMinute is what was measured at the end of a minute.
+// soakMinute has the measurements at the end of a minute.
 type soakMinute struct {
 	heap                    uint64
 	goroutines, descriptors int
@@ -45,19 +45,18 @@ type soakMinute struct {
 type soakRun struct {
 	client *idngo.Client
 	mu     sync.Mutex
-	took   []time.Duration // of the calls of this minute
+	took   []time.Duration // the durations of the calls of this minute
 	failed int
-	known  []string // actions to ask for
+	known  []string // ids of actions to fetch
 	number int
 }
 
-// soakWorkerVariable is set in the process that TestSoak starts, to the base URL.
+// soakWorkerVariable is set in the process that TestSoak starts. It holds the base URL.
 const soakWorkerVariable = "IDNGO_TEST_SOAK_WORKER"
 
-// TestSoak makes calls of all kinds at a steady rate, with moderate faults, and reports heap,
-// goroutines, descriptors and the 99th percentile of each minute. From the fifth minute on
-// they are flat. The calls are made in a process of their own, since the simulator remembers
-// its actions.
+// TestSoak makes calls of all kinds at a steady rate, with moderate faults. It reports heap,
+// goroutines, descriptors and the 99th percentile of each minute. After the fifth minute they must
+// not grow. Another process makes the calls, since the simulator stores its actions.
 //
 //nolint:paralleltest // it measures
 func TestSoak(t *testing.T) {
@@ -77,7 +76,7 @@ func TestSoak(t *testing.T) {
 	worker := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSoakWorker$", "-test.timeout=0", "-test.v",
 		"-soak="+soak.String(), fmt.Sprint("-soak.rate=", *soakRate))
 	worker.Env = append(os.Environ(), soakWorkerVariable+"="+base)
-	worker.Stdout, worker.Stderr = os.Stderr, os.Stderr // each minute, as it ends
+	worker.Stdout, worker.Stderr = os.Stderr, os.Stderr // the worker prints each minute when it ends
 	require.NoError(t, worker.Run())
 	stats := service.Stats()
 	assert.Zero(t, stats.RefusedSignatures)
@@ -136,7 +135,7 @@ func TestSoakWorker(t *testing.T) {
 	assertGoroutines(t, goroutines)
 }
 
-// call makes one call: mostly a read, sometimes a new action with an image, or a token.
+// call makes one call. Most calls read, and some create an action with an image or a token.
 func (s *soakRun) call(ctx context.Context) {
 	s.mu.Lock()
 	s.number++
@@ -172,10 +171,10 @@ func (s *soakRun) call(ctx context.Context) {
 	}
 }
 
-// soakApplicant returns an applicant, who has a few actions.
+// soakApplicant returns the id of an applicant. An applicant has several actions.
 func soakApplicant(number int) string { return fmt.Sprintf("soak-%d", number/200) }
 
-// create makes an action and keeps its id. Only the newest ids are kept.
+// create creates an action and stores its id. It keeps only the newest ids.
 func (s *soakRun) create(ctx context.Context, number int) error {
 	action, err := s.client.EnsureAction(ctx, soakApplicant(number), faultnet.FaceAuthorization(fmt.Sprintf("soak-%d", number)))
 	if err != nil {
@@ -188,7 +187,7 @@ func (s *soakRun) create(ctx context.Context, number int) error {
 	return nil
 }
 
-// minute measures and reports a minute.
+// minute measures and reports one minute.
 func (s *soakRun) minute(t *testing.T, number int) soakMinute {
 	t.Helper()
 	s.mu.Lock()
@@ -207,8 +206,8 @@ func (s *soakRun) minute(t *testing.T, number int) soakMinute {
 	return m
 }
 
-// openDescriptors returns how many descriptors this process has, or -1 on systems
-// without /proc.
+// openDescriptors returns the number of descriptors of this process, or -1 on systems without
+// /proc.
 func openDescriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

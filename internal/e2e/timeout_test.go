@@ -18,9 +18,9 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// slowRead reads a request's body so many bytes a second, up to most.
+// slowRead reads perSecond bytes of a request's body in each second, up to most.
 func slowRead(r io.Reader, perSecond, most int) (read int) {
-	// In pieces of an eighth of a second, so that the sender sees a steady line.
+	// It reads pieces of an eighth of a second, so that the sender sees a steady line.
 	piece := max(perSecond/8, 1)
 	every := time.Second * time.Duration(piece) / time.Duration(perSecond)
 	buf := make([]byte, piece)
@@ -35,7 +35,7 @@ func slowRead(r io.Reader, perSecond, most int) (read int) {
 	return read
 }
 
-// slowWrite writes an answer, so many bytes a second.
+// slowWrite writes perSecond bytes of an answer in each second.
 func slowWrite(w http.ResponseWriter, content []byte, perSecond int) {
 	flush := http.NewResponseController(w).Flush
 	for len(content) > 0 {
@@ -48,8 +48,8 @@ func slowWrite(w http.ResponseWriter, content []byte, perSecond int) {
 	}
 }
 
-// WithTimeout bounds a whole attempt of a call that answers in JSON: an answer
-// that trickles is no progress.
+// WithTimeout limits a whole attempt of a call with a JSON answer. An answer that comes slowly does
+// not extend the timeout.
 func TestTimeoutBoundsAWholeAttempt(t *testing.T) {
 	for _, op := range faultnet.Operations {
 		if op.Name == "OpenImage" || op.Name == "AddImage" {
@@ -116,7 +116,7 @@ func TestTimeoutDefault(t *testing.T) {
 	}
 }
 
-// The timeout of the caller's own http.Client counts like ours.
+// The timeout of the caller's own http.Client has the same effect as WithTimeout.
 func TestTimeoutOfTheHTTPClient(t *testing.T) {
 	for _, op := range []faultnet.Operation{faultnet.GetAction, faultnet.CreateAction, faultnet.AddImage, faultnet.DownloadImage} {
 		t.Run(op.Key(), func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestTimeoutOfTheHTTPClient(t *testing.T) {
 	}
 }
 
-// An upload lives as long as bytes leave, however slowly, and whatever the size.
+// A slow upload does not time out while bytes are sent, whatever its size.
 func TestTimeoutOfASlowUpload(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -186,7 +186,7 @@ func TestTimeoutOfASlowUpload(t *testing.T) {
 	}
 }
 
-// The line gets slower and slower, and faster again, and the upload lives.
+// An upload over a line that gets slower and then faster again does not time out.
 func TestTimeoutOfAnUnevenUpload(t *testing.T) {
 	content := bytes.Repeat([]byte{7}, 4<<20)
 	faultnet.InBubble(t, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestTimeoutOfAnUnevenUpload(t *testing.T) {
 	})
 }
 
-// One that stalls ends after the timeout, counted from the last byte that left.
+// A stalled upload fails after the timeout, counted from the last byte that was sent.
 func TestTimeoutOfAStalledUpload(t *testing.T) {
 	content := bytes.Repeat([]byte{7}, 4<<20)
 	for _, taken := range []int{0, 100, 1 << 20, 4 << 20} {
@@ -233,7 +233,7 @@ func TestTimeoutOfAStalledUpload(t *testing.T) {
 	}
 }
 
-// slowImage is a source whose reads take their time.
+// slowImage is a source that pauses before each read.
 type slowImage struct {
 	content []byte
 	pause   time.Duration
@@ -245,11 +245,11 @@ func (s slowImage) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.content).ReadAt(p, off)
 }
 
-// The time in which the image is hashed or read does not count for the timeout.
+// The timeout does not count the time for hashing and reading the image.
 func TestTimeoutOfASlowSource(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
-		network.AnyStamp = true // it is of before the hashing, since it is what is hashed first
+		network.AnyStamp = true // the stamp is hashed before the image, so it is old when the image was hashed
 		source := slowImage{content: bytes.Repeat([]byte{7}, 16<<10), pause: 40 * time.Second}
 		_, err := network.Client().AddImage(t.Context(), "5e02f6b1", idngo.AddImageParams{
 			IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: idngo.ImageReaderAt("me.png", source, int64(len(source.content))),
@@ -259,7 +259,7 @@ func TestTimeoutOfASlowSource(t *testing.T) {
 	})
 }
 
-// Nor has anything been sent when the context ends meanwhile.
+// If the context ends while the image is hashed, nothing has been sent.
 func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -279,7 +279,7 @@ func TestContextEndsWhileTheImageIsHashed(t *testing.T) {
 	})
 }
 
-// After the last byte of an upload the service has the timeout to answer.
+// After the last byte of an upload the service has one timeout to answer.
 func TestTimeoutAfterAnUpload(t *testing.T) {
 	for slow, survives := range map[time.Duration]bool{29 * time.Second: true, 31 * time.Second: false} {
 		t.Run(slow.String(), func(t *testing.T) {
@@ -299,8 +299,7 @@ func TestTimeoutAfterAnUpload(t *testing.T) {
 	}
 }
 
-// A download lives as long as bytes come, and its timeout does not run while
-// nobody reads.
+// A download does not time out while bytes arrive. Its timeout does not run while nobody reads.
 func TestTimeoutOfADownload(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
 	open := func(t *testing.T, serve func(w http.ResponseWriter, r *http.Request)) *idngo.ImageContent {
@@ -364,7 +363,7 @@ func TestTimeoutOfADownload(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 			})
-			time.Sleep(time.Hour) // nobody reads: the timeout does not run
+			time.Sleep(time.Hour) // the timeout does not run while nobody reads
 			begin := time.Now()
 			got, err := io.ReadAll(image)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -388,7 +387,7 @@ func TestTimeoutOfADownload(t *testing.T) {
 					panic(http.ErrAbortHandler)
 				})
 				got, err := io.ReadAll(image)
-				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "no cut-off image looks whole")
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "no cut-off image seems whole")
 				assert.Equal(t, content[:10_000], got)
 			})
 		})
@@ -413,7 +412,7 @@ func TestTimeoutOfADownload(t *testing.T) {
 	})
 }
 
-// The waits between attempts are no part of an attempt.
+// The timeout does not count the waits between attempts.
 func TestTimeoutLeavesWaitsAside(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)

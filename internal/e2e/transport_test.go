@@ -20,13 +20,13 @@ import (
 	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 )
 
-// trustTestServers is the variable that tells this test binary that it runs one
-// test only, and may change http.DefaultTransport.
+// trustTestServers is a variable of the environment. If it is set, the test binary runs only one
+// test, which may change http.DefaultTransport.
 const trustTestServers = "IDNGO_TEST_TRUST_TEST_SERVERS"
 
-// A busy backend opens about as many connections as it makes calls at once, not
-// as it makes calls. The default of net/http, two idle connections to a host, would
-// open one for nearly every call.
+// The number of connections of a busy backend depends on the number of calls at once, not on the
+// number of calls. The default of net/http, two idle connections for each host, would open one for
+// nearly every call.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	t.Run("HTTP/1.1", func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestConnectionsAreReused(t *testing.T) {
 			reuseConnections(t, "HTTP/2.0")
 			return
 		}
-		// The client's own transport is a clone of http.DefaultTransport. Only a
-		// process of its own may make that one trust the server.
+		// The default transport of a client is a clone of http.DefaultTransport. Only a process of its
+		// own may make that trust the server.
 		cmd := exec.CommandContext(
 			t.Context(), os.Args[0], "-test.run=^TestConnectionsAreReused$/^HTTP/2.0$", fmt.Sprintf("-test.short=%t", testing.Short()),
 		)
@@ -50,11 +50,11 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 }
 
-// reuseConnections makes many calls at once with a client's own transport and
-// counts the connections of the server.
+// reuseConnections makes many calls at once with the default transport of a client. It counts the
+// connections of the server.
 func reuseConnections(t *testing.T, protocol string) {
 	const goroutines = 256
-	calls := faultnet.Count(20_000, 4_000, 2_000) // the default of net/http would open more than a thousand for 2,000
+	calls := faultnet.Count(20_000, 4_000, 2_000) // for 2,000 calls the default of net/http would open more than a thousand connections
 	var opened, wrongProtocol atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != protocol {

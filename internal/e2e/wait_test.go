@@ -20,13 +20,14 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// respondReview answers with an action whose review has a status and an answer.
+// respondReview returns a function that answers with an action. Its review has a status and an
+// answer.
 func respondReview(status, answer string) func(http.ResponseWriter) {
 	return faultnet.WriteText(fmt.Sprintf(`{"id":"5e02f6b1","review":{"reviewStatus":%q,"reviewResult":{"reviewAnswer":%q}}}`, status, answer))
 }
 
-// Polls come at once and then after 1 s, growing by half up to 15 s, each a
-// tenth longer or shorter at most.
+// WaitForReview polls at once and then after 1 s. The interval grows by half each time, up to 15 s.
+// Each interval is up to a tenth longer or shorter.
 func TestWaitForReviewIntervals(t *testing.T) {
 	tests := map[string]struct {
 		params idngo.WaitParams
@@ -76,7 +77,7 @@ func TestWaitForReviewIntervals(t *testing.T) {
 	}
 }
 
-// Only the status completed ends the wait, whatever answer stands beside it.
+// Only the status completed ends the wait, whatever the answer of the review is.
 func TestWaitForReviewTakesNothingForAVerdict(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		network := faultnet.New(t)
@@ -119,7 +120,7 @@ func TestWaitForReviewOfASimulator(t *testing.T) {
 	})
 }
 
-// pollFailures are ways for a poll to fail, all of its attempts.
+// pollFailures returns ways in which all attempts of a poll fail.
 func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 	every := func(answer func(http.ResponseWriter)) func(*faultnet.Network) {
 		return func(network *faultnet.Network) {
@@ -161,8 +162,8 @@ func pollFailures() (survived, final map[string]func(*faultnet.Network)) {
 	return survived, final
 }
 
-// A poll that fails in a way that is worth another try ends nothing; a refusal
-// does, and the action that was seen before comes with it.
+// If a poll fails in a way that may pass, WaitForReview continues. If the service refuses a poll,
+// it returns the error with the last action that it has seen.
 func TestWaitForReviewSurvivesFailedPolls(t *testing.T) {
 	survived, final := pollFailures()
 	run := func(name string, fail func(*faultnet.Network), survives bool) {
@@ -171,7 +172,7 @@ func TestWaitForReviewSurvivesFailedPolls(t *testing.T) {
 				bad, good := faultnet.New(t), faultnet.New(t)
 				fail(bad)
 				polls := 0
-				// The first poll and those from the third on go well.
+				// The first poll succeeds, and so does each poll from the third on.
 				good.OnRequest = func(number int, w http.ResponseWriter, _ *http.Request) bool {
 					if number == 3 {
 						respondReview("completed", "GREEN")(w)
@@ -220,8 +221,8 @@ func TestWaitForReviewSurvivesFailedPolls(t *testing.T) {
 	}
 }
 
-// A Retry-After of a failed poll is waited for, and up to a tenth longer, as far as the policy
-// goes.
+// WaitForReview waits for the Retry-After of a failed poll, and up to a tenth longer, within the
+// limit of the policy.
 func TestWaitForReviewMindsRetryAfter(t *testing.T) {
 	for after, want := range map[string]time.Duration{"40": 40 * time.Second, "100": time.Minute, "1000000000": time.Minute} {
 		t.Run(after, func(t *testing.T) {
@@ -239,14 +240,14 @@ func TestWaitForReviewMindsRetryAfter(t *testing.T) {
 	}
 }
 
-// When the context ends, the last action comes with an error that matches the
-// context's and, if the last poll failed, that too.
+// When the context ends, WaitForReview returns the last action with an error that matches the
+// context's error. If the last poll failed, it also matches the error of that poll.
 func TestWaitForReviewEndsWithTheContext(t *testing.T) {
 	pending, down := respondReview("pending", ""), faultnet.Refusal(503, 0)
 	tests := map[string]struct {
 		answers []func(http.ResponseWriter)
-		seen    bool // an action
-		server  bool // the last failure is a 503
+		seen    bool // whether a poll has returned an action
+		server  bool // whether the last poll failed with a 503
 	}{
 		"pending":            {answers: []func(http.ResponseWriter){pending, pending, pending}, seen: true},
 		"503 at last":        {answers: []func(http.ResponseWriter){pending, down}, seen: true, server: true},

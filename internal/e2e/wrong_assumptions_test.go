@@ -48,12 +48,12 @@ func newOddService(t *testing.T, cfg simulator.Config, opts ...idngo.Option) *od
 	return &oddService{server, client, simulator.DefaultApplicantID}
 }
 
-// params returns the parameters of a face authorization with the external ID.
+// params returns the parameters of a face authorization with the external id.
 func (s *oddService) params(externalID string) idngo.CreateActionParams {
 	return idngo.CreateActionParams{LevelName: simulator.LevelFaceAuth, ExternalActionID: externalID}
 }
 
-// create makes an action.
+// create creates an action.
 func (s *oddService) create(t *testing.T, externalID string) *idngo.Action {
 	t.Helper()
 	action, err := s.client.CreateAction(t.Context(), s.applicant, s.params(externalID))
@@ -62,14 +62,14 @@ func (s *oddService) create(t *testing.T, externalID string) *idngo.Action {
 	return action
 }
 
-// upload adds a picture to an action.
+// upload uploads a picture to an action.
 func (s *oddService) upload(t *testing.T, actionID string, p idngo.AddImageParams) (*idngo.Image, error) {
 	t.Helper()
 	p.IDDocType, p.Country, p.Image = idngo.IDDocTypeSelfie, "KAZ", idngo.ImageBytes("a.jpg", []byte("\xff\xd8\xff\xe0 a picture"))
 	return s.client.AddImage(t.Context(), actionID, p)
 }
 
-// submit makes an action with an image and submits it.
+// submit creates an action with an image and submits it.
 func (s *oddService) submit(t *testing.T) *idngo.Action {
 	t.Helper()
 	action := s.create(t, "pay-1")
@@ -80,7 +80,7 @@ func (s *oddService) submit(t *testing.T) *idngo.Action {
 	return action
 }
 
-// statusOf is the status of the answer that an error is about.
+// statusOf returns the status of the answer that caused an error.
 func statusOf(t *testing.T, err error) int {
 	t.Helper()
 	var api *idngo.APIError
@@ -88,8 +88,8 @@ func statusOf(t *testing.T, err error) int {
 	return api.StatusCode
 }
 
-// wrongAssumptions are what the client does where an assumption of testdata/assumptions.json is
-// wrong: the column whenWrong, as a test.
+// wrongAssumptions has a test for each assumption of testdata/assumptions.json. The assumption is
+// wrong, and the client behaves as whenWrong describes.
 var wrongAssumptions = []struct {
 	id, quirk string
 	check     func(t *testing.T, s *oddService)
@@ -138,7 +138,7 @@ var wrongAssumptions = []struct {
 	{id: "list-total", quirk: "ListWithoutTotal", check: listsAll},
 	{id: "list-total", quirk: "TotalOfPage", check: func(t *testing.T, s *oddService) {
 		listsAll(t, s)
-		first := s.create(t, "pay-1") // in the last page, since the newest is first
+		first := s.create(t, "pay-1") // this action is on the last page, since the newest action is first
 		for n := range 150 {
 			s.create(t, fmt.Sprint("other-", n))
 		}
@@ -359,7 +359,7 @@ func TestWrongAssumptions(t *testing.T) {
 	}
 }
 
-// ensuresOne shows that EnsureAction makes one action.
+// ensuresOne checks that EnsureAction makes one action.
 func ensuresOne(t *testing.T, s *oddService) {
 	t.Helper()
 	for range 2 {
@@ -369,7 +369,7 @@ func ensuresOne(t *testing.T, s *oddService) {
 	require.Len(t, s.Actions(), 1)
 }
 
-// listsAll shows that AllActions lists each action once.
+// listsAll checks that AllActions lists each action once.
 func listsAll(t *testing.T, s *oddService) {
 	t.Helper()
 	want := map[string]bool{}
@@ -384,7 +384,8 @@ func listsAll(t *testing.T, s *oddService) {
 	require.Empty(t, want)
 }
 
-// downloads shows that an image is found by its imageId, or that it is not, but by its id.
+// downloads checks that an image is found by its imageId. If want is an error, the image must be
+// found by its id instead.
 func downloads(t *testing.T, s *oddService, want error) {
 	t.Helper()
 	action := s.create(t, "pay-1")
@@ -398,7 +399,7 @@ func downloads(t *testing.T, s *oddService, want error) {
 	}
 }
 
-// links shows that a link with what p has is refused, and one without is made.
+// links checks that the service refuses a link with the fields of p, and makes a link without them.
 func links(t *testing.T, s *oddService, p idngo.WebSDKLinkParams) {
 	t.Helper()
 	refused := p != idngo.WebSDKLinkParams{}
@@ -412,13 +413,13 @@ func links(t *testing.T, s *oddService, p idngo.WebSDKLinkParams) {
 	require.NoError(t, err)
 }
 
-// delivered is what a receiver made of one delivery.
+// delivered is the result of a receiver for one delivery.
 type delivered struct {
 	event *idngo.WebhookEvent
 	err   error
 }
 
-// wrongWebhooks are what a verifier makes of two deliveries of one event.
+// wrongWebhooks has the results of a verifier for two deliveries of one event.
 var wrongWebhooks = []struct {
 	id, quirk string
 	algorithm idngo.DigestAlgorithm
@@ -459,7 +460,7 @@ func sameKey(t *testing.T, first, again delivered) {
 	require.Equal(t, first.event.Key(), again.event.Key())
 }
 
-// deliver has the event applicantActionOnHold delivered twice.
+// deliver returns the results of two deliveries of the event applicantActionOnHold.
 func deliver(t *testing.T, quirk string, algorithm idngo.DigestAlgorithm) []delivered {
 	t.Helper()
 	verifier, err := idngo.NewWebhookVerifier(simulator.DefaultWebhookSecret)
@@ -475,7 +476,7 @@ func deliver(t *testing.T, quirk string, algorithm idngo.DigestAlgorithm) []deli
 		mu.Lock()
 		defer mu.Unlock()
 		event, err := verifier.Parse(r)
-		body, _ := io.ReadAll(r.Body) // Parse has kept it
+		body, _ := io.ReadAll(r.Body) // Parse has left the body readable
 		if held, _ := idngo.ParseWebhook(body); held != nil && held.Type == idngo.WebhookTypeApplicantActionOnHold && len(deliveries) < 2 {
 			deliveries = append(deliveries, delivered{event, err})
 			w.WriteHeader(http.StatusInternalServerError)

@@ -9,8 +9,8 @@ import (
 	"github.com/idngo-go/idngo/internal/formbody"
 )
 
-// An attempt is the state of an exchange that other goroutines report while it runs: how long there
-// was no progress, and whether anything was written. It is a formbody.Pacer.
+// An attempt is the state of an exchange that other goroutines report while it runs: whether there
+// is progress, and whether anything was written. It is a formbody.Pacer.
 type attempt struct {
 	ctx     context.Context // ends when the timeout expires
 	cancel  context.CancelFunc
@@ -18,8 +18,8 @@ type attempt struct {
 	limit   time.Duration
 	expired atomic.Bool
 
-	asked, got atomic.Bool // a connection
-	streamed   bool        // the timeout goes on with the body
+	asked, got atomic.Bool // whether a connection was asked for, and given
+	streamed   bool        // the timeout continues with the body
 	sending    *formbody.Sending
 	watch      watch
 }
@@ -59,9 +59,9 @@ func (a *attempt) endUnlessStreamed() {
 	}
 }
 
-// trace returns the hooks that tell whether a connection was given. From then on bytes may have
-// been written. net/http asks for a second connection only when it is sure that the first has
-// carried nothing. Another RoundTripper may do so to try again.
+// trace returns the hooks that report whether a connection was given. From then on bytes may have
+// been written. net/http asks for a second connection only if it is sure that the first has carried
+// nothing. Another RoundTripper may ask for one to send the request again.
 func (a *attempt) trace(standard bool) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) {
@@ -74,8 +74,8 @@ func (a *attempt) trace(standard bool) *httptrace.ClientTrace {
 	}
 }
 
-// written reports whether bytes of the request may have been written. A RoundTripper that reports
-// nothing counts as having written.
+// written reports whether bytes of the request may have been written. If a RoundTripper reports
+// nothing, it may have written some.
 func (a *attempt) written() bool { return !a.asked.Load() || a.got.Load() }
 
 // A TimeoutError is the error of an exchange without progress. It is a net.Error and matches

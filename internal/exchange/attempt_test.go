@@ -14,7 +14,7 @@ import (
 )
 
 // net/http asks for a second connection only when the first has carried nothing. Another transport
-// may do so to try again.
+// may ask for one to send the request again.
 func TestAttemptWritten(t *testing.T) {
 	t.Parallel()
 	const ask, get = "ask", "get"
@@ -52,7 +52,7 @@ func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		use     func(a *attempt)
-		expires time.Duration // zero: never
+		expires time.Duration // 0: never
 	}{
 		"runs from the beginning": {use: func(*attempt) {}, expires: time.Minute},
 		"paused":                  {use: func(a *attempt) { a.Pause() }},

@@ -19,7 +19,7 @@ const (
 	drainTime = time.Second
 )
 
-// errImpossibleRead is the error of a body that counts bytes that it cannot have read.
+// errImpossibleRead is the error of a Read that returns more bytes than it can have read.
 var errImpossibleRead = errors.New("the body returned an impossible count")
 
 // ReadBody reads a body to its end. declared is its declared length, -1 if unknown. Up to trust
@@ -34,14 +34,14 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1)
 	size := int64(unannounced)
 	if declared >= 0 && declared <= trust {
-		size = declared + 1 // one more, to see the end without growing
+		size = declared + 1 // one byte more, so that the end shows without growing
 	}
 	size = min(size, limit+1)
 	buffer := make([]byte, 0, size)
 	for {
 		if len(buffer) == cap(buffer) {
-			// Above a quarter of the limit, grow at once: no more than twice the limit is allocated
-			// in all, whatever is sent.
+			// Above a quarter of the limit, grow to the limit at once. No more than twice the limit is then
+			// allocated in all, whatever is sent.
 			if size = int64(cap(buffer)) * 2; size > limit/2 {
 				size = limit + 1
 			}
@@ -59,7 +59,7 @@ func ReadBody(r io.Reader, declared, limit, trust int64) ([]byte, error) {
 		switch {
 		case int64(len(buffer)) > limit:
 			return buffer, ErrTooLarge
-		case err == io.EOF: // and not a wrapped one: that is a failure
+		case err == io.EOF: // a wrapped io.EOF is a failure
 			return buffer, nil
 		case err != nil:
 			return buffer, err
@@ -76,7 +76,7 @@ func Replay(read []byte, rest io.Reader, closer io.Closer) io.ReadCloser {
 	}{io.MultiReader(bytes.NewReader(read), rest), closer}
 }
 
-// discard reads what an answer still holds, within bounds, and closes it.
+// discard reads the rest of an answer, within limits, and closes it.
 func discard(body io.ReadCloser, cancel func()) {
 	timer := time.AfterFunc(drainTime, cancel)
 	_, _ = io.CopyN(io.Discard, body, maxDrain)
@@ -84,18 +84,18 @@ func discard(body io.ReadCloser, cancel func()) {
 	_ = body.Close()
 }
 
-// A Stream is the body of an answer that is handed out. Only the time inside of Read counts for the
-// timeout.
+// A Stream is the body of an answer that the caller reads. The timeout counts only the time inside
+// of Read.
 type Stream struct {
 	ctx     context.Context
 	attempt *attempt
 	answer  *Answer
-	first   bytes.Reader // what has come already
+	first   bytes.Reader // the bytes that have arrived already
 	got     int64
-	err     error // what follows first
+	err     error // the error after first
 }
 
-// openStream waits for the first bytes. Until they are there, the exchange can be made again.
+// openStream waits for the first bytes. Before they arrive, the exchange can be made again.
 func openStream(ctx context.Context, attempt *attempt, answer *Answer) (*Answer, *Failure) {
 	stream := &Stream{ctx: ctx, attempt: attempt, answer: answer}
 	buffer := make([]byte, 512)
@@ -141,20 +141,20 @@ func (s *Stream) Failure() *Failure {
 	return s.attempt.failure(s.ctx, s.answer.Sent, s.err, true)
 }
 
-// Close gives the connection back, or drops it if the body was not read to its end.
+// Close makes the connection available again, or drops it if the body was not read to its end.
 func (s *Stream) Close() error {
 	s.attempt.end()
 	return s.answer.Body.Close()
 }
 
-// Discard reads what the body still holds, within bounds, and closes it.
+// Discard reads the rest of the body, within limits, and closes it.
 func (s *Stream) Discard() {
 	s.attempt.Resume()
 	discard(s.answer.Body, s.attempt.Cancel)
 	s.attempt.end()
 }
 
-// fill reads from the network. An end before the announced length is no end.
+// fill reads from the network. An end before the announced length is an error.
 func (s *Stream) fill(p []byte) (int, error) {
 	n, err := s.answer.Body.Read(p)
 	s.got += int64(n)

@@ -21,8 +21,8 @@ import (
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// Bodies of every size around those at which the buffer grows, with lengths that are declared
-// rightly, wrongly and not at all.
+// The bodies have every size around those at which the buffer grows. Their declared lengths are
+// right, wrong or missing.
 func TestReadBody(t *testing.T) {
 	t.Parallel()
 	all := make([]byte, 300<<10)
@@ -107,12 +107,12 @@ func openTestStream(ctx context.Context, t *testing.T, declared int64, body func
 
 func TestStream(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("0123456789", 1000) // above every limit of the request
+	long := strings.Repeat("0123456789", 1000) // longer than every limit of the request
 	for name, test := range map[string]struct {
 		body     io.Reader
 		declared int64
 		want     string
-		err      error // of reading to the end
+		err      error // the error of reading to the end
 		empty    bool
 	}{
 		"of unknown length":   {body: strings.NewReader(long), declared: -1, want: long},
@@ -164,7 +164,7 @@ func (r *nothingOnce) Read([]byte) (int, error) {
 	return 0, nil
 }
 
-// Without a first byte there is no stream, and the exchange can be made again.
+// If no first byte arrives, there is no stream, and the exchange can be made again.
 func TestStreamWithoutAFirstByte(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -201,7 +201,7 @@ func TestStreamWithoutAFirstByte(t *testing.T) {
 	}
 }
 
-// Only the time inside of Read counts for the timeout, and each Read has all of it.
+// The timeout counts only the time inside of Read, and each Read starts it again.
 func TestStreamTimeoutWithoutProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestStreamTimeoutWithoutProgress(t *testing.T) {
 		stream := answer.Stream
 		one := make([]byte, 1)
 		for range 3 {
-			time.Sleep(time.Hour) // the caller takes its time
+			time.Sleep(time.Hour) // the caller reads nothing for an hour
 			n, err := stream.Read(one)
 			require.NoError(t, err)
 			assert.Equal(t, 1, n)
@@ -247,8 +247,8 @@ func TestStreamEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// Close ends the exchange. Discard first reads what is left, so that the connection can be used
-// again, but not all of an endless body, and not for long.
+// Close ends the exchange. Discard first reads the rest of the body, so that the connection can be
+// used again. It does not read much of an endless body, and not for long.
 func TestStreamEnds(t *testing.T) {
 	t.Parallel()
 	closeStream := func(s *Stream) { _ = s.Close() }
@@ -289,7 +289,7 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// A refusal is not streamed.
+// The body of a refusal is never a stream.
 func TestStreamOfARefusal(t *testing.T) {
 	t.Parallel()
 	request := simpleRequest()

@@ -17,7 +17,7 @@ import (
 func CheckBaseURL(text string, insecure bool) (base, problem string) {
 	parsed, err := url.Parse(text)
 	if err == nil {
-		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // it is not sent
+		_, err = http.NewRequest(http.MethodGet, text, nil) //nolint:noctx // the request is never sent
 	}
 	switch {
 	case err != nil:

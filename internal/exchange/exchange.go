@@ -29,8 +29,8 @@ type Exchanger struct {
 	signer   *Signer
 	clock    *clock.Clock
 	http     *http.Client
-	standard func() bool  // whether net/http's own transport is in use
-	pool     func() *pool // the shared pool, if it is in use
+	standard func() bool  // reports whether net/http's own transport is in use
+	pool     func() *pool // returns the shared pool, nil if it is not in use
 	timeout  time.Duration
 }
 
@@ -43,8 +43,8 @@ func New(hc *http.Client, signer *Signer, clock *clock.Clock, timeout time.Durat
 		own.Transport = sharedTransport{}
 	}
 	transport := own.Transport
-	// Following a redirect would hand the signing headers to the host it names. keepRedirect alone
-	// keeps http.Client from it; this is the second guard.
+	// A client that follows a redirect would send the signing headers to its host. keepRedirect alone
+	// prevents this. This function is a second guard.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	own.Transport = keepRedirect{transport}
 	e := &Exchanger{
@@ -61,31 +61,30 @@ func New(hc *http.Client, signer *Signer, clock *clock.Clock, timeout time.Durat
 // CloseIdleConnections closes the connections that wait for a next exchange.
 func (e *Exchanger) CloseIdleConnections() { e.http.CloseIdleConnections() }
 
-// A Request is what one exchange sends.
+// A Request describes what one exchange sends.
 type Request struct {
 	Method string
 	URL    string // absolute, escaped
-	// UserAgent, Accept and ContentType are sent if they are not empty, Accept not with Stream.
+	// UserAgent, Accept and ContentType are sent if they are not empty. Accept is not sent if Stream
+	// is set.
 	UserAgent, Accept, ContentType string
-	// Header is sent too and replaces those three.
+	// Header is sent too. Its values replace those three.
 	Header http.Header
-	// Body is sent as it is. Nil: there is none.
+	// Body is sent unchanged. If it is nil, the request has no body.
 	Body []byte
 	// Upload is sent instead of Body.
 	Upload *formbody.Upload
-	// Stream hands out the body of a 2xx unread.
+	// Stream leaves the body of a 2xx to the caller, unread.
 	Stream bool
-	// TraceWrites finds out whether anything was written, at some cost.
+	// TraceWrites makes the exchange find out whether anything was written, at some cost.
 	TraceWrites bool
 	// Attempt counts the exchanges of a call from 1.
 	Attempt int
-	// MaxBody is the limit for the body of a 2xx, MaxErrorBody the length that any other body is
-	// cut to.
+	// MaxBody is the limit for the body of a 2xx. The body of any other answer is cut to MaxErrorBody.
 	MaxBody, MaxErrorBody int64
 }
 
-// An Answer is a response of any status. Its body has been read and closed, but for one that is
-// streamed.
+// An Answer is a response of any status. Its body has been read and closed, unless it is a stream.
 type Answer struct {
 	*http.Response
 
@@ -95,10 +94,10 @@ type Answer struct {
 	Clock   clock.Reading // the Date of the answer
 
 	signer *Signer
-	upload *formbody.Upload // nil: none
+	upload *formbody.Upload // nil: there was none
 }
 
-// A Failure is an exchange without an answer that can be used.
+// A Failure is an exchange without a usable answer.
 type Failure struct {
 	Kind retry.Kind
 	// Written reports whether bytes of the request were written, or may have been.
@@ -116,7 +115,7 @@ var ErrTooLarge = errors.New("the body is larger than the limit")
 // errBadURL hides the URL that net/http could not read.
 var errBadURL = errors.New("the request is not valid")
 
-// Do makes an exchange: prepare, sign, send, receive.
+// Do makes one exchange. It prepares the request, signs and sends it, and receives the answer.
 func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure) {
 	attempt := begin(ctx, e.timeout)
 	defer attempt.endUnlessStreamed()
@@ -133,7 +132,7 @@ func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure
 		return nil, failure
 	}
 	sent := time.Now()
-	res, failure := e.roundTrip(ctx, attempt, req) //nolint:bodyclose // receive closes it, or hands it out
+	res, failure := e.roundTrip(ctx, attempt, req) //nolint:bodyclose // receive closes it or makes it a Stream
 	if failure != nil {
 		return nil, failure
 	}
@@ -144,7 +143,7 @@ func (e *Exchanger) Do(ctx context.Context, request *Request) (*Answer, *Failure
 	return receive(ctx, attempt, request, answer)
 }
 
-// prepare builds the request of an exchange, unsigned.
+// prepare builds the unsigned request of an exchange.
 func (e *Exchanger) prepare(attempt *attempt, request *Request) (*http.Request, error) {
 	ctx := attempt.ctx
 	if request.TraceWrites {
@@ -160,7 +159,7 @@ func (e *Exchanger) prepare(attempt *attempt, request *Request) (*http.Request, 
 	}
 	values := [...]string{request.UserAgent, request.Accept, request.ContentType}
 	if request.Stream {
-		values[1] = "" // a media type that is not known beforehand
+		values[1] = "" // the media type is not known before
 	}
 	for i, key := range [...]string{"User-Agent", "Accept", "Content-Type"} {
 		if values[i] != "" {
@@ -186,7 +185,7 @@ func (e *Exchanger) sign(ctx context.Context, attempt *attempt, req *http.Reques
 	} else {
 		attempt.Resume()
 	}
-	if ctx.Err() != nil { // during a wait or the hashing: nothing was written yet
+	if ctx.Err() != nil { // it ended during a wait or the hashing, so nothing was written
 		return localFailure(ctx, nil)
 	}
 	return nil
@@ -216,22 +215,22 @@ func (e *Exchanger) roundTrip(ctx context.Context, attempt *attempt, req *http.R
 	if err != nil {
 		return nil, attempt.failure(ctx, req, err, attempt.written())
 	}
-	attempt.watch.begin(attempt.watch.pool) // for the body
+	attempt.watch.begin(attempt.watch.pool) // now the watch covers the body
 	showLocation(res)
 	return res, nil
 }
 
-// receive reads the body of an answer, or hands it out if it is to be streamed.
+// receive reads the body of an answer, or makes it a stream if the request asks for one.
 func receive(ctx context.Context, attempt *attempt, request *Request, answer *Answer) (*Answer, *Failure) {
 	res := answer.Response
 	switch ok := res.StatusCode/100 == 2; {
 	case ok && request.Stream:
 		return openStream(ctx, attempt, answer)
 	case res.StatusCode < 200:
-		_ = res.Body.Close() // 101: it is the bare connection, which no context ends
+		_ = res.Body.Close() // a 101 has the bare connection as its body, which no context ends
 		return answer, nil
 	case !ok:
-		// Not a byte more: the rest may be slow to come.
+		// It reads no byte above the limit, since the rest may come slowly.
 		limited := io.LimitReader(res.Body, request.MaxErrorBody)
 		answer.Content, _ = ReadBody(limited, min(res.ContentLength, request.MaxErrorBody), request.MaxErrorBody, trusted)
 		discard(res.Body, attempt.Cancel)
@@ -239,7 +238,7 @@ func receive(ctx context.Context, attempt *attempt, request *Request, answer *An
 	}
 	declared := res.ContentLength
 	if request.Method == http.MethodHead {
-		declared = 0 // it is of a body that does not come
+		declared = 0 // the answer to HEAD declares a length but has no body
 	}
 	content, err := ReadBody(res.Body, declared, request.MaxBody, trusted)
 	if err == nil {
@@ -282,7 +281,7 @@ func (a *Answer) UploadChanged(ctx context.Context) bool {
 		err == nil && again.Header.Get(HeaderSignature) != a.Sent.Header.Get(HeaderSignature)
 }
 
-// failure returns the failure of an exchange whose answer did not come, or not whole.
+// failure returns the failure of an exchange without a whole answer.
 func (a *attempt) failure(ctx context.Context, req *http.Request, err error, written bool) *Failure {
 	for {
 		// A url.Error shows the whole URL, query included.
@@ -310,7 +309,7 @@ func (a *attempt) failure(ctx context.Context, req *http.Request, err error, wri
 	return failure
 }
 
-// localFailure returns the failure of an exchange that this side gave up before anything was
+// localFailure returns the failure of an exchange that ended on this side before anything was
 // written.
 func localFailure(ctx context.Context, err error) *Failure {
 	if ctx.Err() != nil {

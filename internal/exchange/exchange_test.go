@@ -75,13 +75,13 @@ func fail(err error) roundTripperFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// hang is a transport that never answers.
+// hang answers no request.
 func hang(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, req.Context().Err()
 }
 
-// hangingBody is the body of an answer that stops: reading it ends with the exchange.
+// hangingBody returns the body of an answer that stops. Reading it ends with the exchange.
 func hangingBody(req *http.Request, first string) io.ReadCloser {
 	return io.NopCloser(io.MultiReader(strings.NewReader(first), readerFunc(func([]byte) (int, error) {
 		<-req.Context().Done()
@@ -109,7 +109,7 @@ func simpleRequest() *Request {
 func TestDoSignsTheFinalBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const stamp = "946684800" // when the clock of synctest starts
+		const stamp = "946684800" // synctest starts its clock at this time
 		var sent *http.Request
 		var body []byte
 		e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
@@ -200,7 +200,7 @@ func TestDoAnswers(t *testing.T) {
 		method    string
 		status    int
 		body      io.Reader
-		declared  int64 // zero: unknown
+		declared  int64 // 0: it is unknown
 		want      string
 		readsNone bool
 	}{
@@ -256,10 +256,11 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What is told of a connection decides whether anything was written.
+// The events of a connection decide whether bytes may have been written.
 func TestDoFailures(t *testing.T) {
 	t.Parallel()
-	// traced calls the hooks of a request, as a transport does, and then next.
+	// traced returns a transport that calls the hooks of a request, as net/http does, and then calls
+	// next.
 	traced := func(got bool, next roundTripperFunc) roundTripperFunc {
 		return func(req *http.Request) (*http.Response, error) {
 			if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
@@ -279,7 +280,7 @@ func TestDoFailures(t *testing.T) {
 		kind      retry.Kind
 		written   bool
 		err       error
-		status    int // of the answer that began
+		status    int // the status of the answer that began
 		unsent    bool
 		took      time.Duration
 	}{
@@ -364,7 +365,7 @@ func TestDoEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		transport roundTripperFunc
-		before    bool // the context ends before the exchange, not a second later
+		before    bool // whether the context ends before the exchange, and not a second later
 		upload    bool
 		written   bool
 		sent      bool
@@ -406,7 +407,7 @@ func TestDoEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// hangInBody answers with status 200 and a body that gives nothing until the request ends.
+// hangInBody answers with status 200 and a body without bytes, which stops until the request ends.
 func hangInBody(req *http.Request) (*http.Response, error) {
 	return respond(200, nil, hangingBody(req, ""))(req)
 }
@@ -417,14 +418,14 @@ func failWhenDone(req *http.Request) (*http.Response, error) {
 	return nil, errBroken
 }
 
-// With net/http's own transport, over connections that the test makes.
+// These exchanges use net/http's own transport over connections that the test makes.
 func TestDoStandardTransport(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		serve   func(server net.Conn) // nil: there is no connection
 		kind    retry.Kind
 		written bool
-		err     error // nil: any
+		err     error // nil: any error
 	}{
 		"no connection": {kind: retry.NotSent, err: errBroken},
 		"closed after the request": {
@@ -477,7 +478,8 @@ func TestDoStandardTransport(t *testing.T) {
 	}
 }
 
-// A source that cannot be read is a failure on this side, before and while it is sent.
+// If the source of an upload cannot be read, the failure is on this side, both before and during
+// the upload.
 func TestDoUploadThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	readAll := func(req *http.Request) (*http.Response, error) {
@@ -485,7 +487,7 @@ func TestDoUploadThatCannotBeRead(t *testing.T) {
 		return nil, err
 	}
 	for name, test := range map[string]struct {
-		brokenFrom int32 // the opening from which reading fails
+		brokenFrom int32 // the number of the first opening that fails
 		transport  roundTripperFunc
 		answered   bool
 	}{
@@ -518,7 +520,7 @@ func TestDoUploadThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A transport may ask for the body again. After the exchange it gets no more of it.
+// A transport may ask for the body again. After the exchange it gets no more bytes of it.
 func TestDoUploadAgain(t *testing.T) {
 	t.Parallel()
 	upload := newUpload(t, formbody.Bytes([]byte("picture")))
@@ -637,7 +639,7 @@ func TestAnswer_UploadChanged(t *testing.T) {
 	})
 }
 
-// A redirect is an answer like any other: it is not followed, whatever it names.
+// A redirect is an answer like any other. It is not followed, whatever its Location is.
 func TestAnswer_RedirectHost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ location, want string }{
@@ -669,7 +671,7 @@ func TestAnswer_RedirectHost(t *testing.T) {
 	}
 }
 
-// The Date of an answer is read where it can change something.
+// The Date of an answer is read only if it can change the clock.
 func TestDoReadsTheClock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -700,7 +702,7 @@ func TestDoReadsTheClock(t *testing.T) {
 	}
 }
 
-// A transport can ask for the body that was signed again.
+// A transport can ask again for the body that was signed.
 func TestDoBodyCanBeSentAgain(t *testing.T) {
 	t.Parallel()
 	e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {

@@ -22,7 +22,7 @@ func HeaderValue(header http.Header, name string) (value string, count int) {
 // one byte above limit. Then it gives r a body that begins with the same bytes. It returns
 // ErrTooLarge itself, or an error of the body.
 func ReadRequest(r *http.Request, limit int64) ([]byte, error) {
-	const trust = 64 << 10 // unlike an answer of the service, this comes from anybody
+	const trust = 64 << 10 // unlike an answer of the service, the body comes from anybody
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
@@ -34,7 +34,7 @@ func ReadRequest(r *http.Request, limit int64) ([]byte, error) {
 	case err == nil:
 		_ = r.Body.Close()
 		r.Body = io.NopCloser(bytes.NewReader(body))
-	case err == ErrTooLarge: //nolint:errorlint // and not one of the body's own
+	case err == ErrTooLarge: //nolint:errorlint // a body may return an error that wraps it
 		r.Body = Replay(body, r.Body, r.Body)
 	default:
 		r.Body = Replay(body, failedReader{err}, r.Body)

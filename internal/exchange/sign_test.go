@@ -35,7 +35,7 @@ func newTestSigner(t *testing.T) *Signer {
 	return signer
 }
 
-// signatureOf returns what the scheme asks for, without the code under test.
+// signatureOf computes a signature without the code under test.
 func signatureOf(stamp, method, uri, body string) string {
 	mac := hmac.New(sha256.New, []byte(testKey))
 	mac.Write([]byte(stamp + method + uri + body))
@@ -106,8 +106,8 @@ func TestSignerRequestURI(t *testing.T) {
 	for name, test := range map[string]struct {
 		method string
 		url    url.URL
-		signed string // method and request URI
-		noBody bool   // the body is http.NoBody
+		signed string // the signed method and request URI
+		noBody bool   // whether the body is http.NoBody
 	}{
 		"path and query":    {method: "POST", url: url.URL{Path: "/a", RawQuery: "b=c"}, signed: "POST/a?b=c"},
 		"no method":         {url: url.URL{Path: "/a"}, signed: "GET/a"},
@@ -129,7 +129,7 @@ func TestSignerRequestURI(t *testing.T) {
 	}
 }
 
-// An appended value of one header must not reach the next.
+// A value that is appended to one header must not change the next header.
 func TestSignerHeadersDoNotShareRoom(t *testing.T) {
 	t.Parallel()
 	req := &http.Request{URL: &url.URL{Path: "/"}, Header: http.Header{"Accept": {"x"}}}

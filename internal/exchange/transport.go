@@ -10,13 +10,13 @@ import (
 // package was initialized.
 var original, _ = http.DefaultTransport.(*http.Transport)
 
-// A pool is the connections of all clients that have no transport of their own.
+// A pool has the connections of all clients without a transport of their own.
 type pool struct {
 	*http.Transport
 
-	http2     atomic.Bool // it has carried HTTP/2
+	http2     atomic.Bool // whether it has carried HTTP/2
 	answers   atomic.Uint64
-	deadlines atomic.Uint64 // of callers, that have passed since the last answer
+	deadlines atomic.Uint64 // the deadlines of callers that have passed since the last answer
 }
 
 // shared is the pool in use, nil before the first use.
@@ -47,7 +47,7 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// A watch tells whether the shared pool has answered anybody during an exchange.
+// A watch reports whether the shared pool has answered any call during an exchange.
 type watch struct {
 	pool    *pool // nil: another transport is in use
 	answers uint64
@@ -59,10 +59,11 @@ func (w *watch) begin(pool *pool) {
 	}
 }
 
-// timedOut replaces a pool that has answered nobody since begin. Its path may be lost. With
-// HTTP/1.1 a timeout closes the connection. With HTTP/2 it does not, and calls with a timeout
-// shorter than the pings would all go to the lost path until then. A deadline of the caller may be
-// short on purpose, so it takes two of them in a row. Exchanges under way go on in the old pool.
+// timedOut replaces a pool that has answered no call since begin. Its path may be lost. With
+// HTTP/1.1 a timeout closes the connection. With HTTP/2 it does not, and until a ping fails, all
+// calls with a shorter timeout would use the lost path. A single deadline of a caller may be short
+// on purpose, so timedOut waits for a second one in a row. Exchanges under way continue in the old
+// pool.
 func (w *watch) timedOut(own bool) {
 	if w.pool == nil || !w.pool.http2.Load() || w.pool.answers.Load() != w.answers {
 		return
@@ -75,13 +76,13 @@ func (w *watch) timedOut(own bool) {
 	}
 }
 
-// Tune changes a transport to what many calls to one host need, and returns it.
+// Tune prepares a transport for many calls to one host, and returns it.
 func Tune(t *http.Transport) *http.Transport {
 	// The default keeps two connections to a host. A busy backend would open a new one for nearly
 	// every call.
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 512
-	// A path that is lost without a word is found after 20 seconds, so that a connection over it
-	// fails the calls of that time and not every call.
+	// If a path is lost without an error, pings notice it after 20 seconds. A connection over it then
+	// fails only the calls of that time.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 10 * time.Second}
 	return t
 }
@@ -129,13 +130,13 @@ func closeIdle(t http.RoundTripper) {
 	}
 }
 
-// keepRedirect hides the address of a redirect from http.Client, which throws an answer away whose
-// Location it cannot read. showLocation puts it back.
+// keepRedirect hides the address of a redirect from http.Client, which would drop an answer whose
+// Location it cannot read. showLocation restores it.
 type keepRedirect struct{ http.RoundTripper }
 
 const (
 	headerLocation = "Location"
-	hiddenLocation = "idngo: location" // no server can send this name
+	hiddenLocation = "idngo: location" // no server can send a header with this name
 )
 
 func (t keepRedirect) RoundTrip(req *http.Request) (*http.Response, error) {

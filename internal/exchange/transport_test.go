@@ -24,7 +24,7 @@ type idleCounter struct {
 
 func (c *idleCounter) CloseIdleConnections() { c.closed++ }
 
-// These tests change what the process has once, and so none of them is parallel.
+// None of these tests is parallel, since they change variables of the process.
 
 func TestSharedPoolIsOne(t *testing.T) {
 	first := New(&http.Client{}, newTestSigner(t), nil, testTimeout)
@@ -38,7 +38,7 @@ func TestSharedPoolIsOne(t *testing.T) {
 	assert.False(t, own.standard())
 }
 
-// A default transport that somebody replaces later is used as it is.
+// If somebody replaces the default transport later, its replacement is used unchanged.
 func TestSharedPoolDefaultIsReplaced(t *testing.T) {
 	e := New(&http.Client{}, newTestSigner(t), clock.New(time.Now), testTimeout)
 	replaced := &idleCounter{RoundTripper: respond(203, nil, http.NoBody)}
@@ -58,13 +58,13 @@ func TestSharedPoolDefaultIsReplaced(t *testing.T) {
 	assert.True(t, e.standard())
 }
 
-// Only a pool that has carried HTTP/2 and has answered nobody during an exchange is replaced.
+// A pool is replaced only if it has carried HTTP/2 and no call got an answer during the exchange.
 func TestSharedPoolAfterATimeout(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
 	for name, test := range map[string]struct {
-		protocol int  // of an answer before the exchange; zero: there was none
-		answered bool // somebody got an answer during the exchange
+		protocol int  // the protocol of an answer before the exchange; 0: there was none
+		answered bool // whether some call got an answer during the exchange
 		replaced bool
 	}{
 		"HTTP/2":                    {protocol: 2, replaced: true},
@@ -109,7 +109,7 @@ func TestSharedPoolAfterATimeout(t *testing.T) {
 	}
 }
 
-// An attempt that times out reports it to the pool. A deadline of the caller may be short on
+// An attempt that times out reports it to the pool. A single deadline of the caller may be short on
 // purpose.
 func TestSharedPoolTimeoutOfAnExchange(t *testing.T) {
 	before := shared.Load()
@@ -141,7 +141,8 @@ func TestSharedPoolTimeoutOfAnExchange(t *testing.T) {
 	}
 }
 
-// One deadline of a caller may be short on purpose. Two in a row without an answer are not.
+// A single deadline of a caller may be short on purpose. After two of them in a row without an
+// answer, the pool is replaced.
 func TestSharedPoolDeadlinesOfCallers(t *testing.T) {
 	before := shared.Load()
 	defer shared.Store(before)
@@ -199,8 +200,8 @@ func TestNewLeavesTheCallerClient(t *testing.T) {
 	assert.NotPanics(t, newExchanger(t, respond(200, nil, http.NoBody)).CloseIdleConnections, "a transport that keeps none")
 }
 
-// The address is hidden from http.Client and then shown again. The answer of the transport stays
-// as it is.
+// keepRedirect hides the address from http.Client and shows it again afterwards. It does not change
+// the response of the transport.
 func TestKeepRedirect(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkRead reads 50 MiB from a file as net/http does, with 32 KiB at a
-// time, directly and as the content of a body.
+// BenchmarkRead reads 50 MiB of a file in pieces of 32 KiB, as net/http does, directly and as the
+// content of a body.
 func BenchmarkRead(b *testing.B) {
 	const size = 50 << 20
 	path := writeFile(b, pattern(size))

@@ -28,8 +28,8 @@ var (
 type Body struct {
 	boundary string
 	name     string
-	head     []byte // up to the first byte of the content
-	tail     []byte // from the first byte after it
+	head     []byte // the bytes before the content
+	tail     []byte // the bytes after the content
 	content  Content
 }
 
@@ -79,8 +79,8 @@ func (b *Body) Size() int64 {
 	return int64(len(b.head)) + b.content.Size + int64(len(b.tail))
 }
 
-// Open returns a reader of the whole body with a position of its own. Any
-// goroutine may call it. The reader opens the content when it reaches it.
+// Open returns a reader of the whole body with a position of its own. Any goroutine may call it.
+// The reader opens the content when it has read the head.
 func (b *Body) Open() *Reader {
 	return &Reader{body: b, head: b.head, left: b.content.Size, tail: b.tail}
 }

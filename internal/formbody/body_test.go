@@ -96,7 +96,7 @@ func TestBodyTakesAnyMetadata(t *testing.T) {
 		b, err := New(source, "a.png", "", Bytes([]byte("x")))
 		require.NoError(t, err)
 		for i := range source {
-			source[i] = '!' // the caller's again
+			source[i] = '!' // the caller may change its slice again
 		}
 		parts := parse(t, b, readBody(t, b))
 		require.Len(t, parts, 2)
@@ -129,7 +129,7 @@ func TestConcurrentReadersShareNoCursor(t *testing.T) {
 			b := newBody(t, "face.jpg", "", content)
 			want := sha256.Sum256(readBody(t, b))
 
-			abandoned := b.Open() // an attempt that stopped half way and is still there
+			abandoned := b.Open() // an attempt that was given up and still has its reader
 			_, err := io.CopyN(io.Discard, abandoned, 100_000)
 			require.NoError(t, err)
 
@@ -154,7 +154,7 @@ func TestBodyIsSentByNetHTTP(t *testing.T) {
 	data := pattern(1 << 20)
 	var attempt atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if attempt.Add(1) == 1 { // an answer before the body: its reader is abandoned
+		if attempt.Add(1) == 1 { // the answer comes before the body was read
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -178,7 +178,7 @@ func TestBodyIsSentByNetHTTP(t *testing.T) {
 		req.Header.Set("Content-Type", b.ContentType())
 		resp, err := srv.Client().Do(req)
 		if want == http.StatusServiceUnavailable && err != nil {
-			continue // the server may also cut the connection while we write
+			continue // the server may also cut the connection during the write
 		}
 		require.NoError(t, err)
 		assert.Equal(t, want, resp.StatusCode)
@@ -186,7 +186,7 @@ func TestBodyIsSentByNetHTTP(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts what the process allocates.
+// The test is not parallel, since it counts all allocations of the process.
 func TestReadingAllocatesTheSameForAnySize(t *testing.T) {
 	buf := make([]byte, 64<<10)
 	for _, size := range []int64{1 << 10, 64 << 20} {
@@ -245,7 +245,7 @@ func parse(t testing.TB, b *Body, text []byte) []part {
 	}
 }
 
-// pattern is n bytes in which every cursor error shows.
+// pattern returns n bytes in which every wrong position shows.
 func pattern(n int) []byte {
 	p := make([]byte, n)
 	x := uint32(2463534242)
@@ -262,7 +262,7 @@ type zeros struct{}
 
 func (zeros) ReadAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
-// allocated returns how many bytes do allocates.
+// allocated returns the number of bytes that the process allocates while do runs.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -84,7 +84,7 @@ var types = []struct{ ext, mediaType string }{
 func typeByName(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	if ext == "" {
-		return "" // without reading the system's table
+		return "" // the table of the system is not used
 	}
 	for _, t := range types {
 		if t.ext == ext {

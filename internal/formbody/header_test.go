@@ -168,7 +168,7 @@ func TestContentTypesRefused(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
-// sendName is what a Go server takes for the name.
+// sendName returns the file name that a Go server reads.
 func sendName(t testing.TB, name string) string {
 	t.Helper()
 	b := newBody(t, name, "image/png", Bytes([]byte("x")))
@@ -178,7 +178,7 @@ func sendName(t testing.TB, name string) string {
 	return parts[1].fileName
 }
 
-// count returns a writer that adds to n what it is given.
+// count returns a writer that adds the number of bytes that it gets to n.
 func count(n *int64) io.Writer { return writerFunc(func(p []byte) { *n += int64(len(p)) }) }
 
 type writerFunc func([]byte)

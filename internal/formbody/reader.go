@@ -18,7 +18,7 @@ type Reader struct {
 
 	// These belong to the goroutine that reads: the rest of the body, and the first error.
 	head []byte
-	left int64 // bytes of the content
+	left int64 // the number of bytes of the content that are left
 	done bool  // the content has ended at its declared size
 	tail []byte
 	err  error
@@ -172,7 +172,7 @@ var (
 	errInvalidRead = errors.New("reader returned an impossible count")
 )
 
-const maxEmptyReads = 100 // as in bufio
+const maxEmptyReads = 100 // the limit that bufio has
 
 // readSome calls r.Read. It returns an error if r returns nothing again and again,
 // or a count that is not possible.

@@ -33,7 +33,7 @@ func TestContentOfAnotherSizeIsChanged(t *testing.T) {
 				got, err := io.ReadAll(wrap(r))
 				require.ErrorIs(t, err, ErrChanged)
 				assert.Less(t, int64(len(got)), b.Size())
-				assert.NotContains(t, string(got), string(b.tail), "never a body that looks whole")
+				assert.NotContains(t, string(got), string(b.tail), "never a body that seems whole")
 				_, again := r.Read(make([]byte, 1))
 				assert.Equal(t, err, again)
 			}
@@ -125,7 +125,7 @@ func TestContentIsOpenedLateAndClosedOnce(t *testing.T) {
 	check("a failure closes", 3, 3)
 
 	newBody(t, "", "", count("12345"))
-	check("looking at the first bytes", 4, 4)
+	check("sniffing the first bytes", 4, 4)
 }
 
 func TestCloseReportsTheContentsError(t *testing.T) {
@@ -160,7 +160,7 @@ func TestCloseEndsAReadThatWaits(t *testing.T) {
 	t.Parallel()
 	reading := make(chan struct{})
 	b := newBody(t, "a.jpg", "", Content{Size: 5, Open: func() (io.ReadCloser, error) {
-		pr, _ := io.Pipe() // nobody ever writes
+		pr, _ := io.Pipe() // nothing is ever written to it
 		return &beforeRead{pr, sync.OnceFunc(func() { close(reading) })}, nil
 	}})
 	r := b.Open()
@@ -190,7 +190,7 @@ func TestCloseDuringOpenClosesWhatWasOpened(t *testing.T) {
 		result <- err
 	}()
 	<-opening
-	require.NoError(t, r.Close()) // does not wait for Open
+	require.NoError(t, r.Close()) // Close does not wait for Open
 	close(proceed)
 	assert.ErrorIs(t, <-result, os.ErrClosed)
 	assert.True(t, closed.Load())
@@ -222,7 +222,7 @@ func TestCloseDuringReadIsRaceFree(t *testing.T) {
 				}()
 				<-started
 				assert.NoError(t, r.Close())
-				if err := <-result; err != io.EOF { // the reader was faster
+				if err := <-result; err != io.EOF { // the reader may have finished before
 					assert.ErrorIs(t, err, os.ErrClosed)
 				}
 				_, err := r.Read(make([]byte, 1))
@@ -251,7 +251,7 @@ func TestContentReadCountsTheContentOnly(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
-// opens returns a Content of this size that open opens.
+// opens returns a Content of the given size whose readers come from open.
 func opens(size int64, open func() io.Reader) Content {
 	return Content{Size: size, Open: func() (io.ReadCloser, error) { return io.NopCloser(open()), nil }}
 }
@@ -273,7 +273,7 @@ func (r *beforeRead) Read(p []byte) (int, error) {
 	return r.ReadCloser.Read(p)
 }
 
-// dataAnd gives its text and its error in one Read, then nothing but EOF.
+// dataAnd returns the end of its text together with its error. Afterwards it returns only io.EOF.
 type dataAnd struct {
 	text string
 	err  error
@@ -290,7 +290,7 @@ func (d *dataAnd) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// constant claims to have read so many bytes, every time.
+// constant returns its value as the number of bytes of every Read.
 type constant int
 
 func (c constant) Read([]byte) (int, error) { return int(c), nil }

@@ -18,7 +18,7 @@ func TestFileIsWatchedBetweenReaders(t *testing.T) {
 		want   error
 	}{
 		"unchanged":   {change: func(string) error { return nil }},
-		"other bytes": {change: func(p string) error { return os.WriteFile(p, pattern(1000), 0o600) }}, // for the server to find
+		"other bytes": {change: func(p string) error { return os.WriteFile(p, pattern(1000), 0o600) }}, // only the server can notice this
 		"grown":       {change: func(p string) error { return os.Truncate(p, 1001) }, want: ErrChanged},
 		"shrunk":      {change: func(p string) error { return os.Truncate(p, 999) }, want: ErrChanged},
 		"emptied":     {change: func(p string) error { return os.Truncate(p, 0) }, want: ErrChanged},

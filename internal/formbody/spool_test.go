@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests of Spool are not parallel: each has a directory for temporary
-// files of its own, set in the environment.
+// The tests of Spool are not parallel, since each sets its own directory for temporary files in the
+// environment.
 
 func TestSpoolKeepsEveryByte(t *testing.T) {
 	dir, data := tempDir(t), pattern(100_000)
@@ -177,14 +177,14 @@ func TestSpoolCleanupDuringRead(t *testing.T) {
 		done <- err
 	}()
 	cleanup()
-	if err := <-done; err != nil { // unless it was faster
+	if err := <-done; err != nil { // the reader may have finished before
 		assert.ErrorIs(t, err, os.ErrClosed)
 	}
 	_, err = io.Copy(io.Discard, b.Open())
 	assert.ErrorIs(t, err, os.ErrClosed)
 }
 
-// Windows removes no open file.
+// Windows cannot remove an open file, so the file is closed first.
 func TestTempFileThatStillHasItsName(t *testing.T) {
 	dir := tempDir(t)
 	f, err := os.CreateTemp("", "idngo-*")
@@ -195,7 +195,7 @@ func TestTempFileThatStillHasItsName(t *testing.T) {
 }
 
 func TestSpoolFailsWhenTheFileCannotBeWritten(t *testing.T) {
-	f, err := os.Open(os.DevNull) // for reading only
+	f, err := os.Open(os.DevNull) // opened only for reading
 	require.NoError(t, err)
 	tmp := &tempFile{file: f}
 	_, err = tmp.fill(chunks{[]byte("x")}, strings.NewReader(""))
@@ -236,14 +236,15 @@ func TestSpoolMemoryGrowsWithTheContent(t *testing.T) {
 
 // -- helpers ------------------------------------------------------------------
 
-// tempDir makes an empty directory that is the one for temporary files during the test.
+// tempDir makes an empty directory and sets it as the directory for temporary files during the
+// test.
 func tempDir(t *testing.T) string {
 	dir := t.TempDir()
 	setTempDir(t, dir)
 	return dir
 }
 
-// setTempDir makes dir the directory for temporary files during the test.
+// setTempDir sets the directory for temporary files during the test.
 func setTempDir(t *testing.T, dir string) {
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		t.Setenv(name, dir)
@@ -258,7 +259,7 @@ func list(t testing.TB, dir string) []os.DirEntry {
 	return entries
 }
 
-// endless gives zeros.
+// endless is a reader of zeros.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {

@@ -28,8 +28,8 @@ type Pacer interface {
 
 const (
 	progressEvery = 50 * time.Millisecond
-	// The number of bytes that the network gets at once. Small pieces show progress on a slow line.
-	// Large pieces cost less on a fast one.
+	// These are the numbers of bytes that the network gets at once. Small pieces show progress on a
+	// slow line. Large pieces cost less on a fast one.
 	leastPiece, firstPiece, mostPiece = 512, 4 << 10, 64 << 10
 )
 
@@ -48,7 +48,7 @@ type Sending struct {
 
 	mu       sync.Mutex // held during a callback
 	over     bool
-	source   error // of reading the content
+	source   error // the error of reading the content
 	reported int64 // the last argument of Progress; -1 before the first call
 	at       time.Time
 	panicked any

@@ -36,7 +36,7 @@ func (p *recordedPacer) record(call string) {
 	p.calls = append(p.calls, call)
 }
 
-// take returns the calls since the last take.
+// take returns the calls since the previous take.
 func (p *recordedPacer) take() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func TestSendingSendsTheBody(t *testing.T) {
 	sending.End()
 }
 
-// The timeout stands still while the content is read, and begins again with each piece.
+// The timeout is paused while the content is read, and starts again with each piece.
 func TestSendingPacesEachRead(t *testing.T) {
 	t.Parallel()
 	var during []string
@@ -115,7 +115,7 @@ func TestSendingFitsThePiecesToTheNetwork(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, sending.upload.head, n)
 		for i, step := range []struct {
-			wait  time.Duration // before the piece
+			wait  time.Duration // the wait before the piece
 			piece int
 		}{
 			{piece: 16 << 10}, {wait: testLimit / 8, piece: 32 << 10}, {piece: 64 << 10}, {piece: 64 << 10},
@@ -147,7 +147,7 @@ func TestSendingReportsProgress(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		size    int64
-		between time.Duration // two reads of 100 bytes
+		between time.Duration // the time between two reads of 100 bytes
 		want    []int64
 	}{
 		"fast":             {size: 500, want: []int64{0, 500}},
@@ -166,7 +166,7 @@ func TestSendingReportsProgress(t *testing.T) {
 					got = append(got, progressCall{sent: sent, total: total, attempt: attempt})
 				})
 				require.NoError(t, sending.Start())
-				for range 2 { // what is sent again shows no progress
+				for range 2 { // a second reader reports no progress
 					reader := sending.Reader()
 					_, err := io.CopyN(io.Discard, reader, int64(len(sending.upload.head)))
 					require.NoError(t, err)
@@ -274,14 +274,13 @@ func TestSendingStartAfterTheContext(t *testing.T) {
 	require.ErrorIs(t, sending.Start(), context.Canceled)
 }
 
-// Only the source of the content counts. The first error stays, and none comes from a closed
-// reader.
+// SourceError returns the first error of the source. It never returns the error of a closed reader.
 func TestSending_SourceError(t *testing.T) {
 	t.Parallel()
 	first, second := errors.New("first"), errors.New("second")
 	for name, test := range map[string]struct {
-		sources []io.Reader // one for each reader
-		close   bool        // before it is read
+		sources []io.Reader // the sources of the readers
+		close   bool        // whether the reader is closed before it is read
 		want    error
 	}{
 		"none":        {sources: []io.Reader{strings.NewReader("12345")}},

@@ -18,7 +18,7 @@ var ErrRefused = errors.New("the Go runtime refuses this hash or key")
 
 // A Pool holds states that are keyed with one key. It is safe for concurrent use.
 type Pool struct {
-	states sync.Pool // of *State
+	states sync.Pool // holds values of type *State
 	size   int
 }
 
@@ -96,7 +96,7 @@ type State struct {
 	// Buffer is the caller's. It keeps its capacity from use to use.
 	Buffer []byte
 
-	total [sha512.Size]byte // the largest digest
+	total [sha512.Size]byte // room for the largest digest
 	piece [256]byte
 }
 

@@ -55,8 +55,8 @@ func (c summingHash) Sum(b []byte) []byte {
 	return c.Hash.Sum(b)
 }
 
-// Whichever byte is wrong, and whichever key is the right one, as many digests
-// are made.
+// Matches always computes the same number of digests, whichever byte is wrong and whichever key is
+// right.
 func TestSetTakesOnePath(t *testing.T) {
 	t.Parallel()
 	var sums atomic.Int64
@@ -117,7 +117,7 @@ func TestNewRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ErrRefused)
 }
 
-// The keys are copied: a caller may reuse its slice.
+// NewSet copies the keys, so a caller may change its slice.
 //
 //nolint:paralleltest // it collects garbage, which other tests would wait for
 func TestSetKeepsItsOwnKeys(t *testing.T) {
@@ -125,7 +125,7 @@ func TestSetKeepsItsOwnKeys(t *testing.T) {
 	set, err := NewSet(sha256.New, key)
 	require.NoError(t, err)
 	clear(key)
-	runtime.GC() // twice, so that the pool loses the state of NewSet
+	runtime.GC() // after two collections the pool has lost the state of NewSet
 	runtime.GC()
 	digest, err := hex.DecodeString("7f3beedce7529616a9d6bba59dc1b054a7247cef67f6acff2600864399f47fe0")
 	require.NoError(t, err)

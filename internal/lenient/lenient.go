@@ -78,7 +78,7 @@ type Envelope[Item any] struct {
 // A Page is a part of a list.
 type Page[Item any] struct {
 	Items      []*Item `json:"items"`
-	TotalItems *Count  `json:"totalItems"` // of all pages; nil if absent
+	TotalItems *Count  `json:"totalItems"` // the number of items on all pages; nil if absent
 }
 
 // Content returns the page, wherever it is.
@@ -187,7 +187,7 @@ func isNumber(text string) bool {
 // cannot be an id and becomes its JSON without spaces. ID returns an error if
 // data is not JSON.
 func ID(data []byte) (string, error) {
-	if Digits(data) > 0 { // most ids
+	if Digits(data) > 0 { // most ids are digits only
 		return string(data), nil
 	}
 	data = bytes.Trim(data, " \t\r\n")

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// record is what the tests decode into, recordCore what must be readable of it.
+// record is the type that the tests decode into. recordCore has the field of it that must be
+// readable.
 type (
 	record struct {
 		Name  string   `json:"name"`
@@ -113,7 +114,7 @@ func TestSetIDs(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		data         string
-		a, b         string // the ids before
+		a, b         string // the ids before the call
 		wantA, wantB string
 	}{
 		{name: "numbers", data: `{"a":1,"b":2.0}`, wantA: "1", wantB: "2"},
@@ -363,7 +364,7 @@ func TestMembersOfStringsOnly(t *testing.T) {
 	assert.Equal(t, []string{"x", "", "7", "7"}, Members(data, []string{"a", "b", "c"}, []string{"b"}))
 }
 
-// The longest texts and exponents that are rewritten, and the first that are not.
+// These are the longest texts and exponents that are rewritten, and the shortest that are not.
 func TestWholeNumberAtItsLimits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -405,8 +406,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// An error of encoding/json may quote the decoded text, so Problem has words of its own. The two
-// engines of encoding/json count the byte in two ways.
+// An error of encoding/json may quote the decoded text, so Problem has texts of its own. The two
+// engines of encoding/json count bytes differently.
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -426,7 +427,7 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// Spaces around a value do not count.
+// Spaces around a value are ignored.
 func TestValuesWithSpacesAround(t *testing.T) {
 	t.Parallel()
 	for data, want := range map[string]string{" \t\"a\"\r\n": "a", " null ": "", "\n1e2\t": "100"} {

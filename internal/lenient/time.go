@@ -9,7 +9,7 @@ import (
 // its form, Date returns its [Text]. Both are zero for null and "". It returns an
 // error if data is not JSON.
 func Date(data []byte) (moment time.Time, text string, err error) {
-	if last := len(data) - 1; last > 0 && data[0] == '"' && data[last] == '"' { // most dates
+	if last := len(data) - 1; last > 0 && data[0] == '"' && data[last] == '"' { // most dates are such strings
 		if moment, ok := ParseTime(data[1:last]); ok {
 			return moment, "", nil
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noon is the moment of most tests.
+// noon is the moment that most tests use.
 var noon = time.Date(2020, 2, 21, 12, 0, 0, 0, time.UTC)
 
 func TestParseTime(t *testing.T) {

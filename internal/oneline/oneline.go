@@ -75,7 +75,7 @@ func (e *Error) Is(target error) bool { return e.Unknown != nil && target == e.U
 // Timeout reports whether a cause is a timeout. It makes Error a net.Error.
 func (e *Error) Timeout() bool { return IsTimeout(e.Causes...) }
 
-// Temporary is Timeout.
+// Temporary returns the same as Timeout.
 func (e *Error) Temporary() bool { return IsTimeout(e.Causes...) }
 
 // IsTimeout reports whether one of errs is a timeout.

@@ -11,12 +11,12 @@ import (
 
 // A reading is one of the texts with one kind of escapes undone.
 type reading struct {
-	text    int // its number
+	text    int // the number of the text
 	plain   []byte
-	known   int      // of a value, the bytes that are known to be in the text if it begins in what is shown
-	escapes []escape // where plain and the text go apart
-	short   windows  // of four bytes
-	long    windows  // of eight bytes
+	known   int      // how many bytes of a value must be in the text, if the value begins in the part that is shown
+	escapes []escape // the pieces in which plain differs from the text
+	short   windows  // the windows of four bytes
+	long    windows  // the windows of eight bytes
 }
 
 // An escape is a piece of the text and the piece of plain that it stands for.
@@ -45,7 +45,7 @@ func newReading(number int, plain string, escapes []escape, cut bool) reading {
 		short: newWindows(plain, 4), long: newWindows(plain, 8),
 	}
 	if cut {
-		// The text goes on behind what is searched.
+		// The text continues after the part that is searched.
 		r.known = len(plain) - longestEscape - sort.Search(len(plain), func(at int) bool { return r.position(at, true) >= shown })
 	}
 	return r
@@ -92,9 +92,9 @@ func (w windows) has(piece uint64) bool {
 
 // A filter rejects most values that no text holds, at little cost.
 type filter struct {
-	pieces windows // of four bytes, of all readings
+	pieces windows // the windows of four bytes of all readings
 	all    bool    // every value passes: a text has characters that were replaced
-	cut    bool    // a text goes on behind what is searched
+	cut    bool    // a text continues after the part that is searched
 }
 
 func newFilter(readings []reading) (f filter) {
@@ -113,14 +113,14 @@ func (f *filter) begins(beginning []byte) bool {
 	return f.all || len(beginning) < 4 || f.pieces.has(uint64(binary.LittleEndian.Uint32(beginning)))
 }
 
-// passes reports whether a text may hold value, of four bytes at least.
+// passes reports whether a text may hold value. value has at least four bytes.
 func (f *filter) passes(value []byte) bool {
 	return f.all || f.pieces.has(uint64(binary.LittleEndian.Uint32(value))) &&
 		(f.cut || f.pieces.has(uint64(binary.LittleEndian.Uint32(value[len(value)-4:]))))
 }
 
-// mayHold reports whether a text may hold value, of four bytes at least: it holds the first and the
-// last bytes.
+// mayHold reports whether a text may hold value: it holds the first and the last bytes of value.
+// value has at least four bytes.
 func (r *Redactor) mayHold(value []byte) bool {
 	for i := range r.readings {
 		if r.readings[i].mayHold(value) {
@@ -171,7 +171,7 @@ func (r *reading) search(value []byte, spans []span) []span {
 		}
 		from = start + 1
 		if r.known < math.MaxInt && end > len(r.plain)-longestEscape {
-			end = len(r.plain) // what is left may be a part of an escape
+			end = len(r.plain) // the rest may be a part of an escape
 		} else if end-start < len(value) {
 			continue
 		}
@@ -180,8 +180,8 @@ func (r *reading) search(value []byte, spans []span) []span {
 	}
 }
 
-// position returns where the text stands at a place of plain. A place within an escape becomes its
-// start or, for the end of a span, its end.
+// position returns the place in the text for a place in plain. For a place within an escape it
+// returns the start of the escape or, for the end of a span, its end.
 func (r *reading) position(plain int, end bool) int {
 	next := sort.Search(len(r.escapes), func(i int) bool { return r.escapes[i].plainEnd > plain })
 	if next < len(r.escapes) && r.escapes[next].plainStart < plain {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Encoded is Body for a text that encoding/json has made of value. It also takes out the names of
-// members that are no fields of structs: the keys of maps, and names that a MarshalJSON method has
-// made. The names within a []byte or a json.RawMessage stay.
+// Encoded takes out the values of a text that encoding/json has made of value, as Body does. It
+// also takes out the names of members that are no fields of structs: the keys of maps, and names
+// that a MarshalJSON method has made. The names within a []byte or a json.RawMessage stay.
 func (r *Redactor) Encoded(text []byte, value any) {
 	if r.longest == 0 {
 		return

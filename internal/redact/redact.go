@@ -39,8 +39,8 @@ const (
 // A Redactor takes values out of some texts. It is for one goroutine.
 type Redactor struct {
 	texts    []string
-	readings []reading // of all texts, one for each way to read them
-	longest  int       // of the texts, in bytes
+	readings []reading // the readings of all texts, one for each way to read a text
+	longest  int       // the length of the longest text, in bytes
 	filter   filter
 	fields   map[string]bool // the names of struct fields in an encoded value, nil: no name is a key
 	searched map[string]bool // values that were searched for in full
@@ -128,7 +128,7 @@ func (r *Redactor) Values(values ...string) {
 	}
 }
 
-// Headers is Header for all values of a header.
+// Headers takes out the values of headers, as Header does.
 func (r *Redactor) Headers(header map[string][]string) {
 	for _, values := range header {
 		for _, value := range values {
@@ -224,7 +224,7 @@ func kindOf(body []byte) (isJSON, mayBeForm bool) {
 	return isJSON, bytes.IndexByte(body, '=') >= 0
 }
 
-// form is Form for a body, which it does not copy.
+// form takes out the values of a form, as Form does, but without copying it.
 func (r *Redactor) form(body []byte) {
 	for len(body) > 0 {
 		pair := body
@@ -248,25 +248,25 @@ func (r *Redactor) formValue(value []byte) {
 	r.decoded(value, "%+", percent)
 }
 
-// decoded is filtered for a value with its escapes undone. It undoes the first ones first: they
-// show that most values stand in no text.
+// decoded takes out a value with its escapes undone. It undoes a few escapes first: for most values
+// these show that no text holds them.
 func (r *Redactor) decoded(value []byte, signs string, decode decoder) {
-	const few = 4 * 6 // bytes of four escapes, which stand for four bytes or more
+	const few = 4 * 6 // four escapes have at most this many bytes and stand for four bytes or more
 	if len(value) > few && !r.filter.begins(r.decode(value[:few], signs, decode)) {
 		return
 	}
 	r.filtered(r.decode(value, signs, decode))
 }
 
-// filtered is bytes for a value that most likely stands in no text.
+// filtered takes out a value as bytes does. It is fast for a value that no text holds.
 func (r *Redactor) filtered(value []byte) {
 	if len(value) >= shortest && r.filter.passes(value) {
 		r.bytes(value)
 	}
 }
 
-// json reads the literals of a JSON text. It takes any text for JSON: one that breaks off has
-// values too.
+// json reads the literals of a JSON text. It accepts any text, since a JSON text that breaks off
+// has values too.
 func (r *Redactor) json(body []byte) {
 	for i := 0; i < len(body); {
 		c := body[i]
@@ -305,8 +305,8 @@ func stringLiteral(text []byte) (literal []byte, escaped bool) {
 	return longLiteral(text, min(len(text), few))
 }
 
-// longLiteral is stringLiteral for a text whose first bytes, up to from, have no quote and no
-// backslash.
+// longLiteral returns the same as stringLiteral for a text without a quote and a backslash before
+// from.
 func longLiteral(text []byte, from int) (literal []byte, escaped bool) {
 	for i := from; i < len(text); {
 		next := bytes.IndexByte(text[i:], '"')
@@ -383,7 +383,7 @@ func indexSign(text []byte, signs string) int {
 	return -1
 }
 
-// bytes is Value for a piece of a body.
+// bytes takes out a piece of a body, as Value does.
 func (r *Redactor) bytes(value []byte) {
 	value = value[:min(len(value), searched)]
 	if len(value) < 4*shortest && utf8.RuneCount(value) < shortest {
@@ -391,7 +391,7 @@ func (r *Redactor) bytes(value []byte) {
 	}
 	r.search(value)
 	if r.filter.all && !utf8.Valid(value) {
-		r.search([]byte(string([]rune(string(value))))) // as JSON carries it
+		r.search([]byte(string([]rune(string(value))))) // JSON has the value in this form
 	}
 }
 

@@ -202,7 +202,7 @@ func TestTexts(t *testing.T) {
 	assert.Equal(t, []string{"[redacted]", "", "no [redacted]", "plain"}, r.Texts())
 }
 
-// A value that goes on where a long text is cut is not shown by half, in whatever escaping.
+// A value that crosses the end of a cut text is removed as a whole, in any escaping.
 func TestTextThatIsCut(t *testing.T) {
 	t.Parallel()
 	value := strings.Repeat("Ёжик в тумане & ", 100)
@@ -219,7 +219,7 @@ func TestTextThatIsCut(t *testing.T) {
 	}
 }
 
-// formsOf returns the ways in which a value may be written, by their names.
+// formsOf returns the forms in which a text may contain a value, by their names.
 func formsOf(t *testing.T, value string) map[string]string {
 	t.Helper()
 	inJSON, err := json.Marshal(value)
@@ -232,7 +232,7 @@ func formsOf(t *testing.T, value string) map[string]string {
 	}
 }
 
-// A node is a tree whose nodes know their parents, which encoding/json is told to leave out.
+// A node is a tree whose nodes refer to their parents. encoding/json ignores that field.
 type node struct {
 	Parent   *node `json:"-"`
 	Names    map[string]any
@@ -240,22 +240,22 @@ type node struct {
 	hidden   map[string]int
 }
 
-// mapOfItsOwn is a map that encodes itself.
+// mapOfItsOwn is a map with a MarshalJSON method.
 type mapOfItsOwn map[string]int
 
 func (m mapOfItsOwn) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]int(m)) }
 
-// mapOfMaps encodes itself.
+// mapOfMaps is a map of maps with a MarshalJSON method.
 type mapOfMaps map[string]map[string]int
 
 func (m mapOfMaps) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]map[string]int(m)) }
 
-// secretive encodes a field that is not exported.
+// secretive has a MarshalJSON method that encodes an unexported field.
 type secretive struct{ names map[string]int }
 
 func (s secretive) MarshalJSON() ([]byte, error) { return json.Marshal(s.names) }
 
-// encode gives a Redactor the encoded value.
+// encode passes the encoded value to a Redactor.
 func encode(t *testing.T, r *Redactor, value any) {
 	t.Helper()
 	text, err := json.Marshal(value)
@@ -274,13 +274,13 @@ func TestNames(t *testing.T) {
 	assert.Equal(t, strings.Repeat(Mark+" ", 6)+"Names Children not-sent", r.Texts()[0])
 }
 
-// mapKey is a key that encodes itself.
+// mapKey is a key with a MarshalText method.
 type mapKey struct{ name string }
 
 func (k mapKey) MarshalText() ([]byte, error) { return []byte("key-of-" + k.name), nil }
 
-// encoding/json writes the keys of a map as texts, and leaves out fields that are not exported but
-// for those of embedded structs.
+// encoding/json writes the keys of a map as texts. It ignores unexported fields, except those of
+// embedded structs.
 func TestNamesOfOtherKinds(t *testing.T) {
 	t.Parallel()
 	type embedded struct{ Names map[string]int }
@@ -325,7 +325,7 @@ func TestNamesOfOtherKinds(t *testing.T) {
 	}
 }
 
-// A value that encoding/json refuses, since it is deeper than anything can be decoded, has an end.
+// encoding/json refuses a value that contains itself. Encoded must still end for such a value.
 func TestNamesWithoutAnEnd(t *testing.T) {
 	t.Parallel()
 	round := map[string]any{"alice": nil}
@@ -368,7 +368,8 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// A path may be named after a person. The last element is left of a file that does not exist.
+// A path may contain a person's name. The error of a file that does not exist shows only its last
+// element.
 func TestPathError(t *testing.T) {
 	t.Parallel()
 	other := errors.New("disk failure")
@@ -401,7 +402,8 @@ func TestReword(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// FuzzRedactor: whatever was sent is in no text in any escaping, and what was not sent stays.
+// FuzzRedactor checks that no text shows a value that was sent, in any escaping, and that all else
+// in the texts is kept.
 func FuzzRedactor(f *testing.F) {
 	f.Add("alice@example.com", "before ", " after", uint8(0))
 	f.Add("a b+c/d%", "x%", "&amp;", uint8(1))
@@ -427,10 +429,10 @@ func FuzzRedactor(f *testing.F) {
 	})
 }
 
-// send gives a redactor a value in one of the ways in which a call sends it.
+// send passes a value to a Redactor in one of the forms in which a call sends it.
 func send(t *testing.T, r *Redactor, value string, how int) {
 	inJSON, _ := json.Marshal(value)
-	if !utf8.ValidString(value) { // which JSON would not carry as it is
+	if !utf8.ValidString(value) { // JSON would change such a value
 		how = []int{0, 2, 4, 8}[how/2%4]
 	}
 	switch how % 10 {
@@ -455,7 +457,7 @@ func send(t *testing.T, r *Redactor, value string, how int) {
 	}
 }
 
-// unquoted returns what stands between the first and the last quote.
+// unquoted returns the text between the first and the last quote.
 func unquoted(literal string) string { return literal[1 : len(literal)-1] }
 
 func BenchmarkBody(b *testing.B) {

@@ -79,7 +79,7 @@ func Decide(f Failure, idempotent bool) Verdict {
 		case f.Status == http.StatusUnauthorized && f.ClockWrong:
 			return AgainAtOnce
 		case f.Status == http.StatusTooManyRequests, f.Status == http.StatusConflict && f.HasRetryAfter:
-			return Again // refused before it ran
+			return Again // the service refused the call before it ran
 		case serverFault(f.Status):
 			return againIf(idempotent)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/idngo-go/idngo/internal/retry"
 )
 
-// The table of retries in the package documentation, cell by cell.
+// TestDecide checks each cell of the table of retries in the package documentation.
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	status := func(code int) retry.Failure { return retry.Failure{Kind: retry.Answered, Status: code} }
@@ -163,7 +163,7 @@ func TestAfter(t *testing.T) {
 // halfway is a random number that makes the delays of easyPolicy 75, 150, 300 and 300 ms.
 func halfway() float64 { return 0.5 }
 
-// easyPolicy returns a policy with round delays and this number of attempts.
+// easyPolicy returns a policy with round delays and the given number of attempts.
 func easyPolicy(attempts int) retry.Policy {
 	return retry.Policy{
 		MaxAttempts: attempts, MinDelay: 100 * time.Millisecond, MaxDelay: 400 * time.Millisecond, MaxRetryAfter: 10 * time.Second,
@@ -184,7 +184,7 @@ func TestTriesOneFailure(t *testing.T) {
 		left    time.Duration
 		delay   time.Duration
 		again   bool
-		late    bool // the wait would not end in time
+		late    bool // whether the wait would not end in time
 		unknown bool
 	}{
 		"idempotent": {
@@ -223,8 +223,8 @@ func TestTriesOneFailure(t *testing.T) {
 	}
 }
 
-// The delays grow with the waits. An attempt that follows at once does not count as one, and
-// happens once in a call.
+// The delays grow with each wait. An attempt that follows at once has no wait, and there is one in
+// a call at most.
 func TestTriesOfOneCall(t *testing.T) {
 	t.Parallel()
 	lost := retry.Failure{Kind: retry.Lost}
@@ -348,7 +348,7 @@ func FuzzDelay(f *testing.F) {
 	})
 }
 
-// A delay that cannot be doubled is the highest.
+// A delay that would overflow becomes the highest delay.
 func TestDelayNearTheLargest(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, time.Duration(math.MaxInt64/2), retry.Delay(1, math.MaxInt64/4*3, math.MaxInt64, 0))
@@ -370,7 +370,7 @@ func TestPolicyWithDefaults(t *testing.T) {
 	assert.Equal(t, full, again)
 }
 
-// There is no time for a wait that ends with the context.
+// A wait that ends at the deadline or later does not begin.
 func TestWaitIfTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestContextError(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(ctx context.Context) (context.Context, context.CancelFunc)
 		want []error
-		text string // "" where the text is the standard library's
+		text string // the expected text; "" for a text of the standard library
 	}{
 		"cancelled": {
 			end: func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -87,13 +87,13 @@ func TestDeadlineUnless(t *testing.T) {
 	require.ErrorIs(t, retry.DeadlineUnless(false), context.DeadlineExceeded)
 }
 
-// Both waits take the time that they were given, or end with the context. Only WaitIfTime knows at
-// once that the time is not enough.
+// Both waits take the given time or end with the context. Only WaitIfTime returns at once if the
+// deadline comes first.
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		timeout     time.Duration // of the context; zero: none
-		cancelAfter time.Duration // zero: never
+		timeout     time.Duration // the timeout of the context; 0: none
+		cancelAfter time.Duration // 0: never
 		wait        time.Duration
 		err         error
 		took        time.Duration

@@ -19,12 +19,12 @@ import (
 // call is a request that was read to its end.
 type call struct {
 	request *http.Request
-	ids     []string // what stands for {} in the pattern
+	ids     []string // the ids in place of {} in the pattern
 	query   url.Values
 	body    []byte
 	upload  *upload
-	size    int64  // of the body
-	note    string // for people: why it will not do what they expect
+	size    int64  // the size of the body
+	note    string // tells people why the call will not do what they expect
 }
 
 // route is one of the ten calls.
@@ -80,7 +80,7 @@ var routes = []route{
 	},
 }
 
-// unknownRoute is every other path.
+// unknownRoute stands for every other path.
 var unknownRoute = route{operation: "Unknown"}
 
 // serveCall answers a request for the API: reads it, checks its signature,
@@ -117,7 +117,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	case errors.Is(body.err, errBodyTooLarge): // the signature cannot be judged
 		out.write(malformed)
 		return
-	case body.err != nil: // the client has gone, or sent what is no HTTP
+	case body.err != nil: // the client has gone, or its request is not valid HTTP
 		out.abort = true
 		return
 	}
@@ -140,7 +140,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, path string) 
 	out.inject(fault, p)
 }
 
-// perform does what an authentic call asks for, and returns what to answer.
+// perform carries out an authentic call and returns its answer.
 func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
 	p := rt.check(c, s.cfg.Strict)
 	if p == nil {
@@ -155,7 +155,7 @@ func (s *Server) perform(rt *route, c *call, malformed *reply) *reply {
 	return s.quirkAfter(rt, c, p)
 }
 
-// refuseLongTarget answers 414 to a long target, since targets are kept. It reports
+// refuseLongTarget answers 414 to a long request URI, since the journal stores it. It reports
 // whether it has answered.
 func (x *exchange) refuseLongTarget() bool {
 	if len(x.record.Target) <= maxTarget {
@@ -210,7 +210,7 @@ func (s *Server) read(r *http.Request, rt *route, body *signedBody) (*call, *rep
 	return c, malformed
 }
 
-// check refuses what has the wrong method, Content-Type, Accept or query.
+// check refuses a call with a wrong method, Content-Type, Accept or query.
 func (rt *route) check(c *call, strict bool) *reply {
 	r := c.request
 	if rt.handle == nil {
@@ -260,7 +260,7 @@ type createRequest struct {
 	ExternalActionID string          `json:"externalActionId"`
 	Email            string          `json:"email"`
 	Phone            string          `json:"phone"`
-	Questionnaires   json.RawMessage `json:"questionnaires"` // kept as they came: null, value and values differ
+	Questionnaires   json.RawMessage `json:"questionnaires"` // kept as they are, since null, value and values differ
 	PaymentMethod    json.RawMessage `json:"paymentMethod"`
 	PaymentSource    json.RawMessage `json:"paymentSource"`
 }
@@ -387,7 +387,7 @@ func (s *Server) listActions(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	offset, refused := number(c.query, "offset", 10, 0) // so the specification says
+	offset, refused := number(c.query, "offset", 10, 0) // the default of the specification
 	if refused != nil {
 		return refused
 	}
@@ -547,7 +547,7 @@ func checkQuestionnaires(raw json.RawMessage) string {
 // have one that is not UTF-8.
 func isName(text string) bool { return len(text) <= maxName && utf8.ValidString(text) }
 
-// The texts of errors about names.
+// These are the texts of errors about names.
 const (
 	tooLong = "more than 4096 bytes"
 	notName = tooLong + " or is not UTF-8"

@@ -59,7 +59,7 @@ func TestWholeFlow(t *testing.T) {
 	assert.Equal(t, "GREEN", at(t, a, "checks", 1, "faceMatchInfo", "answer"))
 	assert.Equal(t, "GREEN", at(t, a, "images", 0, "reviewResult", "reviewAnswer"))
 
-	assert.Equal(t, submitted, c.submit(id).json(t)) // as it is
+	assert.Equal(t, submitted, c.submit(id).json(t)) // the answer does not change
 	late := c.addImage(id, "another")
 	assert.Equal(t, 409, late.status)
 	assert.Equal(t, 1006.0, late.json(t)["errorCode"])
@@ -244,7 +244,7 @@ func TestList(t *testing.T) {
 		return got, list["totalItems"]
 	}
 	for query, want := range map[string][]int{
-		"":                                   {1, 0}, // the offset that the specification names
+		"":                                   {1, 0}, // the default offset is the one in the specification
 		"?offset=0&limit=3&order=-createdAt": {11, 10, 9},
 		"?offset=10&limit=3":                 {1, 0},
 		"?offset=0&limit=2&order=createdAt":  {0, 1},
@@ -322,7 +322,7 @@ func TestLimitOfActions(t *testing.T) {
 
 	s, c = start(t, simulator.Config{Limits: simulator.Limits{ActionMemory: 150}})
 	for n := range 5 {
-		r = c.do("POST", createTarget, []byte(`{"externalActionId":"12345"}`)) // 28 bytes, 15 of the level
+		r = c.do("POST", createTarget, []byte(`{"externalActionId":"12345"}`)) // the body has 28 bytes, and the name of the level has 15
 		assert.Equal(t, n < 3, r.status == 200)
 	}
 	assert.Len(t, s.Actions(), 3)
@@ -445,7 +445,7 @@ func TestPersonDecides(t *testing.T) {
 		id := c.create("a")
 		c.submit(id)
 		require.NoError(t, s.Review(id, simulator.Outcome{OnHold: true}))
-		<-time.After(time.Hour) // the review that was to come does not
+		<-time.After(time.Hour) // the scheduled review was cancelled
 		assert.Equal(t, "onHold", at(t, c.get(id), "review", "reviewStatus"))
 		require.NoError(t, s.Review(id, simulator.Outcome{Answer: "GREEN"}))
 		assert.Equal(t, []any{}, at(t, c.get(id), "checks", 0, "livenessInfo", "livenessData", "images"))

@@ -15,8 +15,8 @@ import (
 type applicant struct {
 	wireApplicant
 
-	guest   bool // nobody has added it
-	gone    bool // forgotten since
+	guest   bool // whether nobody has added it
+	gone    bool // whether it was forgotten
 	size    int64
 	actions []*action // in order of creation
 }
@@ -180,7 +180,7 @@ func hasMember(object json.RawMessage, name string) bool {
 // withMember returns a JSON object with one more member.
 func withMember(object json.RawMessage, name, value string) json.RawMessage {
 	members := map[string]json.RawMessage{}
-	_ = json.Unmarshal(object, &members) // it was read before
+	_ = json.Unmarshal(object, &members) // it was decoded before
 	members[name] = encodeJSON(value)
 	return encodeJSON(members)
 }
@@ -216,7 +216,7 @@ var (
 	errNoRoom      = refusalText{http.StatusBadRequest, "The simulator is full: it keeps no more applicants"}
 )
 
-// refusalText is what a refusal is made of.
+// refusalText has the parts of a refusal.
 type refusalText struct {
 	status      int
 	description string

@@ -35,17 +35,16 @@ const timeWindow = 60 * time.Second
 
 var errBodyTooLarge = errors.New("body too large")
 
-// signedBody hashes the body of a request while it is read. The signature covers
-// timestamp, method, raw request target and raw body, so it can be checked only after
-// the last byte.
+// signedBody hashes the body of a request while it is read. The signature covers timestamp, method,
+// raw request URI and raw body, so it can be checked only after the last byte.
 type signedBody struct {
 	source io.Reader
-	prefix string // what is signed before the body
+	prefix string // the text that is signed before the body
 	mac    hash.Hash
 	sum    hash.Hash
 	size   int64
 	limit  int64
-	err    error // first failure, io.EOF aside
+	err    error // the first error other than io.EOF
 }
 
 func (s *Server) newSignedBody(r *http.Request) *signedBody {
@@ -111,7 +110,7 @@ func (s *Server) authorize(r *http.Request, b *signedBody) (Verdict, *reply) {
 	if err != nil || strings.Trim(stamp, "0123456789") != "" {
 		return VerdictMalformed, unauthorized(4005, "invalid-auth-values", "X-App-Access-Ts is not a number of seconds")
 	}
-	// Compared as seconds: a stamp in milliseconds would overflow a Duration.
+	// The difference is in seconds, since a stamp in milliseconds would overflow a Duration.
 	if away := seconds - s.now().Unix(); away > int64(timeWindow/time.Second) || away < -int64(timeWindow/time.Second) {
 		return VerdictTimestamp, unauthorized(4004, "app-token-timestamp-expired", "Request timestamp is too far from the server's time")
 	}
@@ -188,8 +187,8 @@ func (s *Server) checkToken(token string) *reply {
 	}
 }
 
-// requestTarget returns the target as it was on the wire. A request that no server has
-// read has none: for it the target is the one that a client would send.
+// requestTarget returns the request URI as it was on the wire. A request that no server has read
+// has none. For it the URI is the one that a client would send.
 func requestTarget(r *http.Request) string {
 	if r.RequestURI != "" {
 		return r.RequestURI

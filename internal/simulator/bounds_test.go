@@ -15,7 +15,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// Ids and names are kept many times, so they have at most 4096 bytes.
+// Ids and names have at most 4096 bytes, since the simulator stores them many times.
 func TestLongNames(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{})
@@ -53,7 +53,7 @@ func TestLongNames(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The journal and the queue keep a bounded number of bytes, whatever is sent to them.
+// The bytes that the journal and the queue store are limited, whatever events are sent.
 func TestDeliveriesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	r := receiver{silent: true}
@@ -84,7 +84,7 @@ func TestDeliveriesAreBoundedInBytes(t *testing.T) {
 // atLocalhost gives the request the host name localhost.
 func atLocalhost(r *http.Request) { r.Host = "localhost" }
 
-// The targets of the page are kept as those of calls are.
+// The limit for request URIs also holds for the page.
 func TestRequestsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	var seen records
@@ -107,7 +107,7 @@ func TestRequestsAreBoundedInBytes(t *testing.T) {
 	assert.Less(t, len(c.control("GET", "requests", "", atLocalhost).body), 5<<20)
 }
 
-// A listing has the last items that fit, and counts all.
+// A listing has the last items that fit into it, and the total number of items.
 func TestListingsAreBounded(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, simulator.Config{})
@@ -141,7 +141,7 @@ func TestLevelsAreBoundedInBytes(t *testing.T) {
 	require.NoError(t, s.AddLevel(long, "email"))
 }
 
-// What is kept of images besides their bytes is bounded too.
+// The memory for the other data of images is limited too.
 func TestImageRecordsAreBounded(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{Limits: simulator.Limits{ActionMemory: 2000}})
@@ -155,7 +155,7 @@ func TestImageRecordsAreBounded(t *testing.T) {
 	assert.Len(t, s.Images(id), 3)
 }
 
-// A path whose matrix parameter is wrong is not an applicant named "-".
+// A path with a wrong matrix parameter does not lead to an applicant with the id "-".
 func TestWrongMatrixParameters(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, simulator.Config{})
@@ -214,7 +214,7 @@ func TestControlWithoutTheLastSlash(t *testing.T) {
 	assert.Equal(t, "/idngo/_simulator/", response.Header.Get("Location"))
 }
 
-// The second Close waits as the first one does.
+// A second Close also waits until the simulator has ended.
 func TestCloseTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.SendEvent([]byte(`{"type":"applicantReviewed"}`))
 		require.NoError(t, err)
-		synctest.Wait() // the hook has begun
+		synctest.Wait() // the hook runs
 		closed := make(chan error, 2)
 		for range 2 {
 			go func() { closed <- s.Close() }()

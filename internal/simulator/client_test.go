@@ -25,10 +25,10 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// client signs by hand: nothing of it is the simulator's.
+// client signs requests itself. It shares no code with the simulator.
 type client struct {
 	t             testing.TB
-	base          string // without path prefix
+	base          string // the base URL without the path prefix
 	token, secret string
 	transport     http.RoundTripper
 	now           func() time.Time
@@ -39,7 +39,7 @@ type result struct {
 	status int
 	header http.Header
 	body   []byte
-	err    error // of reading the body
+	err    error // the error of reading the body
 }
 
 // json decodes the body as a JSON object.
@@ -50,7 +50,7 @@ func (r result) json(t testing.TB) map[string]any {
 	return v
 }
 
-// at follows a path of member names and indices.
+// at returns the value at a path of member names and indices.
 func at(t testing.TB, v any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
@@ -68,7 +68,7 @@ func at(t testing.TB, v any, path ...any) any {
 	return v
 }
 
-// start runs a simulator on loopback and gives a client for it.
+// start starts a simulator on loopback and returns a client of it.
 func start(t testing.TB, cfg simulator.Config) (*simulator.Server, *client) {
 	t.Helper()
 	s, err := simulator.New(cfg)
@@ -86,7 +86,7 @@ func start(t testing.TB, cfg simulator.Config) (*simulator.Server, *client) {
 	}
 }
 
-// direct hands requests to a simulator without a network, for virtual time.
+// direct returns a client that passes requests to a simulator without a network, for virtual time.
 func direct(t testing.TB, s *simulator.Server) *client {
 	return &client{
 		t: t, base: "http://simulator.test", transport: handlerTransport{s},
@@ -98,12 +98,12 @@ type handlerTransport struct{ http.Handler }
 
 func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := newRecorder()
-	defer func() { _ = recover() }() // http.ErrAbortHandler
+	defer func() { _ = recover() }() // a fault may panic with http.ErrAbortHandler
 	h.ServeHTTP(w, r)
 	return w.Result(), nil
 }
 
-// change is what a test does to a signed request before it is sent.
+// change is a change of a signed request before it is sent.
 type change func(*http.Request)
 
 // header sets a header of the request, or removes it when the value is empty.
@@ -145,7 +145,7 @@ func (c *client) request(method, target string, body []byte, changes ...change) 
 	return r
 }
 
-// try sends a request; the error is the connection's.
+// try sends a request. It returns an error only if the connection fails.
 func (c *client) try(method, target string, body []byte, changes ...change) (result, error) {
 	response, err := c.transport.RoundTrip(c.request(method, target, body, changes...))
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// consolePolicy allows what comes from here, and no script or style inside the
-// page.
+// consolePolicy allows content of the simulator only, and no script or style inside the page.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -25,9 +24,9 @@ const (
 	streamTimeout = 30 * time.Second
 	maxStreams    = 32
 
-	maxStreamActions = 200 // the newest
-	maxStreamImages  = 12  // of an action, the newest
-	maxStreamItems   = 200 // applicants, levels
+	maxStreamActions = 200 // the newest actions
+	maxStreamImages  = 12  // the newest images of an action
+	maxStreamItems   = 200 // the most applicants, and the most levels
 )
 
 //go:embed console
@@ -36,7 +35,7 @@ var consoleFiles embed.FS
 func consoleFile(name string) *reply {
 	content, err := fs.ReadFile(consoleFiles, "console/"+name)
 	if err != nil {
-		panic("simulator: " + err.Error()) // embedded
+		panic("simulator: " + err.Error()) // the files are embedded, so this never happens
 	}
 	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
 	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
@@ -60,7 +59,7 @@ type settingsView struct {
 	Outcome        controlOutcomeBody `json:"outcome"`
 	Faults         string             `json:"faults"`
 	WebhookURL     string             `json:"webhookUrl"`
-	WebhookInside  bool               `json:"webhookInside"` // delivered in memory
+	WebhookInside  bool               `json:"webhookInside"` // webhooks are delivered in memory
 	ManualReview   bool               `json:"manualReview"`
 	KnownOnly      bool               `json:"knownOnly"`
 	Strict         bool               `json:"strict"`
@@ -72,7 +71,7 @@ type settingsView struct {
 	FaultKinds     []string           `json:"faultKinds"`
 }
 
-// shortApplicant is an applicant in a list.
+// shortApplicant is an applicant in the form of a list.
 type shortApplicant struct {
 	ID             string `json:"id"`
 	ExternalUserID string `json:"externalUserId"`
@@ -124,14 +123,14 @@ type actionEntry struct {
 	RejectLabels     []string     `json:"rejectLabels,omitempty"`
 	RejectType       string       `json:"rejectType,omitempty"`
 	Comment          string       `json:"comment,omitempty"`
-	Forced           string       `json:"forced,omitempty"` // what its external id asks for
+	Forced           string       `json:"forced,omitempty"` // the outcome that its external id asks for
 	Note             string       `json:"note,omitempty"`
 	Submits          int          `json:"submits"`
 	Images           []imageEntry `json:"images"`
 	ImageCount       int          `json:"imageCount"`
 }
 
-// imageEntry is one of its images.
+// imageEntry is an image of an actionEntry.
 type imageEntry struct {
 	ImageID   string `json:"imageId"`
 	IDDocType string `json:"idDocType"`
@@ -166,9 +165,9 @@ func (a *action) entry(number int) actionEntry {
 	return e
 }
 
-// streamMessage is what happened since the one before.
+// streamMessage has what happened since the message before.
 type streamMessage struct {
-	Reset      bool            `json:"reset,omitempty"` // forget what came before
+	Reset      bool            `json:"reset,omitempty"` // the console forgets everything before
 	Settings   *settingsView   `json:"settings,omitempty"`
 	Faults     string          `json:"faults"`
 	Requests   []requestEntry  `json:"requests"`
@@ -224,12 +223,12 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	p := secure(&reply{status: http.StatusOK, header: http.Header{}})
 	p.with("Content-Type", "text/event-stream")
 	p.head(w, -1)
-	_, _ = io.WriteString(w, "retry: 500\n") // milliseconds, after the simulator was started again
+	_, _ = io.WriteString(w, "retry: 500\n") // the pause in milliseconds before the browser connects again
 	out := http.NewResponseController(w)
 	var since uint64
 	for {
 		m, upTo := s.message(since)
-		_ = out.SetWriteDeadline(time.Now().Add(streamTimeout)) // where it can be set
+		_ = out.SetWriteDeadline(time.Now().Add(streamTimeout)) // a connection without deadlines is an error here
 		if _, err := w.Write(append(append([]byte("data: "), encodeJSON(m)...), "\n\n"...)); err != nil || out.Flush() != nil {
 			return
 		}

@@ -140,7 +140,7 @@ func (s *Server) isOwnHost(r *http.Request) bool {
 
 func (s *Server) controlReply(r *http.Request, path string) *reply {
 	name, below := strings.CutPrefix(path, controlRoot)
-	if path == "" || path+"/" == controlRoot { // without the last slash: relative links need it
+	if path == "" || path+"/" == controlRoot { // relative links need the last slash
 		return (&reply{status: http.StatusPermanentRedirect, header: http.Header{}}).with("Location", s.cfg.PathPrefix+path+"/")
 	}
 	if !below || name == "console.js" || name == "console.css" {
@@ -307,7 +307,7 @@ func (s *Server) controlAddApplicant(c *controlCall) *reply {
 		return controlFailure(err)
 	}
 	var given struct{ ID string }
-	_ = json.Unmarshal(c.body, &given) // it was read before
+	_ = json.Unmarshal(c.body, &given) // it was decoded before
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.applicants[given.ID]; a != nil {
@@ -363,7 +363,7 @@ type controlOutcomeBody struct {
 	ClientComment     string   `json:"clientComment,omitempty"`
 }
 
-// readOutcome reads one.
+// readOutcome reads an outcome from the body.
 func (c *controlCall) readOutcome() (Outcome, *reply) {
 	if text, ok := c.text(); ok {
 		outcome, err := ParseOutcome(text)
@@ -438,7 +438,7 @@ func (s *Server) controlSetFaults(c *controlCall) *reply {
 }
 
 func (s *Server) controlEndFaults(c *controlCall) *reply {
-	_ = s.SetFaults(nil) // nothing to be wrong
+	_ = s.SetFaults(nil) // nil is always valid
 	return s.controlFaults(c)
 }
 
@@ -462,7 +462,7 @@ func (s *Server) controlSetClock(c *controlCall) *reply {
 		return refusal(http.StatusBadRequest, "The offset is not a duration such as -5m")
 	}
 	base := s.cfg.Clock
-	_ = s.SetClock(func() time.Time { return base().Add(offset) }) // not nil
+	_ = s.SetClock(func() time.Time { return base().Add(offset) }) // the clock is not nil
 	return s.controlClock(c)
 }
 

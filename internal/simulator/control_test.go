@@ -20,7 +20,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// control calls the control API, unsigned.
+// control calls the control API without a signature.
 func (c *client) control(method, path, body string, changes ...change) result {
 	c.t.Helper()
 	r, err := http.NewRequest(method, c.base+"/_simulator/"+path, strings.NewReader(body))
@@ -36,7 +36,7 @@ func (c *client) control(method, path, body string, changes ...change) result {
 	return result{status: response.StatusCode, header: response.Header, body: text}
 }
 
-// told is control for what has to succeed.
+// told is control for a call that must succeed.
 func (c *client) told(method, path, body string) map[string]any {
 	c.t.Helper()
 	r := c.control(method, path, body)
@@ -44,7 +44,7 @@ func (c *client) told(method, path, body string) map[string]any {
 	return r.json(c.t)
 }
 
-// webhookLog keeps what a receiver got.
+// webhookLog records the webhooks that a receiver got.
 type webhookLog struct {
 	mu     sync.Mutex
 	bodies []string
@@ -73,7 +73,7 @@ func (l *webhookLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.got <- struct{}{}
 }
 
-// setRefuse sets whether the receiver refuses what comes next.
+// setRefuse sets whether the receiver refuses the next deliveries.
 func (l *webhookLog) setRefuse(refuse bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +156,7 @@ func TestControl(t *testing.T) {
 		assert.Regexp(t, `^\d+GET`+listTarget+`$`, at(t, last, "stringToSign"))
 		assert.Equal(t, float64(len(items)), at(t, all, "counts", "ListActions"))
 	})
-	t.Run("texts", func(t *testing.T) { // as curl -d sends them
+	t.Run("texts", func(t *testing.T) { // curl -d sends a body like this
 		assert.Equal(t, "RED:PEP", c.told("POST", "outcome", "RED:PEP")["outcome"])
 		assert.Equal(t, "GREEN", c.told("POST", "outcome", `"GREEN"`)["outcome"])
 		assert.Equal(t, "429@GetAction#1", c.told("POST", "faults", "429@GetAction#1")["faults"])
@@ -192,7 +192,7 @@ func TestControlWebhooks(t *testing.T) {
 	log.setRefuse(true)
 	assert.Equal(t, 1.0, c.told("POST", "events", event)["n"])
 	<-log.got
-	// delivery waits for a state of the one delivery.
+	// delivery waits until the only delivery has a state, and returns the delivery.
 	delivery := func(state string) (d any) {
 		require.Eventually(t, func() bool {
 			d = at(t, c.told("GET", "deliveries", ""), "items", 0)
@@ -372,7 +372,7 @@ func TestRemote(t *testing.T) {
 	}
 }
 
-// stream reads messages of the console's stream.
+// stream reads the messages of the console's stream.
 type stream struct {
 	t     *testing.T
 	lines *bufio.Scanner
@@ -441,12 +441,12 @@ func TestStream(t *testing.T) {
 	assert.True(t, m.Reset)
 	assert.Empty(t, m.Actions)
 	require.NoError(t, s.Close())
-	for events.lines.Scan() { // until it ends
+	for events.lines.Scan() { // the stream ends with the simulator
 		assert.Empty(t, events.lines.Text())
 	}
 }
 
-// A console has the last 500 requests in the end, however fast they come.
+// A console gets the last 500 requests in the end, however fast they arrive.
 func TestStreamKeepsUp(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{})

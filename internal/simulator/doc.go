@@ -79,8 +79,8 @@
 // an Origin other than their own, and a Host that is not the simulator's. The names
 // of the simulator are loopback names, loopback addresses and
 // [Config.AllowedHosts]. For a listener off loopback, or with [Config.Remote], any
-// IP address and the name of the machine are names of it too. So is a name without
-// a dot, and one that ends with .internal, .local, .localhost or .test. These
+// IP address and the name of the machine are names of it too, and also names without
+// a dot and names that end with .internal, .local, .localhost or .test. These
 // requests are not counted, and OnRequest is not called for them.
 //
 // # Webhooks
@@ -115,7 +115,7 @@
 // 10,000 access tokens and the last 10,000 links, 8 MiB of each at most. It keeps
 // 10,000 levels or 4 MiB of them, and the last 500 requests and deliveries, 4 MiB of
 // each at most. At most 10,000 deliveries or 32 MiB of them wait; further ones are
-// dropped and counted. A request target has at most 16 KiB, and an id, a name or a
+// dropped and counted. A request URI has at most 16 KiB, and an id, a name or a
 // parameter has at most 4096 bytes.
 //
 // # Programs that do not use it

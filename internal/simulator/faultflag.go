@@ -77,7 +77,7 @@ func (f *Faults) parse(item string) error {
 	return nil
 }
 
-// parseFault reads what stands before the sign that says how often.
+// parseFault reads the part of an item before the probability or the count.
 func parseFault(what string) (Fault, error) {
 	what, operation, limited := strings.Cut(what, "@")
 	if limited && operation == "" { // more likely a variable that is not set than every call

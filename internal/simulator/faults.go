@@ -54,8 +54,8 @@ type Fault struct {
 	// Operation is the call that the fault is for, such as "AddImage". "" means any call.
 	Operation string
 
-	Status     int    // of the status kinds and FaultHTML, 300 to 599; default 503, for FaultHTML 502
-	RetryAfter string // of the status kinds and FaultHTML: the header's value; "" is no header
+	Status     int    // the status of a status kind or FaultHTML, 300 to 599; default 503, for FaultHTML 502
+	RetryAfter string // the header's value for a status kind or FaultHTML; "" is no header
 
 	// Delay is the delay of the slow kinds (default 1 s), and the error of the date of
 	// FaultWrongDate, in both directions (default 1 h). Any other kind waits for it before the
@@ -192,10 +192,10 @@ func (f *Fault) complete() error {
 	return nil
 }
 
-// early faults come before the body is read.
+// early reports whether the fault comes before the body is read.
 func (f Fault) early() bool { return f.Kind == FaultEarlyStatus || f.Kind == FaultResetEarly }
 
-// beforeEffect faults come instead of what was asked for.
+// beforeEffect reports whether the fault comes instead of the effect of the call.
 func (f Fault) beforeEffect() bool {
 	return f.Kind == FaultStatus || f.Kind == FaultReset || f.Kind == FaultHTML
 }
@@ -310,7 +310,7 @@ func (x *exchange) book(status int) {
 	}
 }
 
-// head begins an answer; size -1 is one of unknown length.
+// head begins an answer. A size of -1 means that its length is unknown.
 func (x *exchange) head(p *reply, size int64) {
 	x.book(p.status)
 	p.head(x.w, size)
@@ -418,7 +418,7 @@ func (x *exchange) flush() bool { return http.NewResponseController(x.w).Flush()
 func (x *exchange) reset() {
 	x.book(0)
 	conn, _, err := http.NewResponseController(x.w).Hijack()
-	if err != nil { // HTTP/2, or a recorder
+	if err != nil { // HTTP/2 and a recorder cannot be hijacked
 		x.abort = true
 		return
 	}
@@ -427,7 +427,7 @@ func (x *exchange) reset() {
 		memory.Reset()
 		return
 	}
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // a TLS connection
 		raw = t.NetConn()
 	}
 	if tcp, ok := raw.(*net.TCPConn); ok {

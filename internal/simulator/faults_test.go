@@ -55,7 +55,7 @@ func TestStatusFaults(t *testing.T) {
 				assert.Equal(t, float64(test.status), r.json(t)["code"])
 			}
 			assert.Equal(t, map[simulator.FaultKind]int{test.fault.Kind: 1}, s.Stats().Faults)
-			c.create("b") // the script is at its end
+			c.create("b") // the script has no more faults
 		})
 	}
 }
@@ -94,7 +94,7 @@ func TestResetOverOtherTransports(t *testing.T) {
 		c.base, c.transport = server.URL, server.Client().Transport
 		assert.Regexp(t, "^"+server.URL+"/idensic/l/#/", c.link(t, "a"))
 		script(t, s, simulator.Fault{Kind: simulator.FaultReset})
-		_, err = c.try("POST", createTarget, []byte("{}")) // a GET would be repeated by net/http
+		_, err = c.try("POST", createTarget, []byte("{}")) // net/http would send a GET again
 		if assert.Error(t, err) && http2 {
 			assert.ErrorContains(t, err, "INTERNAL_ERROR")
 		}
@@ -152,7 +152,7 @@ func TestSlowFaultsEndWithTheClient(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, response.Body.Close())
 			}
-			time.Sleep(time.Second) // from Go 1.27 on, a client reads on for a moment
+			time.Sleep(time.Second) // from Go 1.27 on, a client continues to read for a moment
 			synctest.Wait()
 			assert.Zero(t, s.Stats().OpenConnections)
 			transport.CloseIdleConnections()
@@ -173,7 +173,7 @@ func TestTruncatedBodies(t *testing.T) {
 		assert.Equal(t, string(whole.body[:len(whole.body)/2]), string(r.body))
 		assert.Equal(t, kind == simulator.FaultTruncate, r.header.Get("Content-Length") != "")
 
-		script(t, s, simulator.Fault{Kind: kind}) // nothing to cut
+		script(t, s, simulator.Fault{Kind: kind}) // this answer has no body to cut
 		assert.ErrorIs(t, c.do("POST", createTarget, []byte(`{"externalActionId":"b"}`)).err, io.ErrUnexpectedEOF)
 	}
 	assert.Len(t, s.Actions(), 3, "the effect remains")
@@ -209,7 +209,7 @@ func TestEndlessBody(t *testing.T) {
 		assert.Equal(t, `{"id":"000`, string(some[:10]))
 		assert.Equal(t, 1, strings.Count(string(some), "{"))
 		if n == 1 {
-			require.NoError(t, s.Close()) // ends it, with the client still there
+			require.NoError(t, s.Close()) // Close ends the answer while the client still reads
 		}
 		require.NoError(t, response.Body.Close())
 	}
@@ -242,7 +242,7 @@ func TestWrongSignatureHasNoFault(t *testing.T) {
 	stats := s.Stats()
 	assert.Equal(t, 1, stats.RefusedSignatures)
 	assert.Equal(t, map[simulator.FaultKind]int{simulator.FaultStatus: 1}, stats.Faults)
-	c.do("GET", "/idensic/l/", nil) // nor has the page
+	c.do("GET", "/idensic/l/", nil) // a page has no fault either
 }
 
 func TestScript(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// FuzzParseFaults reads faults from any text. What is accepted is put in place, and is read again
-// from what the simulator tells of it.
+// FuzzParseFaults parses any text. Valid faults are set in a simulator, and the text that the
+// simulator returns for them must parse to the same faults.
 func FuzzParseFaults(f *testing.F) {
 	for _, text := range []string{
 		"", "429=0.1", "429:2@GetAction#3", "reset-after@CreateAction#1", "503-after=0.05,503-early=0.05", "slow:2s=0.1", "seed=7",
@@ -35,7 +35,7 @@ func FuzzParseFaults(f *testing.F) {
 		require.NoError(t, err)
 		defer s.Close()
 		if s.SetFaults(faults) != nil {
-			return // each item is sound, but not all of them together
+			return // each item is valid, but not their combination
 		}
 		told := s.Faults()
 		again, err := simulator.ParseFaults(told)
@@ -45,8 +45,8 @@ func FuzzParseFaults(f *testing.F) {
 	})
 }
 
-// FuzzControl sends any request to the control API. It never panics, refuses in JSON, and leaves a
-// simulator that still works.
+// FuzzControl sends any request to the control API. The simulator must not panic, must refuse in
+// JSON, and must still work afterwards.
 func FuzzControl(f *testing.F) {
 	f.Add("POST", "applicants", `{"id":"a","externalUserId":"u"}`, "")
 	f.Add("POST", "levels", `{"name":"l","type":"actionTypeFaceAuth"}`, "")

@@ -209,7 +209,7 @@ func TestOutcomeByExternalID(t *testing.T) {
 	})
 }
 
-// A RED without labels has the label and the reject type of "#RED", however it is set.
+// A RED without labels gets the label and the reject type of "#RED", however the outcome is set.
 func TestRedWithoutLabels(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, simulator.Config{ReviewDelay: -1})
@@ -236,7 +236,7 @@ func TestMissingImageIsNoted(t *testing.T) {
 	assert.Empty(t, seen.last().Note, "it is under review already")
 }
 
-// The headers of the specification's own curl examples, signed.
+// These are the headers of the curl examples in the specification, with a signature.
 func TestCurlHeaders(t *testing.T) {
 	t.Parallel()
 	curl := func(r *http.Request) {
@@ -323,7 +323,7 @@ func TestFaultsAreWrittenAsTheyAreRead(t *testing.T) {
 	}
 }
 
-// memoryClient is a client of a simulator in memory.
+// memoryClient returns a client of a simulator in memory.
 func memoryClient(t *testing.T, s *simulator.Server) (*client, *http.Transport) {
 	t.Helper()
 	transport := &http.Transport{DialContext: memoryDial(s)}
@@ -528,12 +528,12 @@ func TestWrongSignaturesAreExplained(t *testing.T) {
 	}
 }
 
-// Every fault shows in memory too, also amid the body of an upload.
+// Every fault also works in memory, even during the body of an upload.
 func TestFaultsInMemory(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault  string
-		status int // 0: an error
+		status int // 0: the connection fails
 	}{
 		{
 			fault: "503", status: 503,

@@ -33,7 +33,7 @@ type storedImage struct {
 	meta                                 imageMetadata
 	resolution                           *wireResolution
 	added                                time.Time
-	content                              [][]byte // nil: not kept
+	content                              [][]byte // nil: the bytes are not kept
 	shared                               bool     // the content is not counted
 }
 
@@ -110,7 +110,7 @@ func (s *Server) addImage(c *call) *reply {
 			return codedRefusal(http.StatusConflict, 1000, "duplicate-document", "This exact image is already there")
 		}
 	}
-	// What is kept of an image without its bytes is counted as the body of an action is.
+	// The data of an image without its bytes counts as the body of an action does.
 	size := int64(2*entryBytes + len(i.fileName) + len(i.contentType) + len(i.meta.IDDocType) + len(i.meta.IDDocSubType))
 	if s.actionBytes+size > s.cfg.Limits.ActionMemory {
 		return codedRefusal(http.StatusBadRequest, 1001, "too-many-documents", "The simulator is full: it keeps no more images")
@@ -246,7 +246,7 @@ type imageBuffer struct {
 	budget       *memoryBudget
 	pieces       [][]byte
 	reserved     int64
-	full         bool // no more is kept
+	full         bool // no more bytes are kept
 	size         int64
 	sha1, sha256 hash.Hash
 	start        []byte // decides the media type
@@ -334,7 +334,7 @@ func (b *imageBuffer) take(budget *memoryBudget) [][]byte {
 	return b.pieces
 }
 
-// mediaType returns the media type by the bytes, or what the upload said.
+// mediaType returns the media type that the bytes show, else the one that the upload has named.
 func (b *imageBuffer) mediaType(said string) string {
 	seen := http.DetectContentType(b.start)
 	if fileKind(seen) != "" {

@@ -153,7 +153,7 @@ func TestTooManyImages(t *testing.T) {
 func TestImageMemory(t *testing.T) {
 	s, c := start(t, simulator.Config{Limits: simulator.Limits{ImageMemory: 40 << 10}})
 	id := c.create("a")
-	for n := range 100 { // refused ones give their memory back
+	for n := range 100 { // a refused image gives its memory back
 		require.Equal(t, 404, c.addImage("x", strings.Repeat("x", 1000+n)).status)
 	}
 	small := c.addImage(id, "small").json(t)
@@ -166,7 +166,7 @@ func TestImageMemory(t *testing.T) {
 	assert.True(t, s.Images(id)[2].Kept)
 }
 
-// large sends an image of zeros without holding it.
+// large sends an image of zeros without storing it.
 func large(t testing.TB, c *client, actionID string, size int64, chunked bool) result {
 	body, form := multipartBody(t, metadata(selfie), content("x", "video/mp4", "@"))
 	head, tail, _ := bytes.Cut(body, []byte("@"))

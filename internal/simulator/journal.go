@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of the journal of requests and deliveries.
+// These are the limits of the journal of requests and deliveries.
 const (
-	maxEntries      = 500     // of each
-	maxJournalBytes = 4 << 20 // of each
-	maxAttempts     = 20      // of one delivery, the last ones
-	maxAnswer       = 2 << 10 // bytes of what a receiver answered
-	entryBytes      = 256     // of an entry, without its texts
+	maxEntries      = 500     // for requests, and for deliveries
+	maxJournalBytes = 4 << 20 // for requests, and for deliveries
+	maxAttempts     = 20      // the last attempts of one delivery
+	maxAnswer       = 2 << 10 // the first bytes of a receiver's answer
+	entryBytes      = 256     // the size of an entry without its texts
 )
 
 // requestEntry is a request as the console shows it.
@@ -43,11 +43,11 @@ type deliveryEntry struct {
 	State    string         `json:"state"` // waiting, accepted, retrying, failed
 	Attempts []attemptEntry `json:"attempts"`
 
-	made     int // attempts so far
+	made     int // the number of attempts so far
 	revision uint64
 }
 
-// attemptEntry is one attempt to deliver it.
+// attemptEntry is one attempt to deliver a webhook.
 type attemptEntry struct {
 	Attempt int       `json:"attempt"`
 	Time    time.Time `json:"time"`
@@ -58,15 +58,15 @@ type attemptEntry struct {
 	Next    string    `json:"next,omitempty"`
 }
 
-// journal keeps the last requests and deliveries for the console. Each change has a
-// number, its revision, so that a console can ask for what is newer than it has.
+// journal keeps the last requests and deliveries for the console. Each change has a number, its
+// revision, so that a console can ask for the entries that are newer than its own.
 type journal struct {
 	mu           sync.Mutex
 	revision     uint64
-	settings     uint64 // revision of the last change of applicants, levels, outcome, faults, clock and URL
-	cleared      uint64 // revision of the last reset
-	lastRequest  uint64 // its number
-	lastDelivery uint64 // its number
+	settings     uint64 // the revision of the last change of applicants, levels, outcome, faults, clock and URL
+	cleared      uint64 // the revision of the last reset
+	lastRequest  uint64 // the number of the last request
+	lastDelivery uint64 // the number of the last delivery
 	requests     ring[requestEntry]
 	deliveries   ring[*deliveryEntry]
 	watchers     map[chan struct{}]struct{}
@@ -90,7 +90,7 @@ func (j *journal) bump() uint64 {
 	for watcher := range j.watchers {
 		select {
 		case watcher <- struct{}{}:
-		default: // woken already
+		default: // the watcher was woken before
 		}
 	}
 	return j.revision
@@ -177,7 +177,7 @@ func (j *journal) attempt(number uint64, made Delivery, answer []byte, now time.
 	default:
 		e.State = "retrying"
 	}
-	// A copy, since others may read the old one.
+	// The entry gets a copy of the list, since others may read the old one.
 	if len(e.Attempts) < maxAttempts { // later ones take the place of older ones
 		j.deliveries.grow(at, entryBytes+2*maxAnswer)
 	}

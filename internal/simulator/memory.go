@@ -63,7 +63,7 @@ func (m *memoryNetwork) dial(ctx context.Context) (net.Conn, error) {
 // memoryConn is one end of a connection.
 type memoryConn struct {
 	net.Conn
-	reset *atomic.Bool // shared by both ends
+	reset *atomic.Bool // both ends share it
 }
 
 // Reset closes the connection. The other end gets an error and no end of file.
@@ -108,8 +108,8 @@ type handlerServer struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running int           // the server, its connections and its handlers
-	ended   chan struct{} // closed when none is left after close
+	running int           // the number of servers, connections and handlers
+	ended   chan struct{} // closed when all of them have ended after close
 }
 
 func newHandlerServer(ctx context.Context, handler http.Handler) *handlerServer {
@@ -145,7 +145,7 @@ func (h *handlerServer) connection(_ net.Conn, state http.ConnState) {
 	case http.StateNew:
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.running++ // the server is running still
+		h.running++ // the server still runs
 	case http.StateClosed, http.StateHijacked:
 		h.end()
 	}

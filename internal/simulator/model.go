@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Dates as the vendor writes them, all UTC.
+// These are the vendor's forms of dates, all in UTC.
 const (
 	dateForm       = "2006-01-02 15:04:05"
 	dateZoneForm   = "2006-01-02 15:04:05-0700"
 	dateMillisForm = "2006-01-02 15:04:05.000"
 )
 
-// Statuses of a review that the simulator knows.
+// These are the statuses of a review that the simulator knows.
 const (
 	statusInit      = "init"
 	statusPending   = "pending"
@@ -43,9 +43,9 @@ type action struct {
 	reviewed            time.Time
 	outcome             Outcome
 	checks              []wireCheck
-	timer               *time.Timer // of the review that is to come
-	forced              *Outcome    // what its external id asks for
-	revision            uint64      // of its last change, see journal
+	timer               *time.Timer // the timer of the scheduled review
+	forced              *Outcome    // the outcome that its external id asks for
+	revision            uint64      // the revision of its last change, see journal
 }
 
 func (a *action) record() ActionRecord {
@@ -61,7 +61,7 @@ func (a *action) record() ActionRecord {
 // changed marks an action as changed. The mutex is held.
 func (s *Server) changed(a *action) { a.revision = s.journal.changed() }
 
-// The types on the wire.
+// These are the types on the wire.
 type (
 	wireAction struct {
 		ID               string          `json:"id"`
@@ -124,7 +124,7 @@ type (
 		} `json:"livenessResult"`
 	}
 	wireImageRef struct {
-		ImageID any `json:"imageId"` // number; see Quirks.StringImageIDs
+		ImageID any `json:"imageId"` // a number; see Quirks.StringImageIDs
 	}
 	wireFaceMatch struct {
 		Answer string `json:"answer"`

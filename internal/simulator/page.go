@@ -14,20 +14,20 @@ import (
 // pageRoot is the path of the page behind links. The code is in the fragment.
 const pageRoot = "/idensic/l/"
 
-// pagePolicy allows what comes from here, and no script or style inside the
-// page. The icon is an empty data URL, so that none is asked for.
+// pagePolicy allows content of the simulator only, and no script or style inside the page. The icon
+// is an empty data URL, so that the browser asks for none.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed page
 var pageFiles embed.FS
 
-// pageLabels are what the page offers for a rejection, the first one chosen.
+// pageLabels are the labels that the page offers for a rejection. The first one is preselected.
 var pageLabels = []string{
 	"BAD_FACE_MATCHING", "FRAUDULENT_LIVENESS", "BAD_SELFIE", "SELFIE_MISMATCH", "NOT_ALONE", "FRAUDULENT_PATTERNS", "OTHER",
 }
 
-// pageRequest is what the script of the page sends.
+// pageRequest is the request of the page's script.
 type pageRequest struct {
 	Code         string   `json:"code"`
 	Outcome      string   `json:"outcome"` // approve, reject, error, hold
@@ -36,14 +36,14 @@ type pageRequest struct {
 	Comment      string   `json:"comment"`
 }
 
-// pageView is what it shows.
+// pageView is the content of the page.
 type pageView struct {
 	ApplicantID      string   `json:"applicantId"`
 	ExternalUserID   string   `json:"externalUserId"`
 	ActionID         string   `json:"actionId"`
 	ExternalActionID string   `json:"externalActionId"`
 	LevelName        string   `json:"levelName"`
-	Asks             string   `json:"asks"` // what the level asks for
+	Asks             string   `json:"asks"` // the material that the level asks for
 	ReviewStatus     string   `json:"reviewStatus"`
 	ReviewAnswer     string   `json:"reviewAnswer,omitempty"`
 	RejectLabels     []string `json:"rejectLabels,omitempty"`
@@ -86,7 +86,7 @@ func pageFile(name string) *reply {
 	}
 	content, err := fs.ReadFile(pageFiles, "page/"+name)
 	if err != nil {
-		panic("simulator: " + err.Error()) // embedded
+		panic("simulator: " + err.Error()) // the files are embedded, so this never happens
 	}
 	p := &reply{status: http.StatusOK, header: http.Header{}, body: [][]byte{content}}
 	return p.with("Content-Type", fileType(name)+"; charset=utf-8")
@@ -131,7 +131,7 @@ func (s *Server) pageCall(r *http.Request, decide func(pageRequest) (Outcome, *r
 	return answer(view)
 }
 
-// asksFor returns what a person would be asked for.
+// asksFor returns the material that a person would have to give.
 func asksFor(a *action) string {
 	switch a.kind {
 	case ActionFaceAuth:

@@ -15,7 +15,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// link creates a link to the verification page for an external ID.
+// link creates a link to the verification page for an external id.
 func (c *client) link(t testing.TB, external string) string {
 	t.Helper()
 	const path = "/resources/sdkIntegrations/levels/action-liveness/websdkLink"
@@ -24,7 +24,7 @@ func (c *client) link(t testing.TB, external string) string {
 	return r.json(t)["url"].(string)
 }
 
-// browser does what the script of the page does.
+// browser makes the requests of the script of the page.
 type browser struct {
 	*client
 	page, code string

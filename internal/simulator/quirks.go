@@ -122,7 +122,7 @@ func (s *Server) quirkInstead(rt *route, c *call) *reply {
 
 func (s *Server) quirkCreate(q WireQuirks, c *call) *reply {
 	var request map[string]json.RawMessage
-	_ = json.Unmarshal(c.body, &request) // what is no object has no members
+	_ = json.Unmarshal(c.body, &request) // a body other than an object has no members
 	if q.RefuseMinimal && len(request) == 1 {
 		return refusal(http.StatusBadRequest, "The request is empty")
 	}
@@ -261,7 +261,7 @@ func (q WireQuirks) alterAction(action map[string]any) {
 	}
 }
 
-// isoDate is a date of the service's in RFC 3339; other texts stay as they are.
+// isoDate returns a date of the service in RFC 3339. It returns other texts unchanged.
 func isoDate(text string) string {
 	if len(text) < len(dateForm) || text[4] != '-' || text[10] != ' ' || text[13] != ':' {
 		return text
@@ -281,7 +281,7 @@ func (p *reply) edit(change func(map[string]any)) {
 	p.body = [][]byte{encodeJSON(body)}
 }
 
-// webhookBody is the body of one attempt of a delivery.
+// webhookBody returns the body of one attempt of a delivery.
 func (q WireQuirks) webhookBody(body []byte, attempt int) []byte {
 	replace := func(name, value string) {
 		body = regexp.MustCompile(`("`+name+`" : )"[^"]*"`).ReplaceAll(body, []byte(`${1}"`+value+`"`))

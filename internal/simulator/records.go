@@ -9,70 +9,70 @@ import (
 	"time"
 )
 
-// Request is a request as [Config.OnRequest] gets it. It holds no secret and no token, and
-// of a body only size and hash.
+// Request is a request in the form that [Config.OnRequest] gets. It holds no secret and no token,
+// and only the size and the hash of its body.
 type Request struct {
-	Operation string // name of the call, such as "CreateAction"; "Page", "Unknown"
+	Operation string // the name of the call, such as "CreateAction", or "Page" or "Unknown"
 	Method    string
-	Target    string    // as on the wire
-	Status    int       // of the answer; 0 when the connection ended before there was one
+	Target    string    // the request URI as it was on the wire
+	Status    int       // the status of the answer; 0 if the connection ended before there was one
 	Signature Verdict   // the result of checking its three headers
-	Fault     FaultKind // what was done to it on purpose
+	Fault     FaultKind // the fault that was injected
 
-	Note string // for people: why it will not do what they expect
+	Note string // tells people why the call will not do what they expect
 
-	// StringToSign is what should have been signed, when the signature was
-	// wrong: timestamp, method, target, and the body as its length and SHA-256.
+	// StringToSign is the text that should have been signed, if the signature was wrong: timestamp,
+	// method, request URI, and the body as its length and SHA-256.
 	StringToSign string
 }
 
-// Delivery is an attempt to deliver a webhook as [Config.OnDelivery] gets it. It holds no
-// secret and no address, and of a body only type and action.
+// Delivery is an attempt to deliver a webhook in the form that [Config.OnDelivery] gets. It holds
+// no secret and no address, and only the type and the action of the body.
 type Delivery struct {
-	Type     string // of the event, such as "applicantActionReviewed"
+	Type     string // the type of the event, such as "applicantActionReviewed"
 	ActionID string
-	Attempt  int    // from 1
-	Status   int    // of the receiver's answer; 0 when there was none
-	Problem  string // why there was none: "timeout", "no connection", "bad certificate", "no answer", "simulator closed"
-	Accepted bool   // with a 2xx
+	Attempt  int    // the number of the attempt, from 1
+	Status   int    // the status of the receiver's answer; 0 if there was none
+	Problem  string // the reason for no answer: "timeout", "no connection", "bad certificate", "no answer", "simulator closed"
+	Accepted bool   // whether the answer was a 2xx
 
-	Last bool          // no attempt follows: accepted, given up, or the simulator was closed
-	Next time.Duration // the pause before the one that follows
+	Last bool          // whether no attempt follows: accepted, given up, or the simulator was closed
+	Next time.Duration // the pause before the next attempt
 }
 
-// ActionRecord is an action with what is known of it.
+// ActionRecord is an action and what happened to it.
 type ActionRecord struct {
 	ID, ApplicantID, ExternalActionID string
 	LevelName, Type                   string
 	Email, Phone                      string
-	Body                              json.RawMessage // what it was created with; nil for one that the page created
+	Body                              json.RawMessage // the body of the create; nil if the page has created the action
 	CreatedAt                         time.Time
 	Submits                           int // how often submit was called
 	Reviews                           int // how often it was decided
 	ReviewStatus                      string
-	Outcome                           Outcome // of the last review
+	Outcome                           Outcome // the outcome of the last review
 	Images                            int
 }
 
-// ImageRecord is an image with what is known of it.
+// ImageRecord is an image of an action.
 type ImageRecord struct {
-	ID        string // of the image object
-	ImageID   string // what it is downloaded by
+	ID        string // the id of the image object
+	ImageID   string // the id that it is downloaded by
 	PreviewID string // resizedImageId
 	ActionID  string
 
-	FileName    string // as sent
-	ContentType string // as sent with the part
-	MediaType   string // what the bytes are, as far as can be seen
+	FileName    string // the name that was sent
+	ContentType string // the type that was sent with the part
+	MediaType   string // the type that the bytes show
 	Size        int64
-	SHA256      string // hex
+	SHA256      string // in hexadecimal digits
 
 	IDDocType, IDDocSubType, Country string
 
-	Kept bool // false: there was no memory for its bytes, it cannot be opened
+	Kept bool // whether it can be opened: false if there was no memory for its bytes
 }
 
-// AccessTokenRecord is what an access token is for.
+// AccessTokenRecord is the user, the action and the level that an access token is for.
 type AccessTokenRecord struct {
 	UserID, ExternalActionID, LevelName string
 	ExpiresAt                           time.Time
@@ -80,20 +80,20 @@ type AccessTokenRecord struct {
 
 // Stats are counts since the start.
 type Stats struct {
-	Requests            int            // all, the page's too
-	ByOperation         map[string]int // the same by name of the call
-	ByStatus            map[int]int    // answers by status; 0: the connection was broken before one
+	Requests            int            // all requests, also those of the page
+	ByOperation         map[string]int // all requests by the name of the call
+	ByStatus            map[int]int    // all answers by status; 0: the connection was broken before one
 	RefusedSignatures   int            // 401, code 4003
 	RefusedTimestamps   int            // 401, code 4004
 	RefusedCredentials  int            // 401, every other code
 	Faults              map[FaultKind]int
-	OpenConnections     int // of the simulator's own listeners, now
-	WebhookEvents       int // copies on request included
+	OpenConnections     int // the connections that are open now, of the simulator's own listeners
+	WebhookEvents       int // all events, also copies on request
 	WebhookAttempts     int
 	WebhooksDelivered   int
 	WebhooksGivenUp     int // every attempt failed
 	WebhooksDropped     int // the queue was full
-	WebhooksOutstanding int // waiting for an attempt, or in one
+	WebhooksOutstanding int // they wait for an attempt, or are in one
 }
 
 // Actions returns all actions in order of creation.
@@ -176,7 +176,7 @@ func (b *statsBook) requests() int {
 	return b.stats.Requests
 }
 
-// reset forgets the counts; connections stay.
+// reset forgets the counts, except that of open connections.
 func (b *statsBook) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 type reply struct {
 	status int
 	header http.Header
-	body   [][]byte // in pieces, since images are kept so
-	text   string   // of a refusal
+	body   [][]byte // in pieces, as images are kept
+	text   string   // the text of a refusal
 }
 
 // errorBody is the vendor's error.
@@ -99,7 +99,7 @@ func encodeJSON(v any) []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic("simulator: " + err.Error()) // types of our own, all of which encode
+		panic("simulator: " + err.Error()) // the values have types of this package, all of which encode
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

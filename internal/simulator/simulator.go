@@ -131,16 +131,16 @@ const (
 	MaxImageSize = 64 << 20
 
 	maxJSONBody = 1 << 20  // above: 413
-	maxTarget   = 16 << 10 // bytes of a request target; above: 414
+	maxTarget   = 16 << 10 // bytes of a request URI; above: 414
 	maxName     = 4 << 10  // bytes of an id, an external id, the name of a level, a parameter; above: 400
 
 	maxTickets     = 10_000  // access tokens, and links; the oldest go
-	maxTicketBytes = 8 << 20 // of each
+	maxTicketBytes = 8 << 20 // bytes of the tokens, and of the links
 	maxLevels      = 10_000
-	levelMemory    = 4 << 20 // bytes of them all
+	levelMemory    = 4 << 20 // bytes of all levels
 
 	maxApplicants   = 100_000  // of those that nobody has added, the oldest without an action go
-	applicantMemory = 64 << 20 // bytes of them all
+	applicantMemory = 64 << 20 // bytes of all applicants
 )
 
 // Server is a simulator. It is an [http.Handler], and with [Server.Start] a
@@ -149,8 +149,8 @@ type Server struct {
 	cfg     Config
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // what Close waits for
-	conns   sync.WaitGroup // connections of the own listeners, for which Close waits too
+	tasks   sync.WaitGroup // the tasks that Close waits for
+	conns   sync.WaitGroup // connections of the simulator's own listeners, which Close waits for too
 	clock   atomic.Pointer[func() time.Time]
 	courier *courier // delivers webhooks
 	faults  faultSource
@@ -161,7 +161,7 @@ type Server struct {
 	streams atomic.Int32  // consoles that are open
 	ended   chan struct{} // closed at the end of Close
 
-	mu             sync.Mutex // guards what follows
+	mu             sync.Mutex // guards the fields below
 	closed         bool
 	inMemory       bool // memory is being served
 	listeners      []*http.Server
@@ -343,11 +343,11 @@ func (s *Server) Close() error {
 	}
 	s.courier.close()
 	s.tasks.Wait()
-	s.conns.Wait() // net/http keeps some for a moment, so that the client can read the answer
+	s.conns.Wait() // net/http keeps a connection for a moment, so that the client can read the answer
 	return errors.Join(errs...)
 }
 
-// connection is the ConnState hook of the own servers.
+// connection is the ConnState hook of the simulator's own servers.
 func (s *Server) connection(c net.Conn, state http.ConnState) {
 	s.stats.connection(c, state)
 	switch state {
@@ -473,7 +473,7 @@ func (l *Limits) complete() {
 	l.RequestBody = cmp.Or(l.RequestBody, 1<<30)
 }
 
-// Classes of characters. Regular expressions would be compiled when a program starts, and
+// These are classes of characters. Regular expressions would be compiled when a program starts, and
 // so be linked into every program that imports this package.
 const (
 	lower      = "abcdefghijklmnopqrstuvwxyz"
@@ -505,7 +505,7 @@ func (s *Server) admit(l net.Listener) (*http.Server, error) {
 	return s.admitLocked()
 }
 
-// admitLocked is admit without the check. The mutex is held.
+// admitLocked does the same as admit without the check. The mutex is held.
 func (s *Server) admitLocked() (*http.Server, error) {
 	if s.closed {
 		return nil, fmt.Errorf("simulator: %w", http.ErrServerClosed)
@@ -542,7 +542,7 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	return s.memory.dial(ctx)
 }
 
-// serveTracked is ServeHTTP for own connections, for which Close waits.
+// serveTracked is ServeHTTP for the simulator's own connections. Close waits for it.
 func (s *Server) serveTracked(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
 		panic(http.ErrAbortHandler)

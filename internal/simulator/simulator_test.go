@@ -25,7 +25,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// newRecorder returns a recorder of one answer.
+// newRecorder returns a recorder for one answer.
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
 // records keeps the records of requests.
@@ -239,7 +239,7 @@ func TestStartOnLoopbackOnly(t *testing.T) {
 	assert.Equal(t, 503, w.Code)
 }
 
-// pipeListener accepts net.Pipe connections, which virtual time understands.
+// pipeListener accepts connections of net.Pipe, which work in virtual time.
 type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -273,7 +273,7 @@ func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// servePipe runs a simulator inside a synctest bubble.
+// servePipe starts a simulator inside a bubble of testing/synctest.
 func servePipe(t *testing.T, cfg simulator.Config) (*simulator.Server, *client, func()) {
 	s, err := simulator.New(cfg)
 	require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		stop()
 		assert.Error(t, <-held)
 		assert.Zero(t, time.Since(begin))
-		// Its clocks have stopped: nothing happens any more.
+		// The timers of the simulator are stopped, so nothing happens any more.
 		assert.Equal(t, "pending", s.Actions()[0].ReviewStatus)
 		assert.NoError(t, s.Review(s.Actions()[0].ID, simulator.Outcome{}))
 		assert.Equal(t, 1, receiver.count())

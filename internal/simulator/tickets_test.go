@@ -17,8 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Applicants that nobody has added and that have no action are forgotten, oldest
-// first.
+// The simulator forgets applicants that nobody has added and that have no action, the oldest first.
 func TestGuestsMakeRoom(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{})
@@ -130,7 +129,7 @@ func TestJournalKeepsTheLast(t *testing.T) {
 	}
 	for range 50 {
 		j.attempt(1200, Delivery{}, []byte("\xff"), time.Time{}, 0)
-		j.attempt(1, Delivery{}, nil, time.Time{}, 0) // kept no more
+		j.attempt(1, Delivery{}, nil, time.Time{}, 0) // this delivery is no longer stored
 	}
 	requests, deliveries := j.requestsSince(0), j.deliveriesSince(0)
 	require.Len(t, requests, 500)

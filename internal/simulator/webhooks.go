@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// Types of webhooks about actions.
+// These are the types of webhooks about actions.
 const (
 	eventPending  = "applicantActionPending"
 	eventReviewed = "applicantActionReviewed"
@@ -44,7 +44,7 @@ const (
 	// minTimeout is the least scaled timeout.
 	minTimeout      = time.Second
 	maxOutstanding  = 10_000
-	maxWaitingBytes = 32 << 20 // of the deliveries that wait
+	maxWaitingBytes = 32 << 20 // bytes of the deliveries that wait
 	deliveryWorkers = 8
 )
 
@@ -120,13 +120,13 @@ func (s *Server) notify(a *action, kind string) {
 	s.courier.send(delivery{kind: kind, actionID: a.id, body: string(prettyJSON(encodeJSON(e)))}, hold)
 }
 
-// courier delivers webhooks: a few at a time, those of one action one after
-// the other until the first attempt of each was made.
+// courier delivers webhooks, a few at a time. The first attempts for one action are made one after
+// the other.
 type courier struct {
 	cfg       Config
 	client    *http.Client
-	transport *http.Transport // own; nil when one was given
-	handler   *handlerServer  // of deliveries in memory; nil when there are none
+	transport *http.Transport // the courier's own; nil if the Config has one
+	handler   *handlerServer  // serves the deliveries in memory; nil if there are none
 	journal   *journal
 	now       func() time.Time
 	ctx       context.Context
@@ -136,25 +136,25 @@ type courier struct {
 	mu      sync.Mutex
 	closed  bool
 	url     string
-	queues  map[any][]*delivery // what waits in order; by action, or by delivery once it is a retry
+	queues  map[any][]*delivery // deliveries that wait in order; by action, or by delivery for a retry
 	ready   []any               // keys of queues that no worker is at
 	workers int
 	timers  map[*time.Timer]*delivery
 	stats   Stats
-	bytes   int // of the outstanding deliveries
+	bytes   int // the size of the outstanding deliveries
 	resets  int // how often forget was called
 }
 
 type delivery struct {
 	kind, actionID string
-	body           string // shared with the journal
-	attempt        int    // how many were made
-	number         uint64 // in the journal
-	once           bool   // sent again by hand: no further attempt follows
-	resets         int    // of the courier, when it was queued
+	body           string // the journal shares it
+	attempt        int    // the number of attempts so far
+	number         uint64 // its number in the journal
+	once           bool   // somebody has resent it, so no further attempt follows
+	resets         int    // the resets of the courier when it was queued
 }
 
-// bytes returns what a delivery is counted for.
+// bytes returns the size that a delivery is counted with.
 func (d *delivery) bytes() int { return entryBytes + len(d.kind) + len(d.actionID) + len(d.body) }
 
 func newCourier(cfg Config, journal *journal, now func() time.Time) *courier {
@@ -297,7 +297,7 @@ func (c *courier) forget() {
 	}
 	c.ready = nil
 	for key, waiting := range c.queues {
-		c.queues[key] = waiting[:1:1] // a worker is at the first
+		c.queues[key] = waiting[:1:1] // a worker delivers the first one
 	}
 	c.stats, c.bytes = Stats{}, 0
 	c.resets++
@@ -313,7 +313,7 @@ func (c *courier) stopTimers() {
 	}
 }
 
-// queue puts a delivery behind the others of its key and sees to a worker. The
+// queue puts a delivery behind the others of its key, and starts a worker if one is needed. The
 // mutex is held.
 func (c *courier) queue(key any, d *delivery) {
 	waiting, busy := c.queues[key]
@@ -328,7 +328,7 @@ func (c *courier) queue(key any, d *delivery) {
 	}
 }
 
-// queueAfter queues a delivery of its own after a while. The mutex is held.
+// queueAfter queues a delivery after a wait, with a key of its own. The mutex is held.
 func (c *courier) queueAfter(wait time.Duration, d *delivery) {
 	var timer *time.Timer
 	c.tasks.Add(1)
@@ -373,8 +373,8 @@ func (c *courier) work() {
 	c.workers--
 }
 
-// tell calls the hook. The mutex is held before and after, even if the hook panics or
-// ends its goroutine, as a failing test does.
+// tell calls the hook. The mutex is held before and after, even if the hook panics or ends its
+// goroutine, as a failing test does.
 func (c *courier) tell(made Delivery) {
 	if c.cfg.OnDelivery == nil {
 		return
@@ -424,7 +424,7 @@ func (c *courier) attempt(d *delivery, url string) Delivery {
 func (c *courier) post(url string, body []byte) (status int, text []byte, err error) {
 	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, err // the URL was parsed before
+		return 0, nil, err // New has parsed the URL
 	}
 	mac := hmac.New(newDigest(c.cfg.WebhookAlgorithm), []byte(c.cfg.WebhookSecret))
 	mac.Write(body)
@@ -438,7 +438,7 @@ func (c *courier) post(url string, body []byte) (status int, text []byte, err er
 		return 0, nil, err
 	}
 	text, _ = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // the connection can then be used again
 	_ = response.Body.Close()
 	return response.StatusCode, text, nil
 }
@@ -563,9 +563,9 @@ func isNear(host string) bool {
 	return false
 }
 
-// prettyJSON lays out compact JSON as the vendor's deliveries are: one member a
-// line, `"key" : value`, arrays on one line, no newline at the end. Whoever
-// verifies a digest over anything but the raw bytes will notice.
+// prettyJSON formats compact JSON in the form of the vendor's deliveries: one member on a line,
+// `"key" : value`, arrays on one line, no newline at the end. A receiver that computes a digest of
+// anything but the raw bytes will notice.
 func prettyJSON(compact []byte) []byte {
 	var b bytes.Buffer
 	decoder := json.NewDecoder(bytes.NewReader(compact))
@@ -575,7 +575,7 @@ func prettyJSON(compact []byte) []byte {
 }
 
 func prettyValue(b *bytes.Buffer, decoder *json.Decoder, newline string) {
-	token, _ := decoder.Token() // our own encoding: well-formed
+	token, _ := decoder.Token() // the simulator has encoded it
 	switch token {
 	case json.Delim('{'):
 		inner, separator := newline+"  ", ""

@@ -27,9 +27,9 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// receiver takes webhooks in virtual time.
+// receiver receives webhooks in virtual time.
 type receiver struct {
-	silent   bool // does not answer
+	silent   bool // whether it does not answer
 	statuses []int
 
 	mu     sync.Mutex
@@ -269,7 +269,7 @@ func TestWebhookQueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestWebhookOverHTTP is the real thing: sockets, algorithms, a redirect.
+// TestWebhookOverHTTP delivers over real sockets, with every algorithm and a redirect.
 func TestWebhookOverHTTP(t *testing.T) {
 	for name, algorithm := range map[string]func() hash.Hash{
 		"HMAC_SHA1_HEX": sha1.New, "HMAC_SHA256_HEX": sha256.New, "HMAC_SHA512_HEX": sha512.New,
@@ -293,7 +293,7 @@ func TestWebhookOverHTTP(t *testing.T) {
 				ManualReview: true, WebhookURL: server.URL, WebhookSecret: "s", WebhookAlgorithm: name, WebhookTimeScale: 1e-6,
 			})
 			c.submit(c.create("a"))
-			for range 2 { // the redirect is not followed, but a failure
+			for range 2 { // a redirect is a failure and is not followed
 				d := <-deliveries
 				mac := hmac.New(algorithm, []byte("s"))
 				mac.Write(d.body)
@@ -308,7 +308,7 @@ func TestWebhookOverHTTP(t *testing.T) {
 func TestOnDelivery(t *testing.T) {
 	const reviewed, pending = "applicantActionReviewed", "applicantActionPending"
 	var seen []simulator.Delivery
-	var delivered []int // as the books have it by then
+	var delivered []int // the counts of the statistics at each call of OnDelivery
 	var s *simulator.Server
 	cfg := simulator.Config{ManualReview: true, OnDelivery: func(d simulator.Delivery) {
 		seen = append(seen, d)
@@ -342,7 +342,7 @@ func TestOnDelivery(t *testing.T) {
 	bubble(t, &r, cfg, func(t *testing.T, s *simulator.Server, c *client) {
 		id := c.create("a")
 		c.submit(id)
-		<-time.After(36 * time.Second) // in the second attempt
+		<-time.After(36 * time.Second) // the second attempt is under way
 		require.NoError(t, s.Close())
 		assert.Equal(t, []simulator.Delivery{
 			{Type: pending, ActionID: id, Attempt: 1, Problem: "timeout", Next: 30 * time.Second},
@@ -351,7 +351,7 @@ func TestOnDelivery(t *testing.T) {
 	})
 }
 
-// A hook that takes its time does not keep Close waiting for what it will not do.
+// Close waits for a running hook, but not for the attempts that would follow.
 func TestOnDeliveryWhileClosing(t *testing.T) {
 	r := receiver{statuses: []int{500}}
 	bubble(t, &r, simulator.Config{
@@ -366,7 +366,7 @@ func TestOnDeliveryWhileClosing(t *testing.T) {
 	})
 }
 
-// TestDeliveryProblems is about what only a network can do.
+// TestDeliveryProblems tests the failures that only a network has.
 func TestDeliveryProblems(t *testing.T) {
 	quiet := log.New(io.Discard, "", 0)
 	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())

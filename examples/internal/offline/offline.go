@@ -53,7 +53,7 @@ func Start(setup Setup, enough ...string) *simulator.Server {
 		env["IDNGO_WEBHOOK_ADDR"] = addr
 		env["IDNGO_WEBHOOK_SECRET"] = simulator.DefaultWebhookSecret
 		setup.WebhookURL = "http://" + addr
-		setup.WebhookTimeScale = cmp.Or(setup.WebhookTimeScale, 0.01) // 0.3 s instead of 30 s to the next attempt
+		setup.WebhookTimeScale = cmp.Or(setup.WebhookTimeScale, 0.01) // the second attempt comes after 0.3 s instead of 30 s
 	}
 	sb, err := simulator.New(setup.Config)
 	Must(err)

@@ -9,9 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// CheckCorpus compares files of testdata/fuzz with what a test makes them of. With
-// IDNGO_UPDATE_CORPUS=1 it writes them. The files stand beside the package whose
-// test it is.
+// CheckCorpus compares files of testdata/fuzz with the texts that a test makes for them. With
+// IDNGO_UPDATE_CORPUS=1 it writes the files. They stand beside the package of the test.
 func CheckCorpus(t testing.TB, corpus map[string]string) {
 	t.Helper()
 	update := os.Getenv("IDNGO_UPDATE_CORPUS") != ""

@@ -9,8 +9,8 @@ import (
 // longRun is the variable with which .ci/run asks for long runs.
 const longRun = "IDNGO_TEST_LONG"
 
-// Count returns how often a test is to do something: in .ci/run, usually, or with
-// -short.
+// Count returns how often a test does something: long in .ci/run, short with -short, and otherwise
+// usual.
 func Count(long, usual, short int) int {
 	switch {
 	case testing.Short():

@@ -1,4 +1,4 @@
-// Package faultnet is what the tests of the client stand on.
+// Package faultnet has the network and the helpers that the tests of the client use.
 //
 // Its centre is [Network], a network of pipes with one server at its end. It lives in a bubble of
 // testing/synctest, so that timeouts and delays of minutes take no time and are exact. There is a

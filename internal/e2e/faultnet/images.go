@@ -24,7 +24,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// UploadTarget is the request target of AddImage for the action a1.
+// UploadTarget is the request URI of AddImage for the action a1.
 const UploadTarget = "/resources/applicantActions/a1/images"
 
 // Selfie returns the parameters of the upload of a selfie.
@@ -32,8 +32,7 @@ func Selfie(source idngo.ImageSource) idngo.AddImageParams {
 	return idngo.AddImageParams{IDDocType: idngo.IDDocTypeSelfie, Country: "KAZ", Image: source}
 }
 
-// Noise returns n bytes of which no two pieces are alike. Noise of another length
-// begins with the same bytes.
+// Noise returns n bytes that do not repeat. Noise of another length begins with the same bytes.
 func Noise(n int) []byte {
 	source := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, n, n+8)
@@ -107,8 +106,8 @@ func CreateSimulatorAction(t testing.TB, client *idngo.Client) string {
 	return action.ID
 }
 
-// OpenFiles returns how many files this process has open under paths that begin
-// with prefix, unlinked files included. It returns -1 on systems without /proc.
+// OpenFiles returns how many open files of this process have a path that begins with prefix. It
+// counts unlinked files too. It returns -1 on systems without /proc.
 func OpenFiles(t testing.TB, prefix string) int {
 	t.Helper()
 	if runtime.GOOS != "linux" {

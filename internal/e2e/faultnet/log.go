@@ -10,7 +10,7 @@ import (
 
 // Log is a log that keeps its lines. The zero value is ready.
 type Log struct {
-	// CountOnly: no line is kept, Count alone tells of them.
+	// CountOnly means that no line is kept. Only Count reports them.
 	CountOnly bool
 
 	mu       sync.Mutex
@@ -103,7 +103,7 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 	return h.each(func(handler slog.Handler) slog.Handler { return handler.WithGroup(name) })
 }
 
-// each returns a logHandler whose handlers are changed ones.
+// each returns a logHandler with each of its handlers changed.
 func (h logHandler) each(change func(slog.Handler) slog.Handler) slog.Handler {
 	changed := logHandler{log: h.log}
 	for _, handler := range h.handlers {

@@ -22,8 +22,7 @@ import (
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
-// The credentials of the tests. MockURL is the base URL of clients whose transport
-// is a mock.
+// The credentials of the tests. MockURL is the base URL of clients with a mock as their transport.
 const (
 	AppToken  = "sbx:dGVzdC10b2tlbg.cHJpdmF0ZS1wYXJ0"
 	SecretKey = "Hf3kTq9ZsYw27LmNcPvBx0RgDj5EaUiK"
@@ -33,14 +32,14 @@ const (
 // Credentials are AppToken and SecretKey.
 var Credentials = idngo.Credentials{AppToken: AppToken, SecretKey: SecretKey}
 
-// SimulatorCredentials are the ones that a simulator has by default.
+// SimulatorCredentials are the default credentials of a simulator.
 var SimulatorCredentials = idngo.Credentials{AppToken: simulator.DefaultAppToken, SecretKey: simulator.DefaultSecretKey}
 
 // NilContext is a nil context, which is refused.
 var NilContext context.Context
 
-// NewMock returns a client with one attempt and its mock transport. Each test has
-// a transport of its own, so that tests run in parallel.
+// NewMock returns a client with one attempt and its mock transport. Each test has a transport of
+// its own, so tests can run in parallel.
 func NewMock(t *testing.T, opts ...idngo.Option) (*idngo.Client, *httpmock.MockTransport) {
 	t.Helper()
 	mock := httpmock.NewMockTransport()
@@ -52,11 +51,11 @@ func NewMock(t *testing.T, opts ...idngo.Option) (*idngo.Client, *httpmock.MockT
 	return client, mock
 }
 
-// OneAttempt makes a client that never tries again.
+// OneAttempt returns the option for a client that never retries.
 func OneAttempt() idngo.Option { return idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: 1}) }
 
-// Respond answers a method and a target, query included, with a status and a
-// body. It checks the signature as AssertSigned does.
+// Respond answers a method and a request URI, with its query, with a status and a body. It checks
+// the signature as AssertSigned does.
 func Respond(t *testing.T, mock *httpmock.MockTransport, method, target string, status int, body string) {
 	t.Helper()
 	RespondFunc(t, mock, method, target, func(*http.Request, []byte) (*http.Response, error) {
@@ -64,7 +63,7 @@ func Respond(t *testing.T, mock *httpmock.MockTransport, method, target string, 
 	})
 }
 
-// RespondFunc answers as Respond does, with what answer returns.
+// RespondFunc answers as Respond does, with the response that answer returns.
 func RespondFunc(
 	t *testing.T, mock *httpmock.MockTransport, method, target string,
 	answer func(req *http.Request, body []byte) (*http.Response, error),
@@ -133,7 +132,7 @@ func Testdata(t testing.TB, elements ...string) string {
 	return Path(t, append([]string{"testdata"}, elements...)...)
 }
 
-// ReadFile returns what is in a file.
+// ReadFile returns the content of a file.
 func ReadFile(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(name)
@@ -163,7 +162,7 @@ func NewClient(t testing.TB, transport http.RoundTripper, opts ...idngo.Option) 
 	return client
 }
 
-// RetryAtOnce makes a client that tries again without waiting.
+// RetryAtOnce returns the option for a client that retries without waiting.
 func RetryAtOnce(attempts int) idngo.Option {
 	return idngo.WithRetryPolicy(idngo.RetryPolicy{MaxAttempts: attempts, MinDelay: 1, MaxDelay: 1})
 }

@@ -40,8 +40,8 @@ func InBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
-// Network is a network and its server. The hooks are called with a number from 1
-// up, by one goroutine at a time. Hooks that are nil do nothing.
+// Network is a network and its server. Its hooks are called with a number that counts from 1, by
+// one goroutine at a time. A nil hook does nothing.
 type Network struct {
 	// T is the test that the network belongs to.
 	T *testing.T
@@ -52,17 +52,17 @@ type Network struct {
 	OnConn func(n int, server net.Conn) bool
 	// OnRequest answers a request and returns true, or leaves it to Answer.
 	OnRequest func(n int, w http.ResponseWriter, r *http.Request) bool
-	// Skew is how far the server's clock is from the one of the bubble.
+	// Skew is the difference between the server's clock and the clock of the bubble.
 	Skew time.Duration
-	// AnyStamp: timestamps are not compared with the clock of the server.
+	// AnyStamp means that timestamps are not compared with the clock of the server.
 	AnyStamp bool
-	// Untapped: the bytes of the requests are not kept, so their signatures are not
+	// Untapped means that the bytes of the requests are not kept. Their signatures are then not
 	// checked.
 	Untapped bool
 
 	running   bool
-	simulator *simulator.Server // the server, if it is one
-	tls       *tls.Config       // of the server; nil: plain
+	simulator *simulator.Server // the server, if it is a simulator
+	tls       *tls.Config       // the TLS settings of the server, nil for plain HTTP
 	conns     chan net.Conn
 	Down      chan struct{}
 	server    *http.Server
@@ -73,7 +73,7 @@ type Network struct {
 	requests []SeenRequest
 	taps     []*tap
 	open     int
-	busy     int // handlers
+	busy     int // the number of handlers that run
 }
 
 // SeenRequest is a request as it reached the server.
@@ -106,7 +106,7 @@ func New(t *testing.T) *Network {
 	return n
 }
 
-// Start starts the server. The first client does it, when the hooks are set.
+// Start starts the server. The first client calls it, after the test has set the hooks.
 func (n *Network) Start() {
 	if n.running {
 		return
@@ -124,8 +124,7 @@ func (n *Network) Start() {
 	n.T.Cleanup(func() {
 		n.Transport.CloseIdleConnections()
 		_ = stop()
-		// Time passes for handlers that sleep, and for net/http when it lingers
-		// on a connection.
+		// Handlers may sleep, and net/http may linger on a connection. This gives them time.
 		for time.Sleep(time.Minute); n.isBusy(); {
 			time.Sleep(time.Minute)
 		}
@@ -163,7 +162,7 @@ func (n *Network) UseHTTP2() {
 	n.Transport.Protocols.SetHTTP2(true)
 }
 
-// BaseURL is the base URL of the server.
+// BaseURL returns the base URL of the server.
 func (n *Network) BaseURL() string {
 	if n.tls != nil {
 		return "https://api.test"
@@ -171,7 +170,7 @@ func (n *Network) BaseURL() string {
 	return "http://127.0.0.1"
 }
 
-// Client returns a client of this network with the tests' Credentials.
+// Client returns a client of this network with the Credentials of the tests.
 func (n *Network) Client(opts ...idngo.Option) *idngo.Client {
 	n.T.Helper()
 	return n.ClientOf(Credentials, opts...)
@@ -213,7 +212,7 @@ func (n *Network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("the network is down")}
 }
 
-// Accept makes the network a listener of the server.
+// Accept makes the network a listener for the server.
 func (n *Network) Accept() (net.Conn, error) {
 	select {
 	case conn := <-n.conns:
@@ -233,13 +232,13 @@ func (n *Network) Accept() (net.Conn, error) {
 	}
 }
 
-// Close makes the network a listener of the server.
+// Close makes the network a listener for the server.
 func (n *Network) Close() error {
 	close(n.Down)
 	return nil
 }
 
-// Addr makes the network a listener of the server.
+// Addr makes the network a listener for the server.
 func (n *Network) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
 // ServeHTTP records a request, checks its stamp and answers it.
@@ -266,7 +265,7 @@ func (n *Network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	Answer(w, r)
 }
 
-// Dialed returns how many connections were asked for.
+// Dialed returns how many connections the client has asked for.
 func (n *Network) Dialed() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -280,7 +279,7 @@ func (n *Network) Seen() []SeenRequest {
 	return append([]SeenRequest(nil), n.requests...)
 }
 
-// Forget forgets the requests, so that the next one has the number 1.
+// Forget deletes the recorded requests. The next request has the number 1.
 func (n *Network) Forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -310,7 +309,7 @@ func (n *Network) Gaps() (gaps []time.Duration) {
 	return gaps
 }
 
-// tap keeps what a server reads from a connection.
+// tap keeps the bytes that a server reads from a connection.
 type tap struct {
 	net.Conn
 	mu   sync.Mutex
@@ -325,9 +324,9 @@ func (c *tap) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CheckWire recomputes the signature of every request that came whole, from the
-// raw bytes of its connection and without the code under test. It returns how many
-// there were. It runs by itself at the end of a test.
+// CheckWire recomputes the signature of every whole request from the raw bytes of its connection,
+// without the code under test. It returns the number of whole requests. The network calls it at the
+// end of a test.
 func (n *Network) CheckWire() (whole int) {
 	n.mu.Lock()
 	taps := slices.Clone(n.taps)
@@ -341,8 +340,7 @@ func (n *Network) CheckWire() (whole int) {
 	return whole
 }
 
-// checkRawRequests checks the requests of one connection and returns how many of
-// them came whole.
+// checkRawRequests checks the requests of one connection and returns how many of them are whole.
 func checkRawRequests(t *testing.T, raw []byte) (whole int) {
 	for len(raw) > 0 {
 		head, rest, ok := bytes.Cut(raw, []byte("\r\n\r\n"))

@@ -8,15 +8,15 @@ import (
 	"github.com/idngo-go/idngo"
 )
 
-// Operation is one request of the API as a call of a Client, with arguments that
-// Answer understands.
+// Operation is one request of the API, made as a call of a Client. Answer understands its
+// arguments.
 type Operation struct {
-	Name          string // as in errors and logs
+	Name          string // the name in errors and logs
 	NotIdempotent bool
 	Call          func(ctx context.Context, client *idngo.Client, opts ...idngo.RequestOption) error
 }
 
-// Key is the Name, but tells the two operations of Do apart.
+// Key returns the Name, except for the two operations of Do, which it distinguishes.
 func (op Operation) Key() string {
 	switch {
 	case op.Name != "Do":
@@ -28,7 +28,7 @@ func (op Operation) Key() string {
 	}
 }
 
-// The operations.
+// The operations of the API.
 var (
 	CreateAction = Operation{
 		Name:          "CreateAction",
@@ -118,7 +118,7 @@ var (
 	}
 )
 
-// Operations are all operations.
+// Operations has all operations.
 var Operations = []Operation{
 	CreateAction, AddImage, SubmitAction, DoPost, GetAction, ListActions, DownloadImage, CreateAccessToken, CreateWebSDKLink,
 	GetApplicant, FindApplicant, DoGet,

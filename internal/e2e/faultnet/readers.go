@@ -45,11 +45,11 @@ func (b Endless) Read(p []byte) (int, error) {
 // ReadAt fills p, at any offset.
 func (b Endless) ReadAt(p []byte, _ int64) (int, error) { return b.Read(p) }
 
-// CountingReaderAt counts what is read of a ReaderAt.
+// CountingReaderAt counts the reads of a ReaderAt and their bytes.
 type CountingReaderAt struct {
 	io.ReaderAt
 	Bytes, Reads atomic.Int64
-	// Before, if set, is called before each read with its number, from 1 on.
+	// Before, if set, is called before each read with its number, counted from 1.
 	Before func(read int64)
 }
 
@@ -63,8 +63,8 @@ func (r *CountingReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Body is the body of a request or of an answer that records what is done with
-// it. A read after Close fails.
+// Body is the body of a request or of an answer. It records how it is used. A read after Close
+// fails.
 type Body struct {
 	io.Reader
 	OnRead  func(n int, err error) // called after each read, if set
@@ -104,8 +104,8 @@ func (b *Body) BytesRead() int64 { return b.bytesRead.Load() }
 // Closes returns how often Close was called.
 func (b *Body) Closes() int { return int(b.closes.Load()) }
 
-// BodyWatch is a transport that counts what a client reads of the bodies of
-// answers, and how many of them it closes.
+// BodyWatch is a transport that counts the bytes that a client reads of the bodies of answers, and
+// the bodies that it closes.
 type BodyWatch struct {
 	Next                 http.RoundTripper
 	Opened, Closed, Read atomic.Int64

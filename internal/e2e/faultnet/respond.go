@@ -18,7 +18,7 @@ const (
 	ImageContent  = "\x89PNG\r\n\x1a\n not really an image"
 )
 
-// Answer gives each call of the API what it asks for.
+// Answer answers each call of the API with a success.
 func Answer(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	w.Header().Set("Content-Type", "application/json")
@@ -51,7 +51,7 @@ func Refuse(w http.ResponseWriter, status, code int, description string) {
 // CutConnection closes the connection of a request without an answer.
 func CutConnection(w http.ResponseWriter) { WriteRaw(w, "") }
 
-// WriteRaw writes an answer past net/http and closes the connection.
+// WriteRaw writes an answer without net/http and closes the connection.
 func WriteRaw(w http.ResponseWriter, text string) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -88,7 +88,7 @@ func OnFirstRequest(f func(w http.ResponseWriter, r *http.Request)) func(*Networ
 	}
 }
 
-// RespondRaw answers the first request past net/http and closes the connection.
+// RespondRaw answers the first request without net/http and closes the connection.
 func RespondRaw(text string) func(*Network) {
 	return OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -102,8 +102,8 @@ func RespondStatus(code int, headers ...string) func(*Network) {
 	return RespondCode(code, 0, headers...)
 }
 
-// RespondCode answers the first request with an error and a code of the vendor's.
-// A header with an empty value is left out.
+// RespondCode answers the first request with an error that has one of the vendor's codes. A header
+// with an empty value is left out.
 func RespondCode(status, code int, headers ...string) func(*Network) {
 	return OnFirstRequest(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -133,7 +133,7 @@ func NeverAnswer(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// OnFirstConn hands the server's side of the first connection to f.
+// OnFirstConn passes the server's side of the first connection to f.
 func OnFirstConn(f func(n *Network, conn net.Conn)) func(*Network) {
 	return func(n *Network) {
 		n.OnConn = func(number int, conn net.Conn) bool {
@@ -157,7 +157,7 @@ func ReadBeginning(n *Network, conn net.Conn) {
 	<-n.Down
 }
 
-// ReadAll reads what is sent and does not answer.
+// ReadAll reads everything that the client sends and does not answer.
 func ReadAll(_ *Network, conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // PresentCertificate makes the server of the first connection present a
@@ -174,8 +174,8 @@ func PresentCertificate(pick func(Certificates) tls.Certificate) func(*Network) 
 	}
 }
 
-// eagerConn writes without waiting for a reader. A pipe alone would let a server
-// that still writes and a client that has read enough wait for one another.
+// eagerConn writes without waiting for a reader. Without it, a server that still writes and a
+// client that no longer reads would wait for one another.
 type eagerConn struct {
 	net.Conn
 	queue chan []byte
@@ -201,8 +201,8 @@ func AnswerAll(f func(w http.ResponseWriter, r *http.Request)) func(int, http.Re
 	}
 }
 
-// AnswerInTurn answers the requests one after the other. An answer that is nil
-// is the proper one, and so is every answer after the last.
+// AnswerInTurn answers the requests one after the other. If an answer is nil, or if there are no
+// more answers, Answer answers the request.
 func AnswerInTurn(answers ...func(w http.ResponseWriter)) func(int, http.ResponseWriter, *http.Request) bool {
 	return func(n int, w http.ResponseWriter, r *http.Request) bool {
 		if n > len(answers) || answers[n-1] == nil {
@@ -214,8 +214,8 @@ func AnswerInTurn(answers ...func(w http.ResponseWriter)) func(int, http.Respons
 	}
 }
 
-// Refusal returns a function that refuses with the vendor's error body. The
-// headers are pairs of a name and a value.
+// Refusal returns a function that refuses with the vendor's error body. The headers are pairs of a
+// name and a value.
 func Refusal(status, code int, headers ...string) func(w http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		for i := 0; i < len(headers); i += 2 {

@@ -158,7 +158,8 @@ func isVariant(part, word string) bool {
 	return ok && (rest == "" || strings.ContainsRune("-_", rune(rest[0])))
 }
 
-// median of the unit's values; ok is false when the benchmark did not report that unit.
+// median returns the median of the unit's values. ok is false when the benchmark did not report
+// that unit.
 func (res *results) median(k key, unit string) (m float64, ok bool) {
 	v := slices.Sorted(slices.Values(res.values[k][unit]))
 	if len(v) == 0 {
@@ -287,7 +288,7 @@ func (res *results) writeOthers(b *strings.Builder) {
 	for _, k := range res.keys {
 		for _, unit := range slices.Sorted(maps.Keys(res.values[k])) {
 			switch unit {
-			case "MB/s": // the time, said again
+			case "MB/s": // it repeats the time
 				continue
 			case "ns/op", "B/op", "allocs/op":
 				if k.variant != "" {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Three rounds, interleaved, with one outlier each: the medians must win.
+// sample has three interleaved rounds. Each benchmark has one outlier, which the median must
+// ignore.
 const sample = `goos: linux
 goarch: amd64
 pkg: github.com/idngo-go/idngo
@@ -112,7 +113,7 @@ func TestRejects(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	// Two files, the first one without a last line break, are one input.
+	// Two files are read as one input. The first has no line break at its end.
 	a, b := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
 	for name, text := range map[string]string{a: "BenchmarkX/floor 1 100 ns/op", b: "BenchmarkX/idngo 1 50 ns/op"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

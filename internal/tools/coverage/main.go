@@ -32,7 +32,7 @@ func main() {
 // tally counts the statements of a package.
 type tally struct {
 	all, covered int
-	missed       []block // not covered
+	missed       []block // the blocks that were not run
 }
 
 func (t *tally) percent() float64 { return 100 * float64(t.covered) / float64(t.all) }
@@ -65,8 +65,8 @@ func run(profile io.Reader, report io.Writer, floor float64) error {
 // block is a run of statements, named by its file and its first and last positions.
 type block struct {
 	file      string
-	line      int    // of its beginning
-	positions string // as the profile writes them
+	line      int    // the line of its first position
+	positions string // the positions in the form of the profile
 }
 
 func (b block) String() string { return b.file + ":" + b.positions }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Two test binaries have each run a part of package a, and none has run b's second block.
+// In profile two test binaries have each run a part of package a. Neither has run the second block
+// of package b.
 const profile = `mode: set
 example.com/m/a/one.go:10.2,12.3 3 1
 example.com/m/a/one.go:20.2,22.3 1 0
@@ -29,7 +30,7 @@ func TestRun(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		floor float64
-		want  string // the error
+		want  string // the text of the error
 	}{
 		{name: "above the floor", floor: 59.9},
 		{name: "at the floor", floor: 60},
@@ -67,7 +68,7 @@ func TestRunRejects(t *testing.T) {
 	}
 }
 
-// errorText returns the text of an error, or nothing when it is nil.
+// errorText returns the text of an error, "" for nil.
 func errorText(err error) string {
 	if err == nil {
 		return ""

@@ -50,7 +50,7 @@ func goCommand(dir string) commandFunc {
 		command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are targets of this repository
 		command.Dir = dir
 		command.Cancel = func() error {
-			if runtime.GOOS == "windows" { // has no such signal
+			if runtime.GOOS == "windows" { // Windows has no such signal
 				return command.Process.Kill()
 			}
 			return command.Process.Signal(os.Interrupt)

@@ -49,8 +49,8 @@ FAIL	example.com/m/sub	4.110s
 
 var errExit = errors.New("exit status 1")
 
-// fakeGo returns a commandFunc that prints the list of targets, and then what outputs has for a
-// target. A target fails when its output says so.
+// fakeGo returns a commandFunc that prints the list of targets, and for each target the text in
+// outputs. A target fails if its text says so.
 func fakeGo(outputs map[string]string) (command commandFunc, calls func() []string) {
 	var mu sync.Mutex
 	var made []string
@@ -167,7 +167,7 @@ func TestShareOf(t *testing.T) {
 	}
 }
 
-// The go command itself, with a module of one target that passes and one that fails.
+// This test runs the go command itself, for a module with a target that passes and one that fails.
 func TestGoCommand(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs two fuzz targets")

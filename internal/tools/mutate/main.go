@@ -48,7 +48,7 @@ var stages = map[string][]string{
 // e2e are the black-box tests without those of the repository itself.
 const e2e = "-skip Rule|TestAPI|Chaos|Every|README ./internal/e2e"
 
-// mutant is one mistake in a file, whose source it is then.
+// A mutant is the source of a file with one mistake.
 type mutant struct {
 	file, target, operator, was, becomes string
 	line                                 int
@@ -76,14 +76,14 @@ func run(dir string, targets []string, sample int, seed uint64, limit time.Durat
 		if stages[target] == nil {
 			return 0, fmt.Errorf("no tests are known for %q", target)
 		}
-		if result := try(dir, target, "", limit); result != survived { // or every mutant would be found
+		if result := try(dir, target, "", limit); result != survived { // otherwise every mutant would seem to be killed
 			return 0, fmt.Errorf("the tests of %s fail without a mutant: %s", target, result)
 		}
 		pattern := filepath.Join(dir, target)
 		if !strings.HasSuffix(target, ".go") {
 			pattern = filepath.Join(pattern, "*.go")
 		}
-		files, _ := filepath.Glob(pattern) // which is well-formed
+		files, _ := filepath.Glob(pattern) // the pattern is well-formed
 		for _, file := range files {
 			found, err := mutantsOf(file, target)
 			if err != nil {
@@ -106,7 +106,7 @@ func run(dir string, targets []string, sample int, seed uint64, limit time.Durat
 	return counts[survived], nil
 }
 
-// The results of a mutant.
+// These are the results of a mutant.
 const survived, killed, noBuild = "SURVIVED", "killed", "no build"
 
 // tryMutant runs the tests of a mutant.
@@ -118,7 +118,7 @@ func tryMutant(dir string, m mutant, limit time.Duration) (result string, err er
 	defer os.RemoveAll(temporary)
 	original, err := filepath.Abs(m.file)
 	mutated, overlay := filepath.Join(temporary, "mutant.go"), filepath.Join(temporary, "overlay.json")
-	replace, _ := json.Marshal(map[string]any{"Replace": map[string]string{original: mutated}}) // strings can be encoded
+	replace, _ := json.Marshal(map[string]any{"Replace": map[string]string{original: mutated}}) // encoding strings never fails
 	if err = errors.Join(err, os.WriteFile(overlay, replace, 0o600), os.WriteFile(mutated, []byte(m.source), 0o600)); err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func tryMutant(dir string, m mutant, limit time.Duration) (result string, err er
 func try(dir, target, overlay string, limit time.Duration) (result string) {
 	for _, stage := range stages[target] {
 		args := []string{"test", "-short", "-count=1", "-failfast", "-vet=off", "-timeout=" + limit.String(), "-overlay=" + overlay}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*limit)                    // compiling included
+		ctx, cancel := context.WithTimeout(context.Background(), 5*limit)                    // this limit includes compiling
 		command := exec.CommandContext(ctx, "go", append(args, strings.Fields(stage)...)...) //nolint:gosec // of the table above
 		command.Dir = dir
 		output, err := command.CombinedOutput()
@@ -150,7 +150,7 @@ var opposites = map[token.Token]token.Token{
 	token.EQL: token.NEQ, token.NEQ: token.EQL, token.LAND: token.LOR, token.LOR: token.LAND,
 }
 
-// mutantsOf returns the mutants of a file, none of a test.
+// mutantsOf returns the mutants of a file. It returns none for a test.
 func mutantsOf(file, target string) (mutants []mutant, err error) {
 	source, err := os.ReadFile(file)
 	if err != nil || strings.HasSuffix(file, "_test.go") {
