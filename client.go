@@ -210,9 +210,10 @@ func WithInsecureHTTP() Option {
 }
 
 // WithHTTPClient sets the HTTP client: its transport, cookie jar and timeout. It is copied and
-// never changed. The copy does not follow redirects. A nil Transport means the shared one of this
-// package, or http.DefaultTransport if your program has replaced that. A Timeout of the HTTP client
-// limits each whole attempt. Leave it 0 if images are large, and use [WithTimeout].
+// never changed. The copy does not follow redirects. If your program has replaced
+// http.DefaultTransport, a nil Transport means that one, or else the shared one of this package. A
+// Timeout of the HTTP client limits each whole attempt. Leave it 0 if images are large, and use
+// [WithTimeout].
 func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
@@ -272,10 +273,10 @@ type RateLimiter interface {
 
 // WithLogger logs one line for each attempt: operation, attempt, duration and status. An answer
 // other than 2xx adds code and correlation_id. An attempt without a complete answer has error
-// instead of status. Then comes retry_in, the planned delay before the next attempt (the call may
-// end before it), or final=true. The level is Info for a 2xx, Warn for the rest, even the 404 that
-// CheckCredentials expects. A clock correction is a Warn line too. No line shows what was sent; see
-// [APIError].
+// instead of status. Each line ends with retry_in, the planned delay before the next attempt (the
+// call may end before it), or final=true. The level is Info for a 2xx, Warn for the rest, even the
+// 404 that CheckCredentials expects. A clock correction is a Warn line too. No line shows what was
+// sent; see [APIError].
 func WithLogger(l *slog.Logger) Option {
 	return option(l != nil, "logger", "is nil", func(s *settings) { s.logger = l })
 }

@@ -131,7 +131,7 @@ func (s *Simulator) AddApplicant(a Applicant) error {
 }
 
 // AddLevel makes a level known and sets its kind of action. It returns [ErrInvalidArgument] for an
-// empty name or kind, and for more than 10,000 levels. The name of another level decides its kind:
+// empty name or kind, and above 10,000 levels. A level that was not added gets its kind by name:
 //
 //	the name contains        the kind is
 //	questionnaire            questionnaire
