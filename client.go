@@ -80,8 +80,8 @@
 // # Many machines
 //
 // A [Client] and a [WebhookVerifier] are safe for concurrent use: make one of each and share it. On
-// several machines, call [Client.EnsureAction] with the same ExternalActionID for an action, and
-// keep the keys of handled events in one shared store.
+// several machines, call [Client.EnsureAction] with the same ExternalActionID under a shared lock,
+// and keep the keys of handled events in one shared store.
 //
 // # Sources
 //
@@ -210,10 +210,9 @@ func WithInsecureHTTP() Option {
 }
 
 // WithHTTPClient sets the HTTP client: its transport, cookie jar and timeout. It is copied and
-// never changed. The copy does not follow redirects. If your program has replaced
-// http.DefaultTransport, a nil Transport means that one, or else the shared one of this package. A
-// Timeout of the HTTP client limits each whole attempt. Leave it 0 if images are large, and use
-// [WithTimeout].
+// never changed. The copy does not follow redirects. A nil Transport means http.DefaultTransport if
+// your program has replaced it, otherwise this package's shared transport. A Timeout of the HTTP
+// client limits each whole attempt. Leave it 0 if images are large, and use [WithTimeout].
 func WithHTTPClient(hc *http.Client) Option {
 	return option(hc != nil, "HTTP client", "is nil", func(s *settings) { s.http = hc })
 }
@@ -312,7 +311,7 @@ type Response struct {
 	StatusCode int         // the HTTP status, 0 if there was no answer
 	Header     http.Header // the header of the answer, nil if there was none
 	Attempts   int         // the number of attempts that were made
-	Body       []byte      // the body of the answer as it came, JSON or not, but no image
+	Body       []byte      // the body as it came, JSON or not; nil for an image
 }
 
 // WithHeader sets a header of the call. It refuses the signing headers and those that net/http sets

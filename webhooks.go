@@ -203,8 +203,8 @@ func WithPreviousSecrets(s ...Secret) WebhookOption {
 
 // WithDigestAlgorithms sets the algorithms that are accepted. The default is [HMACSHA256] and
 // [HMACSHA512]. The sender chooses among them, so the receiver is as strong as the weakest one. A
-// delivery that names no algorithm uses HMACSHA256 if that is accepted, or else the only one that
-// is accepted. Otherwise it is refused.
+// delivery that names none uses HMACSHA256 if that is accepted, or else the accepted one if there
+// is only one. Otherwise it is refused.
 func WithDigestAlgorithms(a ...DigestAlgorithm) WebhookOption {
 	a = slices.Clone(a)
 	return func(set *webhookSettings) error {
