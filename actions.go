@@ -428,8 +428,8 @@ type WaitParams struct {
 	// MinInterval is the first interval between two polls (default 1 s). It grows by half from poll
 	// to poll up to MaxInterval. Each interval varies at random by a tenth.
 	MinInterval time.Duration
-	// MaxInterval is the longest interval (default 15 s). Retry-After of a failed poll replaces a
-	// shorter interval. It is cut to [RetryPolicy].MaxRetryAfter, and a random 0 to 10 % is added.
+	// MaxInterval is the longest interval (default 15 s). A failed poll's Retry-After, cut to
+	// [RetryPolicy].MaxRetryAfter, plus a random 0 to 10 %, replaces a shorter interval.
 	MaxInterval time.Duration
 	// OnPoll is called with the action of each successful poll. It may be nil.
 	OnPoll func(*Action)

@@ -89,7 +89,7 @@ func (a *Applicant) Completed() bool {
 }
 
 // Approved reports whether the main verification is completed and its answer is GREEN, as the
-// specification requires before an action is started. An answer alone is not enough.
+// specification requires before an action is started. GREEN alone is not enough.
 func (a *Applicant) Approved() bool {
 	return a.Completed() && a.Review.ReviewResult.ReviewAnswer == ReviewAnswerGreen
 }
@@ -391,7 +391,7 @@ type QuestionnaireSection struct {
 // "2006-01-02", "2006-01-02T15:04", a country as ISO 3166-1 alpha-3, a file as its image id.
 type QuestionnaireItem struct {
 	Value  *string  `json:"value,omitzero"`  // the answer to a question with one answer
-	Values []string `json:"values,omitzero"` // the answers to the others; an empty list that is not nil is sent as []
+	Values []string `json:"values,omitzero"` // the answers to a question with several; an empty list that is not nil is sent as []
 }
 
 // ItemValue returns the answer s.

@@ -30,7 +30,7 @@ type SimulatorConfig struct {
 // signatures and requests as strictly as the specification asks, keeps actions and images, reviews
 // submitted actions, and delivers webhooks.
 //
-// Any user and level is known, and any applicant is known and approved, unless
+// Any level is known, and any applicant or user id is that of an approved applicant, unless
 // [SimulatorConfig.KnownOnly] is set. The end of an external action id can ask for an outcome:
 // "pay-1#RED", "pay-1#RED:LABEL,LABEL", "pay-1#RED-FINAL:LABEL", "pay-1#ERROR", "pay-1#onHold".
 //
@@ -164,8 +164,8 @@ func (s *Simulator) CompleteWithToken(accessToken string) error {
 
 // SetOutcome changes the verdict of the reviews that end from now on. A face authorization without
 // an image ends with ERROR, whatever the outcome. The answer is GREEN, RED, ERROR, YELLOW, IGNORED
-// or empty, which is GREEN. With another answer, another reject type, or a label that is not
-// spelled LIKE_THIS, the call changes nothing.
+// or empty, which is GREEN. Any other answer, a reject type other than RETRY or FINAL, or a label
+// not spelled LIKE_THIS changes nothing.
 func (s *Simulator) SetOutcome(result ReviewResult) {
 	_ = s.server.SetOutcome(simulatorOutcome(result)) // as documented
 }
