@@ -181,6 +181,42 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value("a<bcd") },
 			text: "&nothing; a&lt;bcd &", want: "&nothing; [redacted] &",
 		},
+		"a value before an escape": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: "alice%20smith", want: "[redacted]%20smith",
+		},
+		"a pair of surrogates at the end": {
+			give: func(r *Redactor) { r.Value("abc🙂") },
+			text: `abc\ud83d\ude42`, want: "[redacted]",
+		},
+		"surrogates that are no pair": {
+			give: func(r *Redactor) { r.Value("🙂bcd") },
+			text: `\ud83dxude42bcd \ud83d\xde42bcd \ud83dxyde42bcd`, want: `\ud83dxude42bcd \ud83d\xde42bcd \ud83dxyde42bcd`,
+		},
+		"the first and the last digits": {
+			give: func(r *Redactor) { r.Value("JJOO@I\xaa\xff") },
+			text: "%4a%4A%4f%4F%40%49%aA%Ff.", want: "[redacted].",
+		},
+		"what stands beside the digits": {
+			give: func(r *Redactor) { r.Values("0bcd", "3bcd", "9bcd") },
+			text: "%2gbcd %2Gbcd %3`bcd %3@bcd %3:bcd", want: "%2gbcd %2Gbcd %3`bcd %3@bcd %3:bcd",
+		},
+		"entities of the first and the last letters": {
+			give: func(r *Redactor) { r.Value("ΖÄ<ζåZ9") },
+			text: "&Zeta;&Auml;&#60;&zeta;&aring;&#x5A;&#57;.", want: "[redacted].",
+		},
+		"form body with an escape first": {
+			give: func(r *Redactor) { r.Body([]byte("user=%40alice")) },
+			text: "got @alice", want: "got [redacted]",
+		},
+		"form body with a byte that is no letter": {
+			give: func(r *Redactor) { r.Body([]byte("user=%ffabc%20defghijklmnopqrstu")) },
+			text: "\uFFFDabc defghijklmnopqrstu", want: "[redacted]",
+		},
+		"NDJSON that begins with a number": {
+			give: func(r *Redactor) { r.Body([]byte("48213\n-9907\n{\"a\":\"alice\"}\n")) },
+			text: "48213 -9907 alice", want: "[redacted] [redacted] [redacted]",
+		},
 		"escaped quote before quote": {
 			give: func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) },
 			text: "alice", want: "[redacted]",
@@ -333,6 +369,25 @@ func TestNamesWithoutAnEnd(t *testing.T) {
 	r := New("alice")
 	r.Encoded([]byte(`{"alice":1}`), round)
 	assert.Equal(t, []string{Mark}, r.Texts())
+}
+
+// Values that can hold no struct do not count to the values that are searched.
+func TestNamesBehindManyPlainValues(t *testing.T) {
+	t.Parallel()
+	many := make(map[int]string)
+	for i := range mostValues {
+		many[i] = "x"
+	}
+	for name, plain := range map[string]any{
+		"numbers": make([]int, mostValues), "texts": make([]string, mostValues), "a map": many, "an array": [mostValues]bool{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New("Alice carol")
+			encode(t, r, []any{plain, struct{ Alice string }{"carol"}})
+			assert.Equal(t, []string{"Alice " + Mark}, r.Texts())
+		})
+	}
 }
 
 func TestQuoted(t *testing.T) {
