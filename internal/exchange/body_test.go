@@ -134,7 +134,11 @@ func TestStream(t *testing.T) {
 			assert.Nil(t, answer.Content)
 			stream := answer.Stream
 			assert.Equal(t, test.empty, stream.Empty())
-			got, err := io.ReadAll(stream)
+			got, err := io.ReadAll(readerFunc(func(p []byte) (int, error) {
+				n, err := stream.Read(p)
+				assert.True(t, n > 0 || err != nil, "each Read returns something")
+				return n, err
+			}))
 			assert.Equal(t, test.want, string(got))
 			require.ErrorIs(t, err, test.err)
 			if test.err != nil {
@@ -287,6 +291,25 @@ func TestStreamEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Discard takes no longer than the timeout of the exchange, if that is shorter.
+func TestStreamDiscardEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+			return respond(200, nil, hangingBody(req, "abc"))(req)
+		}))
+		e.timeout = drainTime / 4
+		request := simpleRequest()
+		request.Stream = true
+		answer, failure := e.Do(t.Context(), request)
+		require.Nil(t, failure)
+		time.Sleep(time.Hour) // the caller takes its time
+		began := time.Now()
+		answer.Stream.Discard()
+		assert.Equal(t, drainTime/4, time.Since(began))
+	})
 }
 
 // A refusal is not streamed.
