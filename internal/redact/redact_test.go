@@ -181,6 +181,53 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value("a<bcd") },
 			text: "&nothing; a&lt;bcd &", want: "&nothing; [redacted] &",
 		},
+		"two beside each other": {
+			give: func(r *Redactor) { r.Values("alice", "carol") },
+			text: "no alicecarol", want: "no [redacted][redacted]",
+		},
+		"one letter only": {
+			give: func(r *Redactor) { r.Value("aaaa") },
+			text: "aaaaaaaab", want: "[redacted][redacted]b",
+		},
+		"four characters of a path": {
+			give: func(r *Redactor) { r.Path("/abcd/-;defg;a=hijk") },
+			text: "abcd defg hijk", want: "[redacted] [redacted] [redacted]",
+		},
+		"four characters of a query": {
+			give: func(r *Redactor) { r.Form("a=bcde") },
+			text: "a bcde", want: "a [redacted]",
+		},
+		"four characters of a form body": {
+			give: func(r *Redactor) { r.Body([]byte("a=bcde&f=%20xyz")) },
+			text: "bcde, xyz", want: "[redacted],[redacted]",
+		},
+		"four characters of JSON": {
+			give: func(r *Redactor) { r.Body([]byte(`["abcd",4821,-999,"\u0065"]`)) },
+			text: "abcd 4821 -999 e", want: "[redacted] [redacted] [redacted] e",
+		},
+		"form body without names": {
+			give: func(r *Redactor) { r.Body([]byte("=alice&=carol")) },
+			text: "alice carol", want: "[redacted] [redacted]",
+		},
+		"form body that begins with an ampersand": {
+			give: func(r *Redactor) { r.Body([]byte("&a=b&user=alice&c=d")) },
+			text: "alice", want: "[redacted]",
+		},
+		"JSON string that begins with a quote": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"\"alice"}`)) },
+			text: `"alice`, want: "[redacted]",
+		},
+		"JSON that breaks off after an escape": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"al\u0069ce`)) },
+			text: "alice", want: "[redacted]",
+		},
+		"long JSON strings": {
+			give: func(r *Redactor) {
+				r.Body([]byte(`["` + strings.Repeat("x", 32) + `","` + strings.Repeat("y", 40) + `\\","` + strings.Repeat("z", 40) + `\"alice","carol"]`))
+			},
+			text: strings.Repeat("x", 32) + " " + strings.Repeat("y", 40) + `\ ` + strings.Repeat("z", 40) + `"alice carol`,
+			want: "[redacted] [redacted] [redacted] [redacted]",
+		},
 		"a value before an escape": {
 			give: func(r *Redactor) { r.Value("alice") },
 			text: "alice%20smith", want: "[redacted]%20smith",
@@ -253,6 +300,62 @@ func TestTextThatIsCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A value that goes on where a long text is cut is found however it was sent.
+func TestTextThatIsCutOfABody(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&b, "%d ", i)
+	}
+	value := b.String()
+	inJSON, err := json.Marshal("\n" + value)
+	require.NoError(t, err)
+	for name, body := range map[string]string{
+		"JSON": `{"a":"` + value + `"}`, "JSON with escapes": string(inJSON), "a form": "a=" + url.QueryEscape(value), "a plain form": "a=" + value + "&b=c",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(strings.Repeat(".", shown-100) + "\n" + value + strings.Repeat("x", shown))
+			r.Body([]byte(body))
+			assert.Equal(t, Mark+"…", strings.Trim(r.Texts()[0], ".\n"))
+		})
+	}
+}
+
+// A text of twice the length that is shown is searched as a whole. A value that it holds by half
+// stays. A longer text may go on with the other half, unless it goes on otherwise for as long as
+// the longest escape.
+func TestTextWithHalfAValue(t *testing.T) {
+	t.Parallel()
+	const before = 500
+	value := strings.Repeat("x", 2*shown)
+	half := value[:2*shown-before]
+	for name, test := range map[string]struct {
+		text string
+		gone bool
+	}{
+		"whole":                         {text: half},
+		"cut":                           {text: half + "x", gone: true},
+		"cut, with another end":         {text: half[longestEscape:] + strings.Repeat("#", longestEscape+1)},
+		"cut, perhaps within an escape": {text: half[longestEscape-1:] + strings.Repeat("#", longestEscape), gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(strings.Repeat(".", before) + test.text)
+			r.Value(value)
+			assert.Equal(t, test.gone, strings.Contains(r.Texts()[0], Mark))
+		})
+	}
+}
+
+// A value that begins where a text is cut is neither shown nor marked.
+func TestTextThatIsCutBeforeAValue(t *testing.T) {
+	t.Parallel()
+	r := New(strings.Repeat(".", shown) + "alice")
+	r.Value("alice")
+	assert.Equal(t, []string{strings.Repeat(".", shown) + "…"}, r.Texts())
 }
 
 // formsOf returns the ways in which a value may be written, by their names.
@@ -348,6 +451,19 @@ func TestNamesOfOtherKinds(t *testing.T) {
 		"a tag": {value: struct {
 			A map[string]int `json:"alice,omitempty"`
 		}{map[string]int{"carol": 1}}, text: "alice carol", want: "alice " + Mark},
+		"structs in a struct": {
+			value: struct {
+				Outer struct{ Inner string }
+				List  [1]struct{ Item string }
+			}{struct{ Inner string }{"alice"}, [1]struct{ Item string }{{"carol"}}},
+			text: "Outer Inner alice List Item carol", want: "Outer Inner " + Mark + " List Item " + Mark,
+		},
+		"beside a field that is not sent": {
+			value: struct {
+				alice struct{}
+				Carol map[string]int
+			}{Carol: map[string]int{"alice": 1}}, text: "alice Carol", want: Mark + " Carol",
+		},
 		"behind a method": {value: mapOfMaps{"outer": {"inner": 1}}, text: "outer inner", want: Mark + " " + Mark},
 		"of a method":     {value: secretive{map[string]int{"alice": 1}}, text: "alice", want: Mark},
 		"nil":             {text: "alice", want: "alice"},
