@@ -72,7 +72,7 @@ func TestSpoolUsesNoFileUpToTheLimit(t *testing.T) {
 		assert.True(t, bytes.Equal(pattern(size), got))
 	}
 	for _, r := range []io.Reader{
-		bytes.NewReader(pattern(1001)), bytes.NewReader(pattern(2000)), iotest.DataErrReader(bytes.NewReader(pattern(2000))),
+		bytes.NewReader(pattern(1001)), &dataAnd{string(pattern(4000)), io.EOF},
 	} {
 		content, cleanup, err := Spool(t.Context(), r, 1000)
 		assert.ErrorIs(t, err, os.ErrNotExist, "the directory for temporary files")
