@@ -20,6 +20,7 @@ func TestCheckBaseURL(t *testing.T) {
 		"loopback, IPv6":     {text: "http://[::1]:80/", base: "http://[::1]:80"},
 		"localhost":          {text: "http://localhost", base: "http://localhost"},
 		"http":               {text: "http://simulator:8080", problem: "is http: off loopback it must be https"},
+		"http, an address":   {text: "http://192.0.2.1", problem: "is http: off loopback it must be https"},
 		"http, allowed":      {text: "http://simulator:8080", insecure: true, base: "http://simulator:8080"},
 		"not a URL":          {text: "https://a b", problem: "is not a URL"},
 		"no scheme":          {text: "api.idngo.kz", problem: "is neither https nor http"},

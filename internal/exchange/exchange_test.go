@@ -365,6 +365,30 @@ func TestDoFailures(t *testing.T) {
 	}
 }
 
+// A body that cannot be used is closed, and read as far as its connection needs to be used again.
+func TestDoClosesABodyThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body io.Reader
+		err  error
+		read int64
+	}{
+		"too large": {body: strings.NewReader(strings.Repeat("x", 5000)), err: ErrTooLarge, read: 5000},
+		"endless":   {body: endless{}, err: ErrTooLarge, read: 101 + maxDrain},
+		"broken":    {body: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errBroken)), err: errBroken, read: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spy := &bodySpy{Reader: test.body}
+			_, failure := newExchanger(t, respond(200, nil, spy)).Do(t.Context(), simpleRequest())
+			require.NotNil(t, failure)
+			require.ErrorIs(t, failure.Err, test.err)
+			assert.Equal(t, test.read, spy.read)
+			assert.Equal(t, 1, spy.closed)
+		})
+	}
+}
+
 func TestDoEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
