@@ -181,6 +181,34 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value("a<bcd") },
 			text: "&nothing; a&lt;bcd &", want: "&nothing; [redacted] &",
 		},
+		"half a pair of surrogates at the end": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: `alice \ud83d`, want: `[redacted] \ud83d`,
+		},
+		"a zero": {
+			give: func(r *Redactor) { r.Value("a\x00bc") },
+			text: `a\u0000bc a\x00bc a%00bc`, want: "[redacted] [redacted] [redacted]",
+		},
+		"an ampersand before an entity": {
+			give: func(r *Redactor) { r.Value("<bcd") },
+			text: "& &lt;bcd", want: "& [redacted]",
+		},
+		"bytes of half a letter": {
+			give: func(r *Redactor) { r.Values("\x91bcd", "efg\xd1") },
+			text: `a\u0451bcd efg\u0451.`, want: "a[redacted] [redacted].",
+		},
+		"header of short parts": {
+			give: func(r *Redactor) { r.Header("ab cd") },
+			text: "ab cd", want: "[redacted]",
+		},
+		"NDJSON that begins with a minus": {
+			give: func(r *Redactor) { r.Body([]byte("-9907\n{\"a\":\"alice\"}\n48213")) },
+			text: "-9907 alice 48213", want: "[redacted] [redacted] [redacted]",
+		},
+		"form body with a name only": {
+			give: func(r *Redactor) { r.Body([]byte("user=alice&remember")) },
+			text: "alice remember", want: "[redacted] remember",
+		},
 		"two beside each other": {
 			give: func(r *Redactor) { r.Values("alice", "carol") },
 			text: "no alicecarol", want: "no [redacted][redacted]",
@@ -434,17 +462,18 @@ func TestNamesOfOtherKinds(t *testing.T) {
 		"a nil pointer":                 {value: map[*mapKey]int{nil: 1}, text: "nothing", want: "nothing"},
 		"an entity behind an ampersand": {value: map[string]string{"b": "<alice>"}, text: "R&D: &lt;alice&gt;", want: "R&D: " + Mark},
 		"embedded": {
-			value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+			value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "Names alice", want: "Names " + Mark,
 		},
 		"embedded pointer": {
-			value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+			value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "Names alice", want: "Names " + Mark,
 		},
 		"an array": {value: [1]map[string]int{{"alice": 1}}, text: "alice", want: Mark},
 		"raw JSON": {value: json.RawMessage(`{"alice":1}`), text: "alice", want: "alice"},
 		"raw JSON in a map": {
 			value: map[string]any{"outer": json.RawMessage(`{"alice":"carol"}`)}, text: "outer alice carol", want: Mark + " alice " + Mark,
 		},
-		"bytes in a map": {value: map[string][]byte{"outer": []byte("alice")}, text: "outer", want: Mark},
+		"raw JSON of two names": {value: json.RawMessage(`{"alice":1,"carol":2}`), text: "alice carol", want: "alice carol"},
+		"bytes in a map":        {value: map[string][]byte{"outer": []byte("alice")}, text: "outer", want: Mark},
 		"a struct in any": {
 			value: map[string]any{"outer": struct{ Alice string }{"carol"}}, text: "outer Alice carol", want: Mark + " Alice " + Mark,
 		},
@@ -485,6 +514,22 @@ func TestNamesWithoutAnEnd(t *testing.T) {
 	r := New("alice")
 	r.Encoded([]byte(`{"alice":1}`), round)
 	assert.Equal(t, []string{Mark}, r.Texts())
+
+	type ring struct{ Next *ring }
+	one := new(ring)
+	one.Next = one
+	r = New("alice Next")
+	r.Encoded([]byte(`{"alice":1,"Next":{}}`), one)
+	assert.Equal(t, []string{Mark + " Next"}, r.Texts())
+}
+
+// Names count as keys in an encoded value only, not in the body after it.
+func TestNamesOfTheNextBody(t *testing.T) {
+	t.Parallel()
+	r := New("alice carol")
+	encode(t, r, map[string]int{"alice": 1})
+	r.Body([]byte(`{"carol":1}`))
+	assert.Equal(t, []string{Mark + " carol"}, r.Texts())
 }
 
 // Values that can hold no struct do not count to the values that are searched.
