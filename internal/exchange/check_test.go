@@ -43,7 +43,10 @@ func TestCheckBaseURL(t *testing.T) {
 
 func TestValidToken(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{"GET": true, "X-A_b.1~": true, "": false, "a b": false, "a:b": false, "ä": false, "a\n": false, `a"b`: false, "a}": false, "a\x7f": false} {
+	for text, want := range map[string]bool{
+		"GET": true, "X-A_b.1~": true, "": false, "a b": false, "a:b": false,
+		"ä": false, "a\n": false, `a"b`: false, "a}": false, "a\x7f": false,
+	} {
 		assert.Equal(t, want, ValidToken(text), "%q", text)
 	}
 }

@@ -251,7 +251,8 @@ func TestText(t *testing.T) {
 		},
 		"long JSON strings": {
 			give: func(r *Redactor) {
-				r.Body([]byte(`["` + strings.Repeat("x", 32) + `","` + strings.Repeat("y", 40) + `\\","` + strings.Repeat("z", 40) + `\"alice","carol"]`))
+				x, y, z := strings.Repeat("x", 32), strings.Repeat("y", 40), strings.Repeat("z", 40)
+				r.Body([]byte(`["` + x + `","` + y + `\\","` + z + `\"alice","carol"]`))
 			},
 			text: strings.Repeat("x", 32) + " " + strings.Repeat("y", 40) + `\ ` + strings.Repeat("z", 40) + `"alice carol`,
 			want: "[redacted] [redacted] [redacted] [redacted]",
@@ -341,7 +342,8 @@ func TestTextThatIsCutOfABody(t *testing.T) {
 	inJSON, err := json.Marshal("\n" + value)
 	require.NoError(t, err)
 	for name, body := range map[string]string{
-		"JSON": `{"a":"` + value + `"}`, "JSON with escapes": string(inJSON), "a form": "a=" + url.QueryEscape(value), "a plain form": "a=" + value + "&b=c",
+		"JSON": `{"a":"` + value + `"}`, "JSON with escapes": string(inJSON),
+		"a form": "a=" + url.QueryEscape(value), "a plain form": "a=" + value + "&b=c",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
