@@ -119,6 +119,7 @@ func TestStream(t *testing.T) {
 		"of a known length":   {body: strings.NewReader(long), declared: 10_000, want: long},
 		"a byte at a time":    {body: iotest.OneByteReader(strings.NewReader("abc")), declared: 3, want: "abc"},
 		"the end with a byte": {body: iotest.DataErrReader(strings.NewReader("abc")), declared: 3, want: "abc"},
+		"the end with more":   {body: iotest.DataErrReader(strings.NewReader(long)), declared: 10_000, want: long},
 		"nothing at first":    {body: io.MultiReader(&nothingOnce{}, strings.NewReader("abc")), declared: -1, want: "abc"},
 		"empty":               {body: strings.NewReader(""), empty: true},
 		"cut off":             {body: strings.NewReader("abc"), declared: 4, want: "abc", err: io.ErrUnexpectedEOF},
