@@ -59,7 +59,9 @@ func TestClockWhatItDoesNotTrust(t *testing.T) {
 		assert.Zero(t, c.Read(http.Header{}, sent), "no Date")
 		assert.Zero(t, c.Read(http.Header{"Date": {"yesterday"}}, sent), "not a date")
 		assert.NotZero(t, c.Read(dateHeader(time.Hour), sent))
-		time.Sleep(longestRoundTrip + 1)
+		time.Sleep(longestRoundTrip)
+		assert.NotZero(t, c.Read(dateHeader(time.Hour), sent), "the slowest answer that is trusted")
+		time.Sleep(1)
 		assert.Zero(t, c.Read(dateHeader(time.Hour), sent), "a slow answer")
 	})
 }
@@ -130,6 +132,39 @@ func TestClockHealsWithinThePrecision(t *testing.T) {
 			assert.True(t, changed)
 			assert.Zero(t, offset)
 			assert.False(t, c.Corrected())
+		})
+	}
+}
+
+// An offset stays while the service's clock differs from the corrected one by no more than the
+// precision of Date.
+func TestClockKeepsAnOffsetWithinThePrecision(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Now)
+		c.Adopt(c.Read(dateHeader(time.Hour), time.Now()))
+		for _, off := range []time.Duration{leastSkew, -leastSkew} {
+			offset, changed := c.Adopt(c.Read(dateHeader(time.Hour+off), time.Now()))
+			assert.False(t, changed)
+			assert.Equal(t, time.Hour, offset)
+			assert.Equal(t, time.Hour, c.Offset())
+		}
+	})
+}
+
+// Two answers may be read before the offset of either is taken. The second one changes the offset
+// noticeably only if the two differ by more than the precision of Date.
+func TestClockAdoptsTwoReadingsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	for apart, changes := range map[time.Duration]bool{leastSkew: false, leastSkew + time.Second: true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := New(time.Now)
+			first, second := c.Read(dateHeader(time.Minute), time.Now()), c.Read(dateHeader(time.Minute+apart), time.Now())
+			_, changed := c.Adopt(first)
+			assert.True(t, changed)
+			offset, changed := c.Adopt(second)
+			assert.Equal(t, changes, changed)
+			assert.Equal(t, time.Minute+apart, offset)
 		})
 	}
 }

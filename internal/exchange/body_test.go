@@ -119,6 +119,7 @@ func TestStream(t *testing.T) {
 		"of a known length":   {body: strings.NewReader(long), declared: 10_000, want: long},
 		"a byte at a time":    {body: iotest.OneByteReader(strings.NewReader("abc")), declared: 3, want: "abc"},
 		"the end with a byte": {body: iotest.DataErrReader(strings.NewReader("abc")), declared: 3, want: "abc"},
+		"the end with more":   {body: iotest.DataErrReader(strings.NewReader(long)), declared: 10_000, want: long},
 		"nothing at first":    {body: io.MultiReader(&nothingOnce{}, strings.NewReader("abc")), declared: -1, want: "abc"},
 		"empty":               {body: strings.NewReader(""), empty: true},
 		"cut off":             {body: strings.NewReader("abc"), declared: 4, want: "abc", err: io.ErrUnexpectedEOF},
@@ -134,7 +135,11 @@ func TestStream(t *testing.T) {
 			assert.Nil(t, answer.Content)
 			stream := answer.Stream
 			assert.Equal(t, test.empty, stream.Empty())
-			got, err := io.ReadAll(stream)
+			got, err := io.ReadAll(readerFunc(func(p []byte) (int, error) {
+				n, err := stream.Read(p)
+				assert.True(t, n > 0 || err != nil, "each Read returns something")
+				return n, err
+			}))
 			assert.Equal(t, test.want, string(got))
 			require.ErrorIs(t, err, test.err)
 			if test.err != nil {
@@ -287,6 +292,25 @@ func TestStreamEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Discard takes no longer than the timeout of the exchange, if that is shorter.
+func TestStreamDiscardEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+			return respond(200, nil, hangingBody(req, "abc"))(req)
+		}))
+		e.timeout = drainTime / 4
+		request := simpleRequest()
+		request.Stream = true
+		answer, failure := e.Do(t.Context(), request)
+		require.Nil(t, failure)
+		time.Sleep(time.Hour) // the caller takes its time
+		began := time.Now()
+		answer.Stream.Discard()
+		assert.Equal(t, drainTime/4, time.Since(began))
+	})
 }
 
 // The body of a refusal is never a stream.

@@ -20,12 +20,15 @@ func TestCheckBaseURL(t *testing.T) {
 		"loopback, IPv6":     {text: "http://[::1]:80/", base: "http://[::1]:80"},
 		"localhost":          {text: "http://localhost", base: "http://localhost"},
 		"http":               {text: "http://simulator:8080", problem: "is http: off loopback it must be https"},
+		"http, an address":   {text: "http://192.0.2.1", problem: "is http: off loopback it must be https"},
 		"http, allowed":      {text: "http://simulator:8080", insecure: true, base: "http://simulator:8080"},
 		"not a URL":          {text: "https://a b", problem: "is not a URL"},
 		"no scheme":          {text: "api.idngo.kz", problem: "is neither https nor http"},
 		"no host":            {text: "https:///a", problem: "has no host"},
+		"a port without one": {text: "https://:8443", problem: "has no host"},
 		"password":           {text: "https://user:secret@a", problem: "has user info in it"},
 		"query":              {text: "https://a?b", problem: "has a query"},
+		"empty query":        {text: "https://a?", problem: "has a query"},
 		"fragment":           {text: "https://a#", problem: "has a fragment"},
 		"dot segment":        {text: "https://a/../b", problem: "has a dot segment"},
 	} {
@@ -40,7 +43,10 @@ func TestCheckBaseURL(t *testing.T) {
 
 func TestValidToken(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{"GET": true, "X-A_b.1~": true, "": false, "a b": false, "a:b": false, "ä": false, "a\n": false} {
+	for text, want := range map[string]bool{
+		"GET": true, "X-A_b.1~": true, "": false, "a b": false, "a:b": false,
+		"ä": false, "a\n": false, `a"b`: false, "a}": false, "a\x7f": false,
+	} {
 		assert.Equal(t, want, ValidToken(text), "%q", text)
 	}
 }

@@ -273,6 +273,7 @@ func TestDoFailures(t *testing.T) {
 		}
 	}
 	withTrace := func(r *Request) { r.TraceWrites = true }
+	upload := newUpload(t, formbody.Bytes([]byte("picture")))
 	tooLong := strings.Repeat("x", 101)
 	for name, test := range map[string]struct {
 		transport roundTripperFunc
@@ -317,6 +318,10 @@ func TestDoFailures(t *testing.T) {
 		"no answer": {
 			transport: hang, kind: retry.Lost, written: true, err: TimeoutError(testTimeout), took: testTimeout,
 		},
+		"no answer to an upload that nobody reads": {
+			transport: hang, change: func(r *Request) { r.Body, r.Upload = nil, upload }, kind: retry.Lost, written: true,
+			err: TimeoutError(testTimeout), took: testTimeout,
+		},
 		"no connection": {
 			transport: traced(false, hang), change: withTrace, kind: retry.NotSent, err: TimeoutError(testTimeout), took: testTimeout,
 		},
@@ -357,6 +362,30 @@ func TestDoFailures(t *testing.T) {
 					assert.Equal(t, test.status, failure.Response.StatusCode)
 				}
 			})
+		})
+	}
+}
+
+// A body that cannot be used is closed, and read as far as its connection needs to be used again.
+func TestDoClosesABodyThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body io.Reader
+		err  error
+		read int64
+	}{
+		"too large": {body: strings.NewReader(strings.Repeat("x", 5000)), err: ErrTooLarge, read: 5000},
+		"endless":   {body: endless{}, err: ErrTooLarge, read: 101 + maxDrain},
+		"broken":    {body: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errBroken)), err: errBroken, read: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spy := &bodySpy{Reader: test.body}
+			_, failure := newExchanger(t, respond(200, nil, spy)).Do(t.Context(), simpleRequest())
+			require.NotNil(t, failure)
+			require.ErrorIs(t, failure.Err, test.err)
+			assert.Equal(t, test.read, spy.read)
+			assert.Equal(t, 1, spy.closed)
 		})
 	}
 }
@@ -486,6 +515,7 @@ func TestDoUploadThatCannotBeRead(t *testing.T) {
 		_, err := io.Copy(io.Discard, req.Body)
 		return nil, err
 	}
+	answer := &bodySpy{Reader: strings.NewReader("ok")}
 	for name, test := range map[string]struct {
 		brokenFrom int32 // the number of the first opening that fails
 		transport  roundTripperFunc
@@ -496,7 +526,7 @@ func TestDoUploadThatCannotBeRead(t *testing.T) {
 		"sending, and the service has answered": {
 			brokenFrom: 2, answered: true, transport: func(req *http.Request) (*http.Response, error) {
 				_, _ = io.Copy(io.Discard, req.Body)
-				return respond(200, nil, http.NoBody)(req)
+				return respond(200, nil, answer)(req)
 			},
 		},
 	} {
@@ -516,6 +546,37 @@ func TestDoUploadThatCannotBeRead(t *testing.T) {
 			assert.Equal(t, retry.Local, failure.Kind)
 			assert.False(t, failure.Written)
 			require.ErrorIs(t, failure.Err, errBroken)
+			if test.answered {
+				assert.EqualValues(t, 2, answer.read, "its connection can be used again")
+				assert.Equal(t, 1, answer.closed)
+			}
+		})
+	}
+}
+
+// The context of a request ends with its exchange, whatever came of it.
+func TestDoEndsTheRequest(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		transport roundTripperFunc
+		stream    bool
+	}{
+		"answered":  {transport: respond(200, nil, http.NoBody)},
+		"refused":   {transport: respond(404, nil, http.NoBody), stream: true},
+		"failed":    {transport: fail(errBroken), stream: true},
+		"no stream": {transport: respond(200, nil, io.NopCloser(iotest.ErrReader(errBroken))), stream: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var sent context.Context
+			request := simpleRequest()
+			request.Stream = test.stream
+			_, _ = newExchanger(t, roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+				sent = req.Context()
+				assert.NoError(t, sent.Err())
+				return test.transport(req)
+			})).Do(t.Context(), request)
+			require.ErrorIs(t, sent.Err(), context.Canceled)
 		})
 	}
 }

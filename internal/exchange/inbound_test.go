@@ -49,6 +49,7 @@ func TestReadRequest(t *testing.T) {
 	}{
 		"read":               {body: strings.NewReader("12345"), declared: 5, after: "12345"},
 		"of unknown length":  {body: strings.NewReader("12345"), declared: -1, after: "12345"},
+		"as large as it may": {body: strings.NewReader("12345678"), declared: 8, after: "12345678"},
 		"nothing":            {},
 		"too large":          {body: strings.NewReader("123456789"), declared: -1, want: ErrTooLarge, after: "123456789"},
 		"declared too large": {body: strings.NewReader("123456789"), declared: 9, want: ErrTooLarge, after: "123456789"},

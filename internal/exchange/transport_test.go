@@ -3,10 +3,13 @@ package exchange
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -139,6 +142,54 @@ func TestSharedPoolTimeoutOfAnExchange(t *testing.T) {
 			assert.Equal(t, test.replaced, shared.Load() != pool)
 		})
 	}
+}
+
+// The time without progress in a body counts too, if the pool has answered nobody since the header.
+func TestSharedPoolTimeoutOfABody(t *testing.T) {
+	before := shared.Load()
+	defer shared.Store(before)
+	pool := newPool()
+	pool.http2.Store(true)
+	pool.RegisterProtocol("hang", roundTripperFunc(hangInBody))
+	shared.Store(pool)
+	synctest.Test(t, func(t *testing.T) {
+		request := simpleRequest()
+		request.URL = "hang://host/"
+		_, failure := New(&http.Client{}, newTestSigner(t), clock.New(time.Now), testTimeout).Do(t.Context(), request)
+		require.NotNil(t, failure)
+		require.ErrorIs(t, failure.Err, context.DeadlineExceeded)
+		assert.Equal(t, 200, failure.Response.StatusCode)
+		assert.NotSame(t, pool, shared.Load())
+	})
+}
+
+// A pool that was replaced keeps no connection that waits for a next exchange.
+func TestSharedPoolClosesIdleConnections(t *testing.T) {
+	before := shared.Load()
+	defer shared.Store(before)
+	closed := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(closed)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	pool := newPool()
+	pool.http2.Store(true)
+	shared.Store(pool)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	res, err := pool.RoundTrip(req)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, res.Body)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	var watch watch
+	watch.begin(pool)
+	watch.timedOut(true)
+	<-closed
 }
 
 // A single deadline of a caller may be short on purpose. After two of them in a row without an

@@ -116,6 +116,41 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// The largest content that is accepted makes a body of the largest length.
+func TestNewTakesTheLargestContent(t *testing.T) {
+	t.Parallel()
+	largest := math.MaxInt64 - newBody(t, "a.jpg", "", Bytes(nil)).Size()
+	b := newBody(t, "a.jpg", "", ReaderAt(zeros{}, largest))
+	assert.EqualValues(t, math.MaxInt64, b.Size())
+	_, err := New(metadata, "a.jpg", "", ReaderAt(zeros{}, largest+1))
+	assert.ErrorIs(t, err, ErrInvalid)
+}
+
+// Each Read returns bytes or an error, where the content ends too.
+func TestEachReadReturnsSomething(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		content Content
+		want    error
+	}{
+		"whole":   {content: Bytes(pattern(1000)), want: io.EOF},
+		"empty":   {content: Bytes(nil), want: io.EOF},
+		"shorter": {content: ReaderAt(bytes.NewReader(pattern(999)), 1000), want: ErrChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newBody(t, "a.jpg", "", c.content).Open()
+			var err error
+			for err == nil {
+				var n int
+				n, err = r.Read(make([]byte, 100))
+				assert.True(t, n > 0 || err != nil)
+			}
+			require.ErrorIs(t, err, c.want)
+		})
+	}
+}
+
 func TestConcurrentReadersShareNoCursor(t *testing.T) {
 	t.Parallel()
 	data := pattern(300_000)

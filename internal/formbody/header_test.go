@@ -22,7 +22,7 @@ var printableNames = []string{
 	`quote".jpg`, `"`, `""`, `"; filename="other.jpg`, `'single'.jpg`,
 	`back\slash.jpg`, `\`, `\\`, `\"`, `ends with \`, `C:\photos\face.jpg`,
 	"селфи әғқңөұүһі.jpg", "写真.png", "صورة.png", "e\u0301.jpg", "ё.jpg",
-	"🙂.jpg", "👩‍🚀👨‍👩‍👧❤️.jpg", "🏴󠁧󠁢󠁥󠁮󠁧󠁿.jpg", "\U0001FAE9 of Unicode 16.jpg",
+	"🙂.jpg", "👩‍🚀👨‍👩‍👧❤️.jpg", "🏴󠁧󠁢󠁥󠁮󠁧󠁿.jpg", "\U0001FAE9 of Unicode 16.jpg", "🏴\U000E0020\U000E007F.jpg",
 	"with space.jpg", "  spaces around  ", " ", "Screenshot 9.41.00\u202fAM.png", "no\u00a0break.png", "می\u200cخواهم.jpg",
 	"100%.jpg", "%0D%0A", "%22.jpg", "a%2Fb.jpg", "%s%d%!",
 	"a;b=c.jpg", ";", "a=b", "a,b", "<b>&amp;", "=?utf-8?q?a?=.jpg", "utf-8''a.jpg",
@@ -150,6 +150,8 @@ func TestSniffingFails(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 	_, err = New(metadata, "", "", opens(5, func() io.Reader { return strings.NewReader("1") }))
 	assert.NoError(t, err, "a short content is for the readers to report")
+	_, err = New(metadata, "", "", opens(5, func() io.Reader { return strings.NewReader("") }))
+	assert.NoError(t, err, "and so is one without a byte")
 }
 
 func TestContentTypesRefused(t *testing.T) {

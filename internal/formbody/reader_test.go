@@ -76,6 +76,7 @@ func TestSourceErrorsComeThrough(t *testing.T) {
 			r := b.Open()
 			got, err := io.ReadAll(r)
 			require.ErrorIs(t, err, c.want)
+			assert.Regexp(t, "^(open|read) content: ", err.Error(), "what has failed")
 			assert.NotErrorIs(t, err, ErrChanged)
 			assert.NotContains(t, string(got), string(b.tail))
 			_, again := r.Read(make([]byte, 1))

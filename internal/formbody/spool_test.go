@@ -71,10 +71,16 @@ func TestSpoolUsesNoFileUpToTheLimit(t *testing.T) {
 		require.NoError(t, err, "memory needs no cleaning up")
 		assert.True(t, bytes.Equal(pattern(size), got))
 	}
-	content, cleanup, err := Spool(t.Context(), bytes.NewReader(pattern(1001)), 1000)
-	assert.ErrorIs(t, err, os.ErrNotExist, "the directory for temporary files")
-	assert.Zero(t, content.Size)
-	assert.NotPanics(t, cleanup)
+	for _, r := range []io.Reader{
+		bytes.NewReader(pattern(1001)), &dataAnd{string(pattern(4000)), io.EOF},
+	} {
+		content, cleanup, err := Spool(t.Context(), r, 1000)
+		assert.ErrorIs(t, err, os.ErrNotExist, "the directory for temporary files")
+		assert.Zero(t, content.Size)
+		assert.NotPanics(t, cleanup)
+	}
+	_, _, err := Spool(t.Context(), strings.NewReader(""), -1)
+	assert.NoError(t, err, "no bytes need no file under any limit")
 }
 
 func TestSpoolLeavesNothing(t *testing.T) {

@@ -213,16 +213,35 @@ func TestSendingCallbackPanics(t *testing.T) {
 	}
 }
 
+// Progress is not called again after it panicked, whatever the transport still reads.
+func TestSendingCallbackPanicsOnce(t *testing.T) {
+	t.Parallel()
+	var sent []int64
+	sending, _ := beginSending(t, Bytes([]byte("12345")), func(n, _ int64, _ int) {
+		sent = append(sent, n)
+		panic("of the caller")
+	})
+	require.ErrorIs(t, sending.Start(), errPanicked)
+	_, err := io.Copy(io.Discard, sending.Reader())
+	require.NoError(t, err)
+	assert.Equal(t, []int64{0}, sent)
+}
+
 // A callback may end its goroutine, as FailNow of a test does. End then ends that of the caller.
 func TestSendingCallbackEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
+	calls := 0
 	sending, pacer := beginSending(t, Bytes([]byte("12345")), func(sent, _ int64, _ int) {
-		if sent == 5 {
+		if calls++; sent > 0 {
 			runtime.Goexit()
 		}
 	})
 	require.NoError(t, sending.Start())
-	assert.False(t, onGoroutine(func() { _, _ = io.Copy(io.Discard, sending.Reader()) }), "the transport's goroutine")
+	reader := sending.Reader()
+	assert.False(t, onGoroutine(func() { _, _ = io.Copy(io.Discard, iotest.OneByteReader(reader)) }), "the transport's goroutine")
+	_, err := io.Copy(io.Discard, reader)
+	require.NoError(t, err)
+	assert.Equal(t, 2, calls, "at 0, and once more")
 	assert.Contains(t, pacer.take(), "cancel")
 	assert.False(t, onGoroutine(sending.End), "the caller's goroutine")
 	assert.True(t, onGoroutine(sending.End), "once")

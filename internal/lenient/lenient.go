@@ -243,7 +243,7 @@ func WholeNumber(text string) string {
 	whole, fraction, _ := strings.Cut(unsigned, ".")
 	zeros := strings.Repeat("0", limit)
 	number, point := zeros+whole+fraction+zeros, limit+len(whole)+exponent
-	if strings.Trim(number, "0123456789") != "" || strings.Trim(number[point:], "0") != "" {
+	if whole == "" || strings.Trim(number, "0123456789") != "" || strings.Trim(number[point:], "0") != "" {
 		return text
 	}
 	whole = strings.TrimLeft(number[:point], "0")

@@ -30,6 +30,8 @@ func TestParseTime(t *testing.T) {
 		{text: "2020-02-21T12:00:00.123456789Z", want: noon.Add(123456789)},
 		{text: "2024-02-29 00:00:00", want: time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)},
 		{text: "0000-01-01 00:00:00", want: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{text: "0000-06-01 12:00:00+0100", want: time.Date(0, 6, 1, 11, 0, 0, 0, time.UTC)},
+		{text: "9999-06-01 12:00:00-0100", want: time.Date(9999, 6, 1, 13, 0, 0, 0, time.UTC)},
 		{text: "9999-12-31 23:59:59", want: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
 	} {
 		got, ok := ParseTime([]byte(test.text))
@@ -74,7 +76,7 @@ func TestDate(t *testing.T) {
 		assert.Equal(t, test.moment, moment, test.json)
 		assert.Equal(t, test.text, text, test.json)
 	}
-	for _, data := range []string{``, `x`, `"`, `"\x"`, `{`} {
+	for _, data := range []string{``, `x`, `"`, `"\x"`, `{`, `x2020-02-21 12:00:00"`, `"2020-02-21 12:00:00x`} {
 		moment, text, err := Date([]byte(data))
 		require.Error(t, err, data)
 		assert.Zero(t, moment, data)
@@ -111,6 +113,8 @@ func TestAppendTime(t *testing.T) {
 		{moment: noon.Add(120 * time.Millisecond), want: "x2020-02-21 12:00:00.120"},
 		{moment: noon.Add(120 * time.Microsecond), want: "x2020-02-21 12:00:00.00012"},
 		{moment: noon.Add(1), want: "x2020-02-21 12:00:00.000000001"},
+		{moment: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), want: "x0000-01-01 00:00:00"},
+		{moment: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), want: "x9999-12-31 23:59:59"},
 	} {
 		got, err := AppendTime([]byte("x"), test.moment)
 		require.NoError(t, err)

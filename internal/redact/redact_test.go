@@ -181,6 +181,118 @@ func TestText(t *testing.T) {
 			give: func(r *Redactor) { r.Value("a<bcd") },
 			text: "&nothing; a&lt;bcd &", want: "&nothing; [redacted] &",
 		},
+		"half a pair of surrogates at the end": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: `alice \ud83d`, want: `[redacted] \ud83d`,
+		},
+		"a zero": {
+			give: func(r *Redactor) { r.Value("a\x00bc") },
+			text: `a\u0000bc a\x00bc a%00bc`, want: "[redacted] [redacted] [redacted]",
+		},
+		"an ampersand before an entity": {
+			give: func(r *Redactor) { r.Value("<bcd") },
+			text: "& &lt;bcd", want: "& [redacted]",
+		},
+		"bytes of half a letter": {
+			give: func(r *Redactor) { r.Values("\x91bcd", "efg\xd1") },
+			text: `a\u0451bcd efg\u0451.`, want: "a[redacted] [redacted].",
+		},
+		"header of short parts": {
+			give: func(r *Redactor) { r.Header("ab cd") },
+			text: "ab cd", want: "[redacted]",
+		},
+		"NDJSON that begins with a minus": {
+			give: func(r *Redactor) { r.Body([]byte("-9907\n{\"a\":\"alice\"}\n48213")) },
+			text: "-9907 alice 48213", want: "[redacted] [redacted] [redacted]",
+		},
+		"form body with a name only": {
+			give: func(r *Redactor) { r.Body([]byte("user=alice&remember")) },
+			text: "alice remember", want: "[redacted] remember",
+		},
+		"two beside each other": {
+			give: func(r *Redactor) { r.Values("alice", "carol") },
+			text: "no alicecarol", want: "no [redacted][redacted]",
+		},
+		"one letter only": {
+			give: func(r *Redactor) { r.Value("aaaa") },
+			text: "aaaaaaaab", want: "[redacted][redacted]b",
+		},
+		"four characters of a path": {
+			give: func(r *Redactor) { r.Path("/abcd/-;defg;a=hijk") },
+			text: "abcd defg hijk", want: "[redacted] [redacted] [redacted]",
+		},
+		"four characters of a query": {
+			give: func(r *Redactor) { r.Form("a=bcde") },
+			text: "a bcde", want: "a [redacted]",
+		},
+		"four characters of a form body": {
+			give: func(r *Redactor) { r.Body([]byte("a=bcde&f=%20xyz")) },
+			text: "bcde, xyz", want: "[redacted],[redacted]",
+		},
+		"four characters of JSON": {
+			give: func(r *Redactor) { r.Body([]byte(`["abcd",4821,-999,"\u0065"]`)) },
+			text: "abcd 4821 -999 e", want: "[redacted] [redacted] [redacted] e",
+		},
+		"form body without names": {
+			give: func(r *Redactor) { r.Body([]byte("=alice&=carol")) },
+			text: "alice carol", want: "[redacted] [redacted]",
+		},
+		"form body that begins with an ampersand": {
+			give: func(r *Redactor) { r.Body([]byte("&a=b&user=alice&c=d")) },
+			text: "alice", want: "[redacted]",
+		},
+		"JSON string that begins with a quote": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"\"alice"}`)) },
+			text: `"alice`, want: "[redacted]",
+		},
+		"JSON that breaks off after an escape": {
+			give: func(r *Redactor) { r.Body([]byte(`{"a":"al\u0069ce`)) },
+			text: "alice", want: "[redacted]",
+		},
+		"long JSON strings": {
+			give: func(r *Redactor) {
+				x, y, z := strings.Repeat("x", 32), strings.Repeat("y", 40), strings.Repeat("z", 40)
+				r.Body([]byte(`["` + x + `","` + y + `\\","` + z + `\"alice","carol"]`))
+			},
+			text: strings.Repeat("x", 32) + " " + strings.Repeat("y", 40) + `\ ` + strings.Repeat("z", 40) + `"alice carol`,
+			want: "[redacted] [redacted] [redacted] [redacted]",
+		},
+		"a value before an escape": {
+			give: func(r *Redactor) { r.Value("alice") },
+			text: "alice%20smith", want: "[redacted]%20smith",
+		},
+		"a pair of surrogates at the end": {
+			give: func(r *Redactor) { r.Value("abc🙂") },
+			text: `abc\ud83d\ude42`, want: "[redacted]",
+		},
+		"surrogates that are no pair": {
+			give: func(r *Redactor) { r.Value("🙂bcd") },
+			text: `\ud83dxude42bcd \ud83d\xde42bcd \ud83dxyde42bcd`, want: `\ud83dxude42bcd \ud83d\xde42bcd \ud83dxyde42bcd`,
+		},
+		"the first and the last digits": {
+			give: func(r *Redactor) { r.Value("JJOO@I\xaa\xff") },
+			text: "%4a%4A%4f%4F%40%49%aA%Ff.", want: "[redacted].",
+		},
+		"what stands beside the digits": {
+			give: func(r *Redactor) { r.Values("0bcd", "3bcd", "9bcd") },
+			text: "%2gbcd %2Gbcd %3`bcd %3@bcd %3:bcd", want: "%2gbcd %2Gbcd %3`bcd %3@bcd %3:bcd",
+		},
+		"entities of the first and the last letters": {
+			give: func(r *Redactor) { r.Value("ΖÄ<ζåZ9") },
+			text: "&Zeta;&Auml;&#60;&zeta;&aring;&#x5A;&#57;.", want: "[redacted].",
+		},
+		"form body with an escape first": {
+			give: func(r *Redactor) { r.Body([]byte("user=%40alice")) },
+			text: "got @alice", want: "got [redacted]",
+		},
+		"form body with a byte that is no letter": {
+			give: func(r *Redactor) { r.Body([]byte("user=%ffabc%20defghijklmnopqrstu")) },
+			text: "\uFFFDabc defghijklmnopqrstu", want: "[redacted]",
+		},
+		"NDJSON that begins with a number": {
+			give: func(r *Redactor) { r.Body([]byte("48213\n-9907\n{\"a\":\"alice\"}\n")) },
+			text: "48213 -9907 alice", want: "[redacted] [redacted] [redacted]",
+		},
 		"escaped quote before quote": {
 			give: func(r *Redactor) { r.Body([]byte(`{"a":"x\\","b":"alice"}`)) },
 			text: "alice", want: "[redacted]",
@@ -217,6 +329,63 @@ func TestTextThatIsCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A value that goes on where a long text is cut is found however it was sent.
+func TestTextThatIsCutOfABody(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&b, "%d ", i)
+	}
+	value := b.String()
+	inJSON, err := json.Marshal("\n" + value)
+	require.NoError(t, err)
+	for name, body := range map[string]string{
+		"JSON": `{"a":"` + value + `"}`, "JSON with escapes": string(inJSON),
+		"a form": "a=" + url.QueryEscape(value), "a plain form": "a=" + value + "&b=c",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(strings.Repeat(".", shown-100) + "\n" + value + strings.Repeat("x", shown))
+			r.Body([]byte(body))
+			assert.Equal(t, Mark+"…", strings.Trim(r.Texts()[0], ".\n"))
+		})
+	}
+}
+
+// A text of twice the length that is shown is searched as a whole. A value that it holds by half
+// stays. A longer text may go on with the other half, unless it goes on otherwise for as long as
+// the longest escape.
+func TestTextWithHalfAValue(t *testing.T) {
+	t.Parallel()
+	const before = 500
+	value := strings.Repeat("x", 2*shown)
+	half := value[:2*shown-before]
+	for name, test := range map[string]struct {
+		text string
+		gone bool
+	}{
+		"whole":                         {text: half},
+		"cut":                           {text: half + "x", gone: true},
+		"cut, with another end":         {text: half[longestEscape:] + strings.Repeat("#", longestEscape+1)},
+		"cut, perhaps within an escape": {text: half[longestEscape-1:] + strings.Repeat("#", longestEscape), gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(strings.Repeat(".", before) + test.text)
+			r.Value(value)
+			assert.Equal(t, test.gone, strings.Contains(r.Texts()[0], Mark))
+		})
+	}
+}
+
+// A value that begins where a text is cut is neither shown nor marked.
+func TestTextThatIsCutBeforeAValue(t *testing.T) {
+	t.Parallel()
+	r := New(strings.Repeat(".", shown) + "alice")
+	r.Value("alice")
+	assert.Equal(t, []string{strings.Repeat(".", shown) + "…"}, r.Texts())
 }
 
 // formsOf returns the forms in which a text may contain a value, by their names.
@@ -295,23 +464,37 @@ func TestNamesOfOtherKinds(t *testing.T) {
 		"a nil pointer":                 {value: map[*mapKey]int{nil: 1}, text: "nothing", want: "nothing"},
 		"an entity behind an ampersand": {value: map[string]string{"b": "<alice>"}, text: "R&D: &lt;alice&gt;", want: "R&D: " + Mark},
 		"embedded": {
-			value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+			value: struct{ embedded }{embedded: embedded{Names: map[string]int{"alice": 1}}}, text: "Names alice", want: "Names " + Mark,
 		},
 		"embedded pointer": {
-			value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "alice", want: Mark,
+			value: struct{ *embedded }{embedded: &embedded{Names: map[string]int{"alice": 1}}}, text: "Names alice", want: "Names " + Mark,
 		},
 		"an array": {value: [1]map[string]int{{"alice": 1}}, text: "alice", want: Mark},
 		"raw JSON": {value: json.RawMessage(`{"alice":1}`), text: "alice", want: "alice"},
 		"raw JSON in a map": {
 			value: map[string]any{"outer": json.RawMessage(`{"alice":"carol"}`)}, text: "outer alice carol", want: Mark + " alice " + Mark,
 		},
-		"bytes in a map": {value: map[string][]byte{"outer": []byte("alice")}, text: "outer", want: Mark},
+		"raw JSON of two names": {value: json.RawMessage(`{"alice":1,"carol":2}`), text: "alice carol", want: "alice carol"},
+		"bytes in a map":        {value: map[string][]byte{"outer": []byte("alice")}, text: "outer", want: Mark},
 		"a struct in any": {
 			value: map[string]any{"outer": struct{ Alice string }{"carol"}}, text: "outer Alice carol", want: Mark + " Alice " + Mark,
 		},
 		"a tag": {value: struct {
 			A map[string]int `json:"alice,omitempty"`
 		}{map[string]int{"carol": 1}}, text: "alice carol", want: "alice " + Mark},
+		"structs in a struct": {
+			value: struct {
+				Outer struct{ Inner string }
+				List  [1]struct{ Item string }
+			}{struct{ Inner string }{"alice"}, [1]struct{ Item string }{{"carol"}}},
+			text: "Outer Inner alice List Item carol", want: "Outer Inner " + Mark + " List Item " + Mark,
+		},
+		"beside a field that is not sent": {
+			value: struct {
+				alice struct{}
+				Carol map[string]int
+			}{Carol: map[string]int{"alice": 1}}, text: "alice Carol", want: Mark + " Carol",
+		},
 		"behind a method": {value: mapOfMaps{"outer": {"inner": 1}}, text: "outer inner", want: Mark + " " + Mark},
 		"of a method":     {value: secretive{map[string]int{"alice": 1}}, text: "alice", want: Mark},
 		"nil":             {text: "alice", want: "alice"},
@@ -333,6 +516,41 @@ func TestNamesWithoutAnEnd(t *testing.T) {
 	r := New("alice")
 	r.Encoded([]byte(`{"alice":1}`), round)
 	assert.Equal(t, []string{Mark}, r.Texts())
+
+	type ring struct{ Next *ring }
+	one := new(ring)
+	one.Next = one
+	r = New("alice Next")
+	r.Encoded([]byte(`{"alice":1,"Next":{}}`), one)
+	assert.Equal(t, []string{Mark + " Next"}, r.Texts())
+}
+
+// Names count as keys in an encoded value only, not in the body after it.
+func TestNamesOfTheNextBody(t *testing.T) {
+	t.Parallel()
+	r := New("alice carol")
+	encode(t, r, map[string]int{"alice": 1})
+	r.Body([]byte(`{"carol":1}`))
+	assert.Equal(t, []string{Mark + " carol"}, r.Texts())
+}
+
+// Values that can hold no struct do not count to the values that are searched.
+func TestNamesBehindManyPlainValues(t *testing.T) {
+	t.Parallel()
+	many := make(map[int]string)
+	for i := range mostValues {
+		many[i] = "x"
+	}
+	for name, plain := range map[string]any{
+		"numbers": make([]int, mostValues), "texts": make([]string, mostValues), "a map": many, "an array": [mostValues]bool{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New("Alice carol")
+			encode(t, r, []any{plain, struct{ Alice string }{"carol"}})
+			assert.Equal(t, []string{"Alice " + Mark}, r.Texts())
+		})
+	}
 }
 
 func TestQuoted(t *testing.T) {
