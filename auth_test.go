@@ -382,3 +382,37 @@ func TestSignerVerifyLimit(t *testing.T) {
 	req.Header = http.Header{"X-App-Token": {faultnet.AppToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
 	require.ErrorIs(t, signer.Verify(req, time.Unix(1700000000, 0)), idngo.ErrSignatureMismatch)
 }
+
+// Sign, Verify and StringToSign close each body that GetBody has opened, also one that cannot be
+// read: it may be a file.
+func TestSignerClosesWhatGetBodyOpens(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(faultnet.Credentials)
+	require.NoError(t, err)
+	at := time.Unix(1700000000, 0)
+	broken := errors.New("the disk is gone")
+	for name, tt := range map[string]struct {
+		content func() io.Reader
+		want    error
+	}{
+		"readable": {content: func() io.Reader { return strings.NewReader(`{"a":1}`) }},
+		"broken":   {content: func() io.Reader { return iotest.ErrReader(broken) }, want: broken},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://h/", strings.NewReader(`{"a":1}`))
+		require.NoError(t, err)
+		require.NoError(t, signer.Sign(req, at))
+		var opened []*faultnet.Body
+		req.GetBody = func() (io.ReadCloser, error) {
+			opened = append(opened, &faultnet.Body{Reader: tt.content()})
+			return opened[len(opened)-1], nil
+		}
+		require.ErrorIs(t, signer.Sign(req, at), tt.want, name)
+		require.ErrorIs(t, signer.Verify(req, at), tt.want, name)
+		_, err = signer.StringToSign(req, at)
+		require.ErrorIs(t, err, tt.want, name)
+		require.Len(t, opened, 3, name)
+		for i, body := range opened {
+			assert.Equal(t, 1, body.Closes(), "%s: %s", name, []string{"Sign", "Verify", "StringToSign"}[i])
+		}
+	}
+}
