@@ -538,6 +538,33 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	})
 }
 
+// EnsureAction waits for the Retry-After of an unknown outcome, and up to a tenth longer, before it
+// searches. It returns the error at once if the policy does not allow so long a wait.
+func TestEnsureActionMindsRetryAfter(t *testing.T) {
+	for after, want := range map[string]time.Duration{"40": 40 * time.Second, "60": time.Minute, "61": 0} {
+		t.Run(after, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				recorder := newSimulatorRecorder(t, simulator.Config{})
+				down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction", RetryAfter: after}
+				require.NoError(t, recorder.SetFaults(&simulator.Faults{Script: []simulator.Fault{down}}))
+				action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				if want == 0 {
+					require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+					require.ErrorIs(t, err, idngo.ErrServer)
+					assert.Equal(t, "ListActions CreateAction", recorder.story())
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, "ext-1", action.ExternalActionID)
+				require.Equal(t, "ListActions CreateAction ListActions CreateAction", recorder.story())
+				wait := recorder.at[2].Sub(recorder.at[1])
+				assert.GreaterOrEqual(t, wait, want)
+				assert.LessOrEqual(t, wait, want+want/10)
+			})
+		})
+	}
+}
+
 // The effect comes late, while the client waits: it is found, not repeated.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
