@@ -259,8 +259,14 @@ func TestNewSignerRefuses(t *testing.T) {
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
 		require.ErrorContains(t, err, "SecretKey")
 	}
-	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: "two words"})
-	assert.NoError(t, err, "a space inside is a character like any other")
+	for _, quoted := range []idngo.Secret{`""`, `''`, `"key"`, `'key'`} {
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: quoted})
+		require.ErrorContains(t, err, "has quotes around it", string(quoted))
+	}
+	for _, good := range []idngo.Secret{"two words", `"`, `'`, `"key`, `key'`, `"key'`, `k"e"y`} {
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: good})
+		require.NoError(t, err, "a space or a quote that is not around the key is a character like any other: %s", string(good))
+	}
 }
 
 func TestCreateAccessToken(t *testing.T) {
@@ -373,7 +379,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
 }
 
-// A body of more than fits into memory is not read to its end.
+// A body of more than 128 MiB is not read to its end. One of 128 MiB is.
 func TestSignerVerifyLimit(t *testing.T) {
 	t.Parallel()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
@@ -381,6 +387,11 @@ func TestSignerVerifyLimit(t *testing.T) {
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.LimitReader(faultnet.Endless(0), 1<<40))
 	req.Header = http.Header{"X-App-Token": {faultnet.AppToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
 	require.ErrorIs(t, signer.Verify(req, time.Unix(1700000000, 0)), idngo.ErrSignatureMismatch)
+
+	req.Body = io.NopCloser(io.LimitReader(faultnet.Endless(0), 128<<20))
+	text, err := signer.StringToSign(req, time.Unix(1700000000, 0))
+	require.NoError(t, err)
+	assert.Contains(t, text, "<body: 134217728 bytes, ")
 }
 
 // Sign, Verify and StringToSign close each body that GetBody has opened, also one that cannot be
