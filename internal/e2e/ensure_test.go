@@ -856,8 +856,8 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	})
 }
 
-// A search that completes a create or a submit sends the same header, and does
-// not change the Response.
+// A search that completes a create or a submit sends the same header, except what
+// is about a body, and does not change the Response.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
@@ -865,7 +865,7 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		var created, submitted idngo.Response
 		action, err := client.CreateAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
-			idngo.WithResponse(&created),
+			idngo.WithHeader("Content-Type", "application/json; charset=utf-8"), idngo.WithResponse(&created),
 		)
 		require.NoError(t, err)
 		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
@@ -875,6 +875,8 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		for _, r := range seen {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
 		}
+		assert.Equal(t, "application/json; charset=utf-8", seen[0].Header.Get("Content-Type"))
+		assert.Empty(t, seen[1].Header.Values("Content-Type"), "a search has no body")
 		assert.Equal(t, []string{"", ""}, []string{string(created.Body), string(submitted.Body)})
 	})
 }
@@ -892,13 +894,14 @@ func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
+		require.ErrorContains(t, err, "finding it failed: list actions: 403")
 		require.Equal(t, 1, recorder.with("ext-1"))
 
 		require.NoError(t, recorder.SetFaults(refused("GetAction")))
 		_, err = client.SubmitAction(t.Context(), recorder.Actions()[0].ID)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "it was submitted")
+		require.ErrorContains(t, err, "it was submitted, but could not be fetched: get action: 403")
 		assert.Equal(t, 1, recorder.Actions()[0].Submits)
 
 		action, err := client.SubmitAction(t.Context(), recorder.Actions()[0].ID)
