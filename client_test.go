@@ -229,6 +229,20 @@ func TestDoAnsweredWithTextHTML(t *testing.T) {
 	assert.Equal(t, 7, out.A)
 }
 
+// Do ignores what a transport gives as the body of a 204 or a 205, which have none.
+func TestDoIgnoresABodyThatHasNoPlace(t *testing.T) {
+	t.Parallel()
+	client, mock := faultnet.NewMock(t)
+	for _, status := range []int{http.StatusNoContent, http.StatusResetContent} {
+		mock.RegisterNoResponder(httpmock.NewStringResponder(status, "no JSON"))
+		out, raw := struct{ A int }{7}, []byte("as before")
+		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &out), status)
+		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &raw), status)
+		assert.Equal(t, 7, out.A, status)
+		assert.Equal(t, "as before", string(raw), status)
+	}
+}
+
 func TestOperationFromContext(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, idngo.OperationFromContext(context.Background()))
