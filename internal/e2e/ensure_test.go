@@ -152,6 +152,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 				assert.Equal(t, tt.story, recorder.story())
 				if !tt.found {
 					require.ErrorIs(t, err, idngo.ErrNotFound)
+					require.ErrorContains(t, err, "idngo: FindAction: no action has this external id")
 					var api *idngo.APIError
 					assert.NotErrorAs(t, err, &api, "it is no answer of the service")
 					assert.Nil(t, action)
