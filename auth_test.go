@@ -370,6 +370,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 		}
 		assert.NotContains(t, out.String(), "-value", "%T", v)
 	}
+	assert.Equal(t, "idngo.Signer idngo.Signer", fmt.Sprintf("%v %#v", signer, *signer))
 	encoded, err := json.Marshal(token)
 	require.NoError(t, err)
 	assert.JSONEq(
