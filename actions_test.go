@@ -231,6 +231,11 @@ func TestBadArguments(t *testing.T) {
 			{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": i}}}},
 		}
 	}
+	ids := func(questionnaire, section, item string) []idngo.Questionnaire {
+		return []idngo.Questionnaire{{ID: questionnaire, Sections: map[string]idngo.QuestionnaireSection{
+			section: {Items: map[string]idngo.QuestionnaireItem{item: idngo.ItemValue("x")}},
+		}}}
+	}
 	tests := []struct {
 		field string
 		err   error
@@ -245,6 +250,9 @@ func TestBadArguments(t *testing.T) {
 			field: "Questionnaires",
 			err:   create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = item(idngo.ItemValues("a", "\xff")) })),
 		},
+		{field: "Questionnaires", err: create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = ids("\xff", "s", "i") }))},
+		{field: "Questionnaires", err: create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = ids("q", "\xff", "i") }))},
+		{field: "Questionnaires", err: create("p", with(func(p *idngo.CreateActionParams) { p.Questionnaires = ids("q", "s", "\xff") }))},
 		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"email": "x"} }))},
 		{field: "Extra", err: create("p", with(func(p *idngo.CreateActionParams) { p.Extra = map[string]any{"x": func() {}} }))},
 		{field: "actionID", err: image("..", selfie)},

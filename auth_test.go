@@ -259,8 +259,14 @@ func TestNewSignerRefuses(t *testing.T) {
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, "%q", bad)
 		require.ErrorContains(t, err, "SecretKey")
 	}
-	_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: "two words"})
-	assert.NoError(t, err, "a space inside is a character like any other")
+	for _, quoted := range []idngo.Secret{`""`, `''`, `"key"`, `'key'`} {
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: quoted})
+		require.ErrorContains(t, err, "has quotes around it", string(quoted))
+	}
+	for _, good := range []idngo.Secret{"two words", `"`, `'`, `"key`, `key'`, `"key'`, `k"e"y`} {
+		_, err := idngo.NewSigner(idngo.Credentials{AppToken: "a", SecretKey: good})
+		require.NoError(t, err, "a space or a quote that is not around the key is a character like any other: %s", string(good))
+	}
 }
 
 func TestCreateAccessToken(t *testing.T) {
@@ -364,6 +370,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 		}
 		assert.NotContains(t, out.String(), "-value", "%T", v)
 	}
+	assert.Equal(t, "idngo.Signer idngo.Signer", fmt.Sprintf("%v %#v", signer, *signer))
 	encoded, err := json.Marshal(token)
 	require.NoError(t, err)
 	assert.JSONEq(
@@ -373,7 +380,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	assert.Equal(t, "secret-value", string(idngo.Secret("secret-value")))
 }
 
-// Verify does not read a body above its limit to the end.
+// Verify reads a body of 128 MiB, and does not read a larger one to its end.
 func TestSignerVerifyLimit(t *testing.T) {
 	t.Parallel()
 	signer, err := idngo.NewSigner(idngo.Credentials{AppToken: faultnet.AppToken, SecretKey: faultnet.SecretKey})
@@ -381,4 +388,43 @@ func TestSignerVerifyLimit(t *testing.T) {
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.LimitReader(faultnet.Endless(0), 1<<40))
 	req.Header = http.Header{"X-App-Token": {faultnet.AppToken}, "X-App-Access-Ts": {"1700000000"}, "X-App-Access-Sig": {"00"}}
 	require.ErrorIs(t, signer.Verify(req, time.Unix(1700000000, 0)), idngo.ErrSignatureMismatch)
+
+	req.Body = io.NopCloser(io.LimitReader(faultnet.Endless(0), 128<<20))
+	text, err := signer.StringToSign(req, time.Unix(1700000000, 0))
+	require.NoError(t, err)
+	assert.Contains(t, text, "<body: 134217728 bytes, ")
+}
+
+// Sign, Verify and StringToSign close each body that GetBody has opened, also one that cannot be
+// read: it may be a file.
+func TestSignerClosesWhatGetBodyOpens(t *testing.T) {
+	t.Parallel()
+	signer, err := idngo.NewSigner(faultnet.Credentials)
+	require.NoError(t, err)
+	at := time.Unix(1700000000, 0)
+	broken := errors.New("the disk is gone")
+	for name, tt := range map[string]struct {
+		content func() io.Reader
+		want    error
+	}{
+		"readable": {content: func() io.Reader { return strings.NewReader(`{"a":1}`) }},
+		"broken":   {content: func() io.Reader { return iotest.ErrReader(broken) }, want: broken},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://h/", strings.NewReader(`{"a":1}`))
+		require.NoError(t, err)
+		require.NoError(t, signer.Sign(req, at))
+		var opened []*faultnet.Body
+		req.GetBody = func() (io.ReadCloser, error) {
+			opened = append(opened, &faultnet.Body{Reader: tt.content()})
+			return opened[len(opened)-1], nil
+		}
+		require.ErrorIs(t, signer.Sign(req, at), tt.want, name)
+		require.ErrorIs(t, signer.Verify(req, at), tt.want, name)
+		_, err = signer.StringToSign(req, at)
+		require.ErrorIs(t, err, tt.want, name)
+		require.Len(t, opened, 3, name)
+		for i, body := range opened {
+			assert.Equal(t, 1, body.Closes(), "%s: %s", name, []string{"Sign", "Verify", "StringToSign"}[i])
+		}
+	}
 }

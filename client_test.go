@@ -117,6 +117,9 @@ func TestNewClientFromEnv(t *testing.T) {
 	_, err = idngo.NewClientFromEnv()
 	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
 	require.ErrorContains(t, err, "IDNGO_BASE_URL")
+	_, err = idngo.NewClientFromEnv(idngo.WithBaseURL("http://another.test"))
+	require.ErrorIs(t, err, idngo.ErrInvalidArgument)
+	assert.NotContains(t, err.Error(), "IDNGO_BASE_URL", "the option is wrong, not the variable")
 	client, err = idngo.NewClientFromEnv(idngo.WithBaseURL(idngo.DefaultBaseURL))
 	require.NoError(t, err, "options beat the environment")
 	assert.Equal(t, "idngo.Client{https://api.idngo.kz}", client.String())
@@ -204,6 +207,40 @@ func TestDo(t *testing.T) {
 		require.ErrorIs(t, err, idngo.ErrInvalidArgument, name)
 	}
 	assert.Equal(t, calls, mock.GetTotalCallCount(), "nothing was sent")
+}
+
+// Do refuses a web page even if the caller wants no answer. It decodes JSON whose Content-Type says
+// text/html, and hands out raw bytes whatever they are.
+func TestDoAnsweredWithTextHTML(t *testing.T) {
+	t.Parallel()
+	client, mock := faultnet.NewMock(t)
+	respond := func(body string) {
+		mock.RegisterNoResponder(httpmock.NewStringResponder(200, body).HeaderSet(http.Header{"Content-Type": {"text/html"}}))
+	}
+	var out struct{ A int }
+	var raw []byte
+	respond("<p>Log in")
+	require.ErrorContains(t, client.Do(t.Context(), "GET", "/x", nil, nil, nil), "it is text/html")
+	require.ErrorContains(t, client.Do(t.Context(), "GET", "/x", nil, nil, &out), "it is text/html")
+	require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &raw))
+	assert.Equal(t, "<p>Log in", string(raw))
+	respond(`{"a":7}`)
+	require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &out))
+	assert.Equal(t, 7, out.A)
+}
+
+// Do ignores what a transport gives as the body of a 204 or a 205, which have none.
+func TestDoIgnoresABodyThatHasNoPlace(t *testing.T) {
+	t.Parallel()
+	client, mock := faultnet.NewMock(t)
+	for _, status := range []int{http.StatusNoContent, http.StatusResetContent} {
+		mock.RegisterNoResponder(httpmock.NewStringResponder(status, "no JSON"))
+		out, raw := struct{ A int }{7}, []byte("as before")
+		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &out), status)
+		require.NoError(t, client.Do(t.Context(), "GET", "/x", nil, nil, &raw), status)
+		assert.Equal(t, 7, out.A, status)
+		assert.Equal(t, "as before", string(raw), status)
+	}
 }
 
 func TestOperationFromContext(t *testing.T) {

@@ -959,6 +959,8 @@ func TestParseLimit(t *testing.T) {
 		assert.Equal(t, tt.read, tracked.BytesRead(), name)
 		if tt.tooLarge {
 			require.ErrorIs(t, err, idngo.ErrWebhookTooLarge, name)
+			declares := strings.Contains(err.Error(), strconv.FormatInt(tt.declared, 10)+" bytes declared")
+			assert.Equal(t, tt.declared > tt.limit, declares, "%s: %v names a length only if that is the reason", name, err)
 			assert.Zero(t, tracked.Closes(), name)
 		} else {
 			require.NoError(t, err, name)

@@ -152,6 +152,7 @@ func TestFindActionStopsAsSoonAsItCan(t *testing.T) {
 				assert.Equal(t, tt.story, recorder.story())
 				if !tt.found {
 					require.ErrorIs(t, err, idngo.ErrNotFound)
+					require.ErrorContains(t, err, "idngo: FindAction: no action has this external id")
 					var api *idngo.APIError
 					assert.NotErrorAs(t, err, &api, "it is no answer of the service")
 					assert.Nil(t, action)
@@ -538,6 +539,33 @@ func TestEnsureActionWaitsBeforeItLooks(t *testing.T) {
 	})
 }
 
+// EnsureAction waits for the Retry-After of an unknown outcome, and up to a tenth longer, before it
+// searches. It returns the error at once if the policy does not allow so long a wait.
+func TestEnsureActionMindsRetryAfter(t *testing.T) {
+	for after, want := range map[string]time.Duration{"40": 40 * time.Second, "60": time.Minute, "61": 0} {
+		t.Run(after, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				recorder := newSimulatorRecorder(t, simulator.Config{})
+				down := simulator.Fault{Kind: simulator.FaultStatus, Operation: "CreateAction", RetryAfter: after}
+				require.NoError(t, recorder.SetFaults(&simulator.Faults{Script: []simulator.Fault{down}}))
+				action, err := recorder.net.Client().EnsureAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
+				if want == 0 {
+					require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
+					require.ErrorIs(t, err, idngo.ErrServer)
+					assert.Equal(t, "ListActions CreateAction", recorder.story())
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, "ext-1", action.ExternalActionID)
+				require.Equal(t, "ListActions CreateAction ListActions CreateAction", recorder.story())
+				wait := recorder.at[2].Sub(recorder.at[1])
+				assert.GreaterOrEqual(t, wait, want)
+				assert.LessOrEqual(t, wait, want+want/10)
+			})
+		})
+	}
+}
+
 // The effect of a create comes late, while the client waits. The client finds the action and does
 // not create a second one.
 func TestEnsureActionFindsALateEffect(t *testing.T) {
@@ -830,8 +858,8 @@ func TestEnsureActionPassesOptionsOn(t *testing.T) {
 	})
 }
 
-// A search that completes a create or a submit sends the same header and does not change the
-// Response.
+// A search that completes a create or a submit sends the same header, without the Content-Type of a
+// body, and does not change the Response.
 func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 	faultnet.InBubble(t, func(t *testing.T) {
 		recorder := newSimulatorRecorder(t, simulator.Config{Quirks: simulator.Quirks{EmptyAnswers: true}})
@@ -839,7 +867,7 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		var created, submitted idngo.Response
 		action, err := client.CreateAction(
 			t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"), idngo.WithHeader("X-Trace", "t-1"),
-			idngo.WithResponse(&created),
+			idngo.WithHeader("Content-Type", "application/json; charset=utf-8"), idngo.WithResponse(&created),
 		)
 		require.NoError(t, err)
 		_, err = client.SubmitAction(t.Context(), action.ID, idngo.WithHeader("X-Trace", "t-1"), idngo.WithResponse(&submitted))
@@ -849,6 +877,8 @@ func TestAnswersWithoutAnActionAreLookedUpWithTheSameHeader(t *testing.T) {
 		for _, r := range seen {
 			assert.Equal(t, "t-1", r.Header.Get("X-Trace"))
 		}
+		assert.Equal(t, "application/json; charset=utf-8", seen[0].Header.Get("Content-Type"))
+		assert.Empty(t, seen[1].Header.Values("Content-Type"), "a search has no body")
 		assert.Equal(t, []string{"", ""}, []string{string(created.Body), string(submitted.Body)})
 	})
 }
@@ -866,13 +896,14 @@ func TestAnswersWithoutAnActionThatCannotBeLookedUp(t *testing.T) {
 		_, err := client.CreateAction(t.Context(), simulator.DefaultApplicantID, faultnet.FaceAuthorization("ext-1"))
 		require.ErrorIs(t, err, idngo.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
+		require.ErrorContains(t, err, "finding it failed: list actions: 403")
 		require.Equal(t, 1, recorder.with("ext-1"))
 
 		require.NoError(t, recorder.SetFaults(refused("GetAction")))
 		_, err = client.SubmitAction(t.Context(), recorder.Actions()[0].ID)
 		require.ErrorIs(t, err, idngo.ErrForbidden)
 		require.NotErrorIs(t, err, idngo.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "it was submitted")
+		require.ErrorContains(t, err, "it was submitted, but could not be fetched: get action: 403")
 		assert.Equal(t, 1, recorder.Actions()[0].Submits)
 
 		action, err := client.SubmitAction(t.Context(), recorder.Actions()[0].ID)

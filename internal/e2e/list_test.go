@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -139,4 +140,62 @@ func TestAllActionsOfAServiceThatDoesNotPage(t *testing.T) {
 	require.Error(t, last)
 	assert.Equal(t, 2, got)
 	assert.Equal(t, 4, asked)
+}
+
+// AllActions fetches a page that is larger than 10 MiB again in halves, and keeps to the smaller
+// size. If a page of one action is too large, it gives the error.
+func TestAllActionsHalvesPagesThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		largest int // the most actions that fit into an answer
+		asked   []string
+		got     []string
+	}{
+		"two fit": {
+			largest: 2, got: []string{"1", "2", "3", "4"},
+			asked: []string{"limit=9&offset=0", "limit=4&offset=0", "limit=2&offset=0", "limit=2&offset=2", "limit=2&offset=4"},
+		},
+		"one fits": {largest: 1, got: []string{"1", "2", "3", "4"}, asked: []string{
+			"limit=9&offset=0", "limit=4&offset=0", "limit=2&offset=0",
+			"limit=1&offset=0", "limit=1&offset=1", "limit=1&offset=2", "limit=1&offset=3", "limit=1&offset=4",
+		}},
+		"none fits": {asked: []string{"limit=9&offset=0", "limit=4&offset=0", "limit=2&offset=0", "limit=1&offset=0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, strings.TrimSuffix(r.URL.RawQuery, "&order=-createdAt"))
+				if len(asked) > 20 {
+					return nil, errors.New("asked again and again")
+				}
+				var limit, offset int
+				_, err := fmt.Sscanf(r.URL.RawQuery, "limit=%d&offset=%d", &limit, &offset)
+				require.NoError(t, err)
+				if limit > tt.largest {
+					return &http.Response{StatusCode: 200, ContentLength: 10<<20 + 1, Body: io.NopCloser(faultnet.Endless(0))}, nil
+				}
+				var items []string
+				for id := offset + 1; id <= min(offset+limit, 4); id++ {
+					items = append(items, fmt.Sprintf(`{"id":"%d"}`, id))
+				}
+				body := `{"items":[` + strings.Join(items, ",") + `]}`
+				return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(strings.NewReader(body))}, nil
+			}), faultnet.OneAttempt())
+			var got []string
+			var last error
+			for action, err := range client.AllActions(t.Context(), "app-1", idngo.ListActionsParams{Limit: 9}) {
+				if last = err; action != nil {
+					got = append(got, action.ID)
+				}
+			}
+			assert.Equal(t, tt.got, got)
+			assert.Equal(t, tt.asked, asked)
+			if tt.largest > 0 {
+				require.NoError(t, last)
+			} else {
+				require.ErrorIs(t, last, idngo.ErrResponseTooLarge)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -126,6 +127,34 @@ func TestRateLimiterRefuses(t *testing.T) {
 		assert.Equal(t, 503, res.StatusCode)
 		assert.Equal(t, 1, res.Attempts, "one was made")
 	})
+}
+
+// A limiter's error that quotes what the call sends comes without it: before the first attempt,
+// after an answer and after a lost connection.
+func TestRateLimiterErrorShowsNothingThatWasSent(t *testing.T) {
+	const id = "5e02f6b1c7a94d10"
+	for name, answers := range map[string][]func(http.ResponseWriter){
+		"first": nil, "after an answer": {faultnet.Refusal(503, 0)}, "after a lost connection": {faultnet.CutConnection},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faultnet.InBubble(t, func(t *testing.T) {
+				network := faultnet.New(t)
+				network.OnRequest = faultnet.AnswerInTurn(answers...)
+				asked := 0
+				client := network.Client(idngo.WithRateLimiter(faultnet.LimiterFunc(func(context.Context) error {
+					if asked++; asked > len(answers) {
+						return fmt.Errorf("%w for %s", errNoTokens, id)
+					}
+					return nil
+				})))
+				_, err := client.GetAction(t.Context(), id)
+				require.ErrorIs(t, err, errNoTokens)
+				require.ErrorContains(t, err, errNoTokens.Error()+" for [redacted]")
+				assert.NotContains(t, err.Error(), id)
+				assert.Len(t, network.Seen(), len(answers))
+			})
+		})
+	}
 }
 
 // The logger writes exactly one line for each attempt.
