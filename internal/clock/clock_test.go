@@ -61,7 +61,7 @@ func TestClockWhatItDoesNotTrust(t *testing.T) {
 		assert.NotZero(t, c.Read(dateHeader(time.Hour), sent))
 		time.Sleep(longestRoundTrip)
 		assert.NotZero(t, c.Read(dateHeader(time.Hour), sent), "the slowest answer that is trusted")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assert.Zero(t, c.Read(dateHeader(time.Hour), sent), "a slow answer")
 	})
 }
