@@ -418,6 +418,14 @@ func (c *Client) redact(r *request, texts ...string) []string {
 	return slices.Clone(r.redacted.clean)
 }
 
+// remember keeps the signature and the timestamp of a request that was sent, which no text about
+// the call may show. sent may be nil.
+func (r *request) remember(sent *http.Request) {
+	if sent != nil {
+		r.sentTexts = append(r.sentTexts, sent.Header.Get(exchange.HeaderSignature), sent.Header.Get(exchange.HeaderStamp))
+	}
+}
+
 // shortly returns err with the text of the context's own error if the context has ended. err may be
 // the cause of the context, which may have any text.
 func shortly(ctx context.Context, err error) error {

@@ -664,9 +664,8 @@ func (c *Client) attempt(ctx context.Context, r *request, attempt int) (o outcom
 	case c.clock.Corrected():
 		c.adopt(ctx, answer.Clock) // the local clock may have been corrected
 	}
-	if o.failure != nil && o.failure.sent != nil {
-		header := o.failure.sent.Header // later answers must not show these values either
-		r.sentTexts = append(r.sentTexts, header.Get(exchange.HeaderSignature), header.Get(exchange.HeaderStamp))
+	if o.failure != nil {
+		r.remember(o.failure.sent)
 	}
 	return o
 }

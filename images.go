@@ -194,6 +194,7 @@ func (c *Client) OpenImage(
 	if err != nil {
 		return nil, err
 	}
+	open.remember(answer.Sent) // reading may fail yet
 	if problem := imageProblem(answer); problem != "" {
 		answer.Stream.Discard()
 		return nil, open.unusable(answer, attempts, problem)
