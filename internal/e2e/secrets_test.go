@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -817,5 +818,35 @@ func (f failingJSON) MarshalJSON() ([]byte, error) {
 func questionnaireOf(item idngo.QuestionnaireItem) []idngo.Questionnaire {
 	return []idngo.Questionnaire{
 		{ID: "q", Sections: map[string]idngo.QuestionnaireSection{"s": {Items: map[string]idngo.QuestionnaireItem{"i": item}}}},
+	}
+}
+
+// An error of reading an image shows nothing of the request that was answered, although net/http
+// may name what it received without quotation marks, as Go 1.25 does for a trailer.
+func TestImageReadErrorShowsNothingThatWasSent(t *testing.T) {
+	t.Parallel()
+	var sent http.Header
+	transport := faultnet.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		sent = req.Header.Clone()
+		echo := fmt.Errorf("received %s at %s", sent.Get("X-App-Access-Sig"), sent.Get("X-App-Access-Ts"))
+		return &http.Response{
+			StatusCode: 200, Header: http.Header{"Content-Type": {"image/png"}}, ContentLength: -1, Request: req,
+			Body: io.NopCloser(io.MultiReader(strings.NewReader("\x89PNG"), iotest.ErrReader(echo))),
+		}, nil
+	})
+	client := faultnet.NewClient(t, transport)
+	content, err := client.OpenImage(t.Context(), "a1", "1", idngo.ImageParams{})
+	require.NoError(t, err)
+	defer content.Close()
+	_, opened := io.ReadAll(content)
+	openedSent := sent
+	_, downloaded := client.DownloadImage(t.Context(), "a1", "1", io.Discard, idngo.ImageParams{})
+	for _, failed := range []struct {
+		err  error
+		sent http.Header
+	}{{opened, openedSent}, {downloaded, sent}} {
+		require.ErrorContains(t, failed.err, "received [redacted] at [redacted]")
+		assert.NotContains(t, printedError(failed.err), failed.sent.Get("X-App-Access-Sig"))
+		assert.NotContains(t, printedError(failed.err), failed.sent.Get("X-App-Access-Ts"))
 	}
 }
