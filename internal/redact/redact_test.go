@@ -627,6 +627,9 @@ func FuzzRedactor(f *testing.F) {
 	f.Add("a b+c/d%", "x%", "&amp;", uint8(1))
 	f.Add("\xff\u202e\"\\'<>&\n🙂", `\`, `"`, uint8(3))
 	f.Add("12345", "1", "6", uint8(5))
+	f.Add("alice", "0", strings.Repeat("x", shown), uint8(0))
+	f.Add("alice", strings.Repeat("x", shown), "y", uint8(0))
+	f.Add(strings.Repeat("alice", shown), "0", "x", uint8(0))
 	f.Fuzz(func(t *testing.T, value, before, after string, how uint8) {
 		if len([]rune(value)) < 4 || strings.Contains(Mark, value) {
 			return
@@ -637,14 +640,34 @@ func FuzzRedactor(f *testing.F) {
 		r := New(before+"|"+form+"|"+after, strings.Repeat(".", shown-4)+form+strings.Repeat(".", shown))
 		send(t, r, value, int(how)/len(names))
 		got := r.Texts()
-		assert.NotContains(t, strings.ReplaceAll(got[0], Mark, "\x00"), form, "%q of %q", form, value)
-		if !strings.ContainsAny(before+after, value) && !strings.ContainsAny(before+after, `%\&+`) {
-			assert.True(t, strings.HasPrefix(got[0], before) && strings.HasSuffix(got[0], after), "%q", got[0])
+		for piece := range strings.SplitSeq(got[0], Mark) {
+			assert.NotContains(t, piece, form, "%q of %q", form, value)
+		}
+		around := before + after // it must share nothing with what is sent, and hold no escape
+		if !strings.ContainsAny(around, value) && !strings.ContainsAny(around, `%\&+`) && !strings.Contains(around, "other") {
+			assertKept(t, got[0], before, form, after)
 		}
 		if !strings.Contains(value, ".") && utf8.ValidString(value) {
 			assert.Equal(t, strings.Repeat(".", shown-4)+"…", strings.Replace(got[1], Mark, "", 1), "%q", value)
 		}
 	})
+}
+
+// assertKept checks that a text without the form has what stands before and after it, as far as
+// the text is shown.
+func assertKept(t *testing.T, got, before, form, after string) {
+	t.Helper()
+	if len(before)+len("||")+len(form)+len(after) <= shown {
+		assert.True(t, strings.HasPrefix(got, before) && strings.HasSuffix(got, after), "%q", got)
+		return
+	}
+	kept, cut := strings.CutSuffix(got, "…")
+	assert.True(t, cut, "%q", got)
+	if utf8.ValidString(before) {
+		assert.GreaterOrEqual(t, len(kept), min(len(before), shown-utf8.UTFMax), "%q", got)
+	}
+	common := min(len(kept), len(before))
+	assert.Equal(t, before[:common], kept[:common])
 }
 
 // send passes a value to a Redactor in one of the forms in which a call sends it.
