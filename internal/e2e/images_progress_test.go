@@ -55,7 +55,7 @@ func TestProgress(t *testing.T) {
 		ends     int // the number of attempts that sent everything
 	}{
 		"small": {size: 1, attempts: 1, ends: 1},
-		"large": {size: 10 << 20, attempts: 1, ends: 1},
+		"large": {size: faultnet.Count(10, 4, 1) << 20, attempts: 1, ends: 1},
 		"tried again": {
 			size: 1 << 20, script: []simulator.Fault{{Kind: simulator.FaultStatus, Status: 429}, {Kind: simulator.FaultStatus, Status: 429}},
 			attempts: 3, ends: 3,

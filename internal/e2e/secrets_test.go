@@ -396,7 +396,7 @@ func TestNoSecretIsShown(t *testing.T) {
 				switch {
 				case strings.HasPrefix(server, "JSON") && server != "JSON 400":
 					kinds = []string{"wire"} // these servers differ only in the status
-				case (race.Enabled || testing.Short()) && server != "JSON 400":
+				case (race.Enabled || !faultnet.Long()) && server != "JSON 400":
 					kinds = []string{"parts"}
 				}
 				for _, kind := range kinds {

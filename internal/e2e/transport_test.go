@@ -54,7 +54,7 @@ func TestConnectionsAreReused(t *testing.T) {
 // connections of the server.
 func reuseConnections(t *testing.T, protocol string) {
 	const goroutines = 256
-	calls := faultnet.Count(20_000, 4_000, 2_000) // for 2,000 calls the default of net/http would open more than a thousand connections
+	calls := faultnet.Count(20_000, 2_000, 2_000) // for 2,000 calls the default of net/http would open more than a thousand connections
 	var opened, wrongProtocol atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != protocol {

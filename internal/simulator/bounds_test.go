@@ -110,6 +110,9 @@ func TestRequestsAreBoundedInBytes(t *testing.T) {
 // A listing has the last items that fit into it, and the total number of items.
 func TestListingsAreBounded(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it creates actions of a megabyte")
+	}
 	_, c := start(t, simulator.Config{})
 	const questionnaires = `"questionnaires":[{"id":"q","sections":{"s":{"items":{"i":{"value":"%s"}}}}}]`
 	value := strings.Repeat("x", 900<<10)

@@ -379,6 +379,9 @@ func TestManyClients(t *testing.T) {
 
 func TestRoomForApplicants(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it adds a hundred thousand applicants")
+	}
 	s, c := start(t, simulator.Config{KnownOnly: true})
 	for i := range 99_999 {
 		if err := s.AddApplicant("applicant-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)); err != nil {

@@ -20,6 +20,9 @@ import (
 // The simulator forgets applicants that nobody has added and that have no action, the oldest first.
 func TestGuestsMakeRoom(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it names a hundred users of a megabyte")
+	}
 	s, err := New(Config{})
 	require.NoError(t, err)
 	s.mu.Lock()

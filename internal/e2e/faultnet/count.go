@@ -15,11 +15,14 @@ func Count(long, usual, short int) int {
 	switch {
 	case testing.Short():
 		return short
-	case os.Getenv(longRun) != "":
+	case Long():
 		return long
 	}
 	return usual
 }
+
+// Long reports whether the tests run as long as in .ci/run.
+func Long() bool { return !testing.Short() && os.Getenv(longRun) != "" }
 
 // RunTests runs the tests of a package, 16 at once unless -parallel says otherwise. It is
 // for packages whose tests wait more than they compute: for other processes, or for
