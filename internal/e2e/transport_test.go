@@ -39,6 +39,7 @@ func TestConnectionsAreReused(t *testing.T) {
 			reuseConnections(t, "HTTP/2.0")
 			return
 		}
+		skipIfShort(t, "it makes as many calls in a process of its own")
 		// The default transport of a client is a clone of http.DefaultTransport. Only a process of its
 		// own may make that trust the server.
 		cmd := exec.CommandContext(
