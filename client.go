@@ -55,7 +55,7 @@
 //	                                                        before it ran
 //	401 with code 4004 (wrong clock)    retry once        retry once
 //	401 without a code, if Date and     retry once        retry once
-//	  local clock differ by over 30 s
+//	  the clock differ by over 30 s
 //	501, any other 4xx, a redirect      stop              stop
 //
 // Each request is attempted three times at most. The first delay is 250 to 500 ms, the second 500

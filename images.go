@@ -177,8 +177,8 @@ type ImageParams struct {
 // imageID is [Image].ImageID, not its ID. The caller closes the content. Failures before the first
 // bytes are retried, as those of GetAction are. If the connection breaks later, or nothing comes
 // within the timeout, Read returns an error that is not io.EOF, and the image is incomplete. A 2xx
-// other than 200, an empty body and a JSON body are errors. Errors: [ErrInvalidArgument],
-// [*APIError].
+// other than 200, an empty body, and a body of JSON or HTML are errors. Errors:
+// [ErrInvalidArgument], [*APIError].
 func (c *Client) OpenImage(
 	ctx context.Context, actionID string, imageID ImageID, p ImageParams, opts ...RequestOption,
 ) (*ImageContent, error) {

@@ -3,8 +3,9 @@
 //
 //	mutate -C ../.. -sample 100 -seed 7 internal/retry client.go
 //
-// A target is a file of the root or the directory of a room; the default is all. An overlay holds
-// the mutant, so that the tree stays as it is. The exit status is 1 if a mutant survives.
+// A target is a file of the root or the directory of a room. The variable stages lists them; the
+// default is all. An overlay holds the mutant, so that the tree stays as it is. The exit status is
+// 1 if a mutant survives.
 package main
 
 import (
