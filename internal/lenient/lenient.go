@@ -135,8 +135,11 @@ func ClearNull(raw *json.RawMessage) {
 // value is false.
 type Bool bool
 
-// UnmarshalJSON decodes any JSON value. It never fails.
+// UnmarshalJSON decodes any JSON value. It never fails. As for a plain bool, null changes nothing.
 func (b *Bool) UnmarshalJSON(data []byte) error {
+	if IsNull(data) {
+		return nil
+	}
 	value, _ := strconv.ParseBool(strings.Trim(string(data), `"`))
 	*b = Bool(value)
 	return nil

@@ -165,7 +165,7 @@ func TestBool(t *testing.T) {
 		{json: `"false"`},
 		{json: `0`},
 		{json: `2`},
-		{json: `null`},
+		{json: `null`, want: true}, // it changes nothing
 		{json: `""`},
 		{json: `"maybe"`},
 		{json: `{}`},

@@ -627,6 +627,7 @@ func FuzzRedactor(f *testing.F) {
 	f.Add("a b+c/d%", "x%", "&amp;", uint8(1))
 	f.Add("\xff\u202e\"\\'<>&\n🙂", `\`, `"`, uint8(3))
 	f.Add("12345", "1", "6", uint8(5))
+	f.Add("1234 ", "", "%1234%20", uint8(4))
 	f.Add("alice", "0", strings.Repeat("x", shown), uint8(0))
 	f.Add("alice", strings.Repeat("x", shown), "y", uint8(0))
 	f.Add(strings.Repeat("alice", shown), "0", "x", uint8(0))
@@ -640,10 +641,12 @@ func FuzzRedactor(f *testing.F) {
 		r := New(before+"|"+form+"|"+after, strings.Repeat(".", shown-4)+form+strings.Repeat(".", shown))
 		send(t, r, value, int(how)/len(names))
 		got := r.Texts()
+		around := before + after
+		// In %12345, 12345 is not a value but the rest of an escape, so around may hold an escaped form.
 		for piece := range strings.SplitSeq(got[0], Mark) {
-			assert.NotContains(t, piece, form, "%q of %q", form, value)
+			assert.False(t, strings.Contains(piece, form) && (form == value || !strings.Contains(around, form)), "%q of %q", form, value)
 		}
-		around := before + after // it must share nothing with what is sent, and hold no escape
+		// What stands around is kept if it shares nothing with what is sent, and holds no escape.
 		if !strings.ContainsAny(around, value) && !strings.ContainsAny(around, `%\&+`) && !strings.Contains(around, "other") {
 			assertKept(t, got[0], before, form, after)
 		}

@@ -106,11 +106,13 @@ func parseFault(what string) (Fault, error) {
 		}
 		return fault, fault.complete()
 	}
-	switch name {
+	switch fault.Kind {
 	case "":
 		return fault, errors.New("the kind is empty")
 	case "slow":
 		fault.Kind = FaultSlowHeaders
+	case FaultStatus, FaultStatusAfter, FaultEarlyStatus:
+		return fault, fmt.Errorf("write the status as a number: 503%s", strings.TrimPrefix(name, "status"))
 	}
 	if hasDetail {
 		delay, err := time.ParseDuration(detail)

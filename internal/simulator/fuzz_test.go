@@ -22,6 +22,7 @@ func FuzzParseFaults(f *testing.F) {
 		"", "429=0.1", "429:2@GetAction#3", "reset-after@CreateAction#1", "503-after=0.05,503-early=0.05", "slow:2s=0.1", "seed=7",
 		"429=0.6,429=0.6", "slow-body:-1s#1", "599-late#1", "429@#1", "=1", "#", "429=NaN", "429=1e-400", "html:1h@AddImage=0",
 		"garbage=0x1p-2", "wrong-date:-9223372036854775808ns=1", "status#1", "429:01#1", "endless@Unknown#1", ",,429#2147483647,",
+		"status:2s=0.5", "status-after:2s#1",
 	} {
 		f.Add(text)
 	}
