@@ -248,7 +248,11 @@ func TestWebhookServer(t *testing.T) {
 	t.Parallel()
 	r := run(t, program{name: "webhook_server"})
 	r.succeeded(t)
-	require.Contains(t, r.stderr, "the simulator made 21 deliveries of 7 events, 21 were answered with 200\n")
+	made := regexp.MustCompile(`the simulator made (\d+) deliveries of 7 events, 21 were answered with 200\n`).FindStringSubmatch(r.stderr)
+	require.NotNil(t, made, r.stderr)
+	deliveries, err := strconv.Atoi(made[1])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, deliveries, 21, "a late answer causes one more")
 	var effects []string
 	for _, m := range regexp.MustCompile(`(?m)^\S+ \S+ action [0-9a-f]{24}: (.*)$`).FindAllStringSubmatch(r.stderr, -1) {
 		effects = append(effects, m[1])
@@ -407,7 +411,7 @@ func TestSimulator(t *testing.T) {
 		select {
 		case e := <-events:
 			require.Equal(t, want, e.Type)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			require.FailNow(t, "no webhook", want)
 		}
 	}

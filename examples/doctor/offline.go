@@ -33,7 +33,7 @@ func init() {
 		return new(simulator.Quirks).Set(name)
 	})
 	if server != nil {
-		defaults.write, defaults.webhookAddr, defaults.webhookWait = true, os.Getenv("IDNGO_WEBHOOK_ADDR"), 4*time.Second
-		defaults.reviewWait = time.Second
+		defaults.write, defaults.webhookAddr, defaults.webhookWait = true, os.Getenv("IDNGO_WEBHOOK_ADDR"), 10*time.Second
+		defaults.reviewWait = 5 * time.Second
 	}
 }

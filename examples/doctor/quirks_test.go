@@ -83,7 +83,7 @@ func account(t *testing.T, cfg simulator.Config) (*simulator.Server, options) {
 	o.appToken, o.secretKey, o.webhookSecret = simulator.DefaultAppToken, simulator.DefaultSecretKey, simulator.DefaultWebhookSecret
 	o.userID, o.applicantID, o.level = simulator.DefaultExternalUserID, simulator.DefaultApplicantID, simulator.LevelFaceAuth
 	o.write, o.production, o.timeout = true, false, time.Minute
-	o.reviewWait, o.webhookWait = 200*time.Millisecond, 20*time.Second
+	o.reviewWait, o.webhookWait = 2*time.Second, 20*time.Second
 	return server, o
 }
 

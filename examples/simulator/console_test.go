@@ -30,6 +30,12 @@ type desk struct {
 // newDesk starts a simulator, a client of it, and a receiver that can refuse its webhooks.
 func newDesk(t *testing.T) *desk {
 	t.Helper()
+	return newDeskAt(t, "")
+}
+
+// newDeskAt makes a desk whose simulator has this address, a free one if it is empty.
+func newDeskAt(t *testing.T, address string) *desk {
+	t.Helper()
 	d := &desk{t: t}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if d.refuse.Load() {
@@ -41,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 	d.simulator, err = simulator.New(simulator.Config{WebhookURL: receiver.URL + "/webhooks", ManualReview: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.simulator.Close()) })
-	d.baseURL, err = d.simulator.Start("")
+	d.baseURL, err = d.simulator.Start(address)
 	require.NoError(t, err)
 	d.client = d.newClient(simulator.DefaultSecretKey)
 	return d
@@ -293,7 +299,7 @@ func TestConsole(t *testing.T) {
 
 	t.Run("the simulator is gone", func(t *testing.T) {
 		t.Parallel()
-		d := newDesk(t)
+		d := newDeskAt(t, faultnet.FreeAddress(t)) // no other test takes its port while it is gone
 		b := newTab(t, devTools, 1280, 900, false)
 		b.open(d.baseURL+"/", live)
 		require.NoError(t, d.simulator.Close())
@@ -304,7 +310,7 @@ func TestConsole(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := again.Start(d.baseURL[len("http://"):])
 			return err == nil
-		}, 10*time.Second, 10*time.Millisecond)
+		}, time.Minute, 10*time.Millisecond)
 		b.until(live)
 	})
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -137,9 +136,7 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	assert.LessOrEqual(t, strings.Count(programs[1], "\n"), 60)
 	binary := buildProgram(t, programs[1])
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
+	address := faultnet.FreeAddress(t)
 	service, err := simulator.New(simulator.Config{
 		ReviewDelay: time.Millisecond, WebhookURL: "http://" + address + "/idngo", WebhookDuplicates: 2, WebhookTimeScale: 0.01,
 	})
@@ -150,7 +147,6 @@ func TestREADMEPayoutServiceRuns(t *testing.T) {
 	require.NoError(t, service.AddApplicantJSON([]byte(
 		`{"id":"on-hold","externalUserId":"user-on-hold","review":{"reviewStatus":"onHold","reviewResult":{"reviewAnswer":"GREEN"}}}`)))
 
-	require.NoError(t, listener.Close()) // the program listens on this port next
 	var log bytes.Buffer
 	program := exec.CommandContext(t.Context(), binary)
 	program.Stderr = &log

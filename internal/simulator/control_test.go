@@ -197,7 +197,7 @@ func TestControlWebhooks(t *testing.T) {
 		require.Eventually(t, func() bool {
 			d = at(t, c.told("GET", "deliveries", ""), "items", 0)
 			return at(t, d, "state") == state
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 		return d
 	}
 	delivery("retrying")
