@@ -16,8 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
+
+func TestMain(m *testing.M) { os.Exit(faultnet.RunTests(m)) }
 
 // result has the output and the report of a run.
 type result struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idngo-go/idngo"
+	"github.com/idngo-go/idngo/internal/e2e/faultnet"
 	"github.com/idngo-go/idngo/internal/simulator"
 )
 
@@ -136,7 +137,8 @@ func TestPage(t *testing.T) {
 
 	t.Run("phone", func(t *testing.T) {
 		t.Parallel()
-		for _, width := range []int{320, 390} {
+		widths := []int{320, 390}
+		for _, width := range widths[:faultnet.Count(2, 1, 1)] {
 			s := newStage(t)
 			b := newTab(t, devTools, width, 844, true)
 			b.open(s.link("a-payment-with-a-rather-long-external-identifier-0123456789abcdef", 0), shown)

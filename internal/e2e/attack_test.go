@@ -265,10 +265,7 @@ func TestAttackHostileJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limit := 40*uint64(len(text)) + 2<<20
 			statuses := []int{200, 400, 401}
-			if testing.Short() {
-				statuses = statuses[:1]
-			}
-			for _, status := range statuses {
+			for _, status := range statuses[:faultnet.Count(3, 1, 1)] {
 				for _, op := range operationsOf(t) {
 					client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 						if r.Body != nil {

@@ -28,7 +28,7 @@ import (
 // refuses old timestamps.
 func TestUploadIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	content := faultnet.Noise(2<<20 + 1)
+	content := faultnet.Noise(faultnet.Count(2<<20, 1<<20, 1<<20) + 1)
 	for name, tt := range map[string]struct {
 		script   []simulator.Fault
 		opts     []idngo.RequestOption

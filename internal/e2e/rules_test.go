@@ -247,6 +247,9 @@ func TestRuleSimulatorIsNotLinked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if program.linked && !faultnet.Long() {
+				t.Skip("without " + faultnet.LongRun + ": it links a second program, which shows that the test can fail")
+			}
 			symbols := symbolsOf(t, name, program.source)
 			require.Contains(t, symbols, " "+modulePath, "the symbols are named as expected")
 			var found []string
