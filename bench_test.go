@@ -49,22 +49,11 @@ import (
 const benchBody = `{"externalActionId":"payout-4711-a","email":"example@email.com","phone":"+49 123456789123"}`
 
 func BenchmarkSign(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		req := benchRequest(b)
-		b.ReportAllocs()
-		for b.Loop() {
-			signPlainly(req, []byte(benchBody), time.Now())
-		}
-	})
-	b.Run("idngo", func(b *testing.B) {
-		req, signer := benchRequest(b), benchSigner(b)
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := signer.Sign(req, time.Now()); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	req, signer := benchRequest(b), benchSigner(b)
+	compare(b, []way{
+		{name: "floor", once: func() { signPlainly(req, []byte(benchBody), time.Now()) }},
+		{name: "idngo", once: func() { checkCall(b, signer.Sign(req, time.Now())) }},
+	}...)
 }
 
 // The client has the bytes of a body and signs them without opening it. The floor keeps its hashes
@@ -1066,14 +1055,14 @@ func BenchmarkAddImage(b *testing.B) {
 	small := benchFile(b, 1<<20)
 	floor := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	client := benchClient(b, base)
-	for _, way := range []struct {
+	for _, way := range inTurn([]struct {
 		name   string
 		upload func(path string) error
 	}{
 		{name: "floor", upload: func(path string) error { return floorUpload(floor, base, path, false) }},
 		{name: "floor-signed", upload: func(path string) error { return floorUpload(floor, base, path, true) }},
 		{name: "idngo", upload: func(path string) error { return idngoUpload(b.Context(), client, path) }},
-	} {
+	}) {
 		b.Run(way.name, func(b *testing.B) {
 			for _, size := range sizes {
 				path := benchFile(b, size<<20)
@@ -1118,7 +1107,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 	base := startBenchServer(b, benchConfig{Mode: "image"})
 	floor := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	client := benchClient(b, base)
-	for _, way := range []struct {
+	for _, way := range inTurn([]struct {
 		name     string
 		download func(w io.Writer) (int64, error)
 	}{
@@ -1140,7 +1129,7 @@ func BenchmarkDownloadImage(b *testing.B) {
 		{name: "idngo", download: func(w io.Writer) (int64, error) {
 			return client.DownloadImage(b.Context(), benchAction, idngo.ImageID(strconv.Itoa(size)), w, idngo.ImageParams{})
 		}},
-	} {
+	}) {
 		b.Run(way.name, func(b *testing.B) {
 			download := func() {
 				if n, err := way.download(struct{ io.Writer }{io.Discard}); err != nil || n != size {

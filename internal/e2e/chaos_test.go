@@ -99,7 +99,7 @@ func (f *chaosFlow) applicant() string { return fmt.Sprintf("applicant-%d", f.Nu
 //
 //nolint:paralleltest // it counts goroutines
 func TestChaos(t *testing.T) {
-	flows, processes := faultnet.Count(2000, 200, 100), chaosProcesses
+	flows, processes := faultnet.Count(2000, 300, 100), chaosProcesses
 	switch {
 	case *chaosFlows > 0:
 		flows = *chaosFlows

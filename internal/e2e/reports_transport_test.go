@@ -132,11 +132,14 @@ func newHTTP2Server(t *testing.T) (*proxy, *x509.CertPool) {
 	return newProxy(t, server.Listener.Addr().String()), roots
 }
 
+// patience is how long a client waits for a lost path, and a busy machine for a handshake.
+func patience() time.Duration { return time.Duration(faultnet.Count(5, 2, 2)) * time.Second }
+
 // The path of a kept HTTP/2 connection is lost without an error. Pings notice the loss: one attempt
 // fails, and the next ones dial (azure-sdk-for-go#21346).
 func TestLostHTTP2PathIsFoundByPings(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t, "it waits three seconds for pings, which synctest cannot count over real connections")
+	skipIfShort(t, "it waits seconds for pings, which synctest cannot count over real connections")
 	for _, op := range []faultnet.Operation{
 		faultnet.GetAction, faultnet.CreateAction, faultnet.AddImage, faultnet.DownloadImage, faultnet.CreateAccessToken,
 	} {
@@ -145,7 +148,7 @@ func TestLostHTTP2PathIsFoundByPings(t *testing.T) {
 			proxy, roots := newHTTP2Server(t)
 			transport := exchange.Tune(http.DefaultTransport.(*http.Transport).Clone())
 			require.Equal(t, http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 10 * time.Second}, *transport.HTTP2)
-			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: 2 * time.Second}
+			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: patience()}
 			transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 			client, err := idngo.NewClient(faultnet.Credentials, idngo.WithBaseURL("https://"+proxy.Addr().String()),
 				idngo.WithHTTPClient(&http.Client{Transport: transport}), faultnet.RetryAtOnce(3))
@@ -190,7 +193,7 @@ func TestLostHTTP2PathAfterATimeout(t *testing.T) {
 		return client
 	}
 	var response idngo.Response
-	client, other := newClient(2*time.Second), newClient(time.Minute)
+	client, other := newClient(patience()), newClient(time.Minute)
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), client))
 	require.NoError(t, faultnet.GetAction.Call(t.Context(), other))
 	require.Equal(t, 1, proxy.Dialed(), "one pool")

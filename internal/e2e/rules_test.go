@@ -230,7 +230,7 @@ func TestRuleFormat(t *testing.T) {
 // that the test would notice.
 func TestRuleSimulatorIsNotLinked(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t, "it links two programs")
+	skipIfShort(t, "it links programs")
 	for name, program := range map[string]struct {
 		source string
 		linked bool

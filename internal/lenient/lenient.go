@@ -131,8 +131,8 @@ func ClearNull(raw *json.RawMessage) {
 	}
 }
 
-// Bool is a boolean that may be a string or the number 0 or 1. Any other JSON
-// value is false.
+// Bool is a boolean that may be a string or the number 0 or 1. Null changes
+// nothing, and any other JSON value is false.
 type Bool bool
 
 // UnmarshalJSON decodes any JSON value. It never fails. As for a plain bool, null changes nothing.

@@ -112,7 +112,9 @@ func parseFault(what string) (Fault, error) {
 	case "slow":
 		fault.Kind = FaultSlowHeaders
 	case FaultStatus, FaultStatusAfter, FaultEarlyStatus:
-		return fault, fmt.Errorf("write the status as a number: 503%s", strings.TrimPrefix(name, "status"))
+		if hasDetail {
+			return fault, fmt.Errorf("write the status as a number: 503%s:%s", strings.TrimPrefix(name, "status"), detail)
+		}
 	}
 	if hasDetail {
 		delay, err := time.ParseDuration(detail)
@@ -124,7 +126,9 @@ func parseFault(what string) (Fault, error) {
 	return fault, fault.complete()
 }
 
-// String returns the fault as [ParseFaults] reads it, without probability or count.
+// String returns the fault as [ParseFaults] reads it, without probability or count. It leaves out
+// the delay of a status, which has no text. [ParseFaults] reads a RetryAfter only if it is a
+// number.
 func (f Fault) String() string {
 	text := string(f.Kind)
 	switch f.Kind {
@@ -138,7 +142,7 @@ func (f Fault) String() string {
 	switch {
 	case f.RetryAfter != "":
 		text += ":" + f.RetryAfter
-	case f.Delay != 0:
+	case f.Delay != 0 && text == string(f.Kind):
 		text += ":" + f.Delay.String()
 	}
 	if f.Operation != "" {

@@ -29,9 +29,12 @@ func Long() bool { return !testing.Short() && os.Getenv(LongRun) != "" }
 // for packages whose tests wait more than they compute: for other processes, or for
 // net/http, which pauses before it closes some connections.
 //
-// The garbage collector runs less often, since tests leave much garbage and little else.
+// The garbage collector runs less often unless GOGC is set, since tests leave much garbage and
+// little else.
 func RunTests(m *testing.M) int {
-	debug.SetGCPercent(400)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	flag.Parse()
 	if atOnce := flag.Lookup("test.parallel"); atOnce.Value.String() == atOnce.DefValue {
 		_ = atOnce.Value.Set("16") // a number

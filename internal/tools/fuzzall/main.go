@@ -153,7 +153,7 @@ var deadlineExceeded = regexp.MustCompile(`(?m)^ *context deadline exceeded$`)
 // fuzz runs a target for some time. It returns a report, and whether the target passed.
 func fuzz(ctx context.Context, command commandFunc, t target, duration time.Duration) (report string, ok bool) {
 	cores := (runtime.NumCPU() + atOnce - 1) / atOnce
-	output, err := command(ctx, "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+duration.String(),
+	output, err := command(ctx, "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+duration.String(), "-fuzzminimizetime=100x",
 		fmt.Sprint("-parallel=", cores), t.pkg)
 	switch {
 	case err == nil:
