@@ -1514,6 +1514,26 @@ func TestWebhookCorpus(t *testing.T) {
 	faultnet.CheckCorpus(t, webhookCorpus(t))
 }
 
+// A digest of the same JSON in another form is refused: only the raw bytes count.
+func TestVerifyRefusesTheDigestOfAnotherEncoding(t *testing.T) {
+	t.Parallel()
+	verifier := webhookVerifier(t)
+	body := faultnet.ReadFile(t, "testdata/models/webhook_reviewed.json")
+	var compact bytes.Buffer
+	require.NoError(t, json.Compact(&compact, body))
+	var value any
+	require.NoError(t, json.Unmarshal(body, &value))
+	marshaled, err := json.Marshal(value)
+	require.NoError(t, err)
+	for name, other := range map[string][]byte{
+		"compact": compact.Bytes(), "encoded again": marshaled, "trimmed": bytes.TrimSpace(append(bytes.Clone(body), ' ')),
+	} {
+		header := idngo.SignWebhook(other, webhookTestSecret, idngo.HMACSHA256)
+		sent := append(bytes.Clone(body), ' ')
+		require.ErrorIs(t, verifier.Verify(sent, header), idngo.ErrWebhookSignature, name)
+	}
+}
+
 // ParseWebhook decodes most bodies in a faster way than UnmarshalJSON. Both give the same event,
 // also if a member comes twice with values of different types.
 func TestWaysToDecodeAWebhookAgree(t *testing.T) {

@@ -244,6 +244,38 @@ func hostileJSON() map[string]string {
 	}
 }
 
+// A list of empty values takes a few bytes for each, and its decoded form may take a thousand times
+// as many. The client refuses such an answer. Do decodes into the caller's type, whose size it does
+// not know.
+//
+//nolint:paralleltest // it measures allocation
+func TestAttackListsOfEmptyValues(t *testing.T) {
+	list := func(name, element string) string {
+		return `{"id":"5e02f6b1","` + name + `":[` + strings.TrimSuffix(strings.Repeat(element+",", 200_000), ",") + `]}`
+	}
+	for name, text := range map[string]string{
+		"empty images": list("images", "{}"), "null images": list("images", "null"), "numeric images": list("images", "0"),
+		"empty checks": list("checks", "{}"), "empty actions": list("items", "{}"), "null actions": list("items", "null"),
+	} {
+		for _, op := range operationsOf(t) {
+			if op.Name == "Do" {
+				continue
+			}
+			client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{
+					StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(text)),
+					Body: io.NopCloser(strings.NewReader(text)), Request: r,
+				}, nil
+			}), faultnet.OneAttempt())
+			var err error
+			cost := allocated(func() { err = op.Call(t.Context(), client) })
+			assertSoundError(t, err)
+			require.Error(t, err, "%s, %s", name, op.Key())
+			assert.Less(t, cost, 4*uint64(len(text))+2<<20, "%s, %s", name, op.Key())
+		}
+	}
+}
+
 // assertSoundError checks the text of an error that hostile input has caused.
 func assertSoundError(t *testing.T, err error) {
 	t.Helper()

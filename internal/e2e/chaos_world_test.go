@@ -322,13 +322,14 @@ func TestChaosWorker(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	warm := min(first+atOnce, last)
 	runChaosFlows(t.Context(), t, settings[0], atOnce, first, warm, write) // these flows pay the costs of the first use of everything
-	heap := heapInUse()
+	heap, descriptors := heapInUse(), openDescriptors()
 	lines := runChaosFlows(t.Context(), t, settings[0], atOnce, warm, last, write)
 	assertGoroutines(t, goroutines)
+	assert.LessOrEqual(t, openDescriptors(), descriptors+5)
 	after := heapInUse()
 	assert.LessOrEqual(t, after, heap+8<<20, "bytes on the heap, %d before", heap)
-	t.Logf("%d goroutines, were %d; %d kB on the heap, were %d; %d lines logged",
-		runtime.NumGoroutine(), goroutines, after>>10, heap>>10, lines)
+	t.Logf("%d goroutines, were %d; %d kB on the heap, were %d; %d descriptors, were %d; %d lines logged",
+		runtime.NumGoroutine(), goroutines, after>>10, heap>>10, openDescriptors(), descriptors, lines)
 	require.NoError(t, file.Close())
 }
 

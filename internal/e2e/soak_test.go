@@ -203,6 +203,8 @@ func (s *soakRun) minute(t *testing.T, number int) soakMinute {
 	}
 	_, _ = fmt.Fprintf(os.Stderr, "minute %d: %d calls, %d failed, p99 %v, heap %d KiB, %d goroutines, %d descriptors\n",
 		number, m.calls, m.failed, m.p99.Round(time.Millisecond), m.heap>>10, m.goroutines, m.descriptors)
+	assert.GreaterOrEqual(t, m.calls, *soakRate*60*3/4, "calls of minute %d: the machine is too slow for the rate", number)
+	assert.LessOrEqual(t, m.failed, m.calls/5, "failed calls of minute %d", number)
 	return m
 }
 

@@ -23,11 +23,15 @@ import (
 // types accept every JSON type that is allowed for them.
 //
 // Decode returns an error if data is not JSON or not an object, and if a field
-// of Core is unreadable. The error may quote data.
+// of Core is unreadable. The error may quote data. It also returns an error for
+// data that holds far more values than its length explains.
 //
 // An UnmarshalJSON method of a field of v must not return an
 // [*json.UnmarshalTypeError]: encoding/json would stop there.
 func Decode[Core any](data []byte, v any) (*Core, error) {
+	if isCrowded(data) {
+		return nil, errCrowded
+	}
 	err := json.Unmarshal(data, v)
 	if err == nil {
 		return nil, nil
@@ -41,6 +45,18 @@ func Decode[Core any](data []byte, v any) (*Core, error) {
 		return nil, err
 	}
 	return core, nil
+}
+
+var errCrowded = errors.New("far more values than its length explains")
+
+// isCrowded reports whether data has more objects, nulls or commas than an answer
+// of its length. An empty object has two bytes of JSON, and decodes into a struct
+// that may have a thousand. In the answers of the specification an object takes 40
+// bytes or more on average.
+func isCrowded(data []byte) bool {
+	const free = 10_000 // of each, in an answer of any length
+	return bytes.Count(data, []byte("{")) > free+len(data)/32 || bytes.Count(data, []byte(",")) > free+len(data)/8 ||
+		bytes.Count(data, []byte("null")) > free+len(data)/32
 }
 
 // Problem describes the error err of decoding a text. It returns "" if err is nil. It does not use

@@ -150,6 +150,39 @@ func TestClearNull(t *testing.T) {
 	}
 }
 
+func TestDecodeRefusesCrowdedData(t *testing.T) {
+	t.Parallel()
+	list := func(element string, count int) []byte {
+		return []byte(`{"list":[` + strings.TrimSuffix(strings.Repeat(element+",", count), ",") + `]}`)
+	}
+	action := `{"id":"5e02f6b1","review":{"levelName":"a","reviewResult":{"reviewAnswer":"GREEN"}},"createdAt":"2024-03-07 06:44:24","a":null}`
+	for name, test := range map[string]struct {
+		data    []byte
+		crowded bool
+	}{
+		"few objects":    {data: list("{}", 9_000)},
+		"many objects":   {data: list("{}", 12_000), crowded: true},
+		"few nulls":      {data: list("null", 9_000)},
+		"many nulls":     {data: list("null", 13_000), crowded: true},
+		"many numbers":   {data: list("0", 20_000), crowded: true},
+		"long numbers":   {data: list("0.123456789", 100_000)},
+		"many real ones": {data: list(action, 50_000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var v struct{ List []json.RawMessage }
+			_, err := Decode[struct{}](test.data, &v)
+			if test.crowded {
+				require.ErrorIs(t, err, errCrowded)
+				assert.Empty(t, v.List)
+				return
+			}
+			require.NoError(t, err)
+			assert.NotEmpty(t, v.List)
+		})
+	}
+}
+
 func TestBool(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
