@@ -261,12 +261,7 @@ func TestAttackListsOfEmptyValues(t *testing.T) {
 			if op.Name == "Do" {
 				continue
 			}
-			client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{
-					StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(text)),
-					Body: io.NopCloser(strings.NewReader(text)), Request: r,
-				}, nil
-			}), faultnet.OneAttempt())
+			client := clientOfHostileServer(t, 200, text)
 			var err error
 			cost := allocated(func() { err = op.Call(t.Context(), client) })
 			assertSoundError(t, err)
@@ -274,6 +269,20 @@ func TestAttackListsOfEmptyValues(t *testing.T) {
 			assert.Less(t, cost, 4*uint64(len(text))+2<<20, "%s, %s", name, op.Key())
 		}
 	}
+}
+
+// clientOfHostileServer returns a client that gets the same JSON in answer to every request.
+func clientOfHostileServer(t *testing.T, status int, text string) *idngo.Client {
+	t.Helper()
+	return faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+		return &http.Response{
+			StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(text)),
+			Body: io.NopCloser(strings.NewReader(text)), Request: r,
+		}, nil
+	}), faultnet.OneAttempt())
 }
 
 // assertSoundError checks the text of an error that hostile input has caused.
@@ -299,15 +308,7 @@ func TestAttackHostileJSON(t *testing.T) {
 			statuses := []int{200, 400, 401}
 			for _, status := range statuses[:faultnet.Count(3, 1, 1)] {
 				for _, op := range operationsOf(t) {
-					client := faultnet.NewClient(t, faultnet.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-						if r.Body != nil {
-							_, _ = io.Copy(io.Discard, r.Body)
-						}
-						return &http.Response{
-							StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(text)),
-							Body: io.NopCloser(strings.NewReader(text)), Request: r,
-						}, nil
-					}), faultnet.OneAttempt())
+					client := clientOfHostileServer(t, status, text)
 					var err error
 					cost := allocated(func() { err = op.Call(t.Context(), client) })
 					assertSoundError(t, err)
